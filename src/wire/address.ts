@@ -1,0 +1,77 @@
+/** A UDP endpoint: an IP address in text form (IPv4 dotted, IPv6 without brackets) and a port. */
+export interface SocketAddress {
+  readonly address: string;
+  readonly port: number;
+}
+
+export function isIpv6(address: string): boolean {
+  return address.includes(":");
+}
+
+/** `203.0.113.7:42424` or `[2001:db8::1]:42424`. */
+export function formatAddress(at: SocketAddress): string {
+  return isIpv6(at.address) ? `[${at.address}]:${at.port}` : `${at.address}:${at.port}`;
+}
+
+/** The 4 or 16 bytes of an IP address; `undefined` where the text is not one. A zone (`%eth0`) is left out. */
+export function addressBytes(address: string): Uint8Array | undefined {
+  return isIpv6(address) ? ipv6Bytes(address) : ipv4Bytes(address);
+}
+
+/** The text of 4 or 16 address bytes (IPv6 in full, uncompressed groups). */
+export function addressText(bytes: Uint8Array): string {
+  if (bytes.length === 4) return bytes.join(".");
+  const groups: string[] = [];
+  for (let i = 0; i < 16; i += 2) groups.push(((bytes[i] << 8) | bytes[i + 1]).toString(16));
+  return groups.join(":");
+}
+
+/** `::ffff:192.0.2.1`, as a dual-stack socket reports an IPv4 sender, becomes `192.0.2.1`. */
+export function unmapAddress(address: string): string {
+  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
+}
+
+function ipv4Bytes(address: string): Uint8Array | undefined {
+  const parts = address.split(".");
+  if (parts.length !== 4) return undefined;
+  const bytes = new Uint8Array(4);
+  for (let i = 0; i < 4; i++) {
+    if (!/^\d{1,3}$/.test(parts[i]) || Number(parts[i]) > 255) return undefined;
+    bytes[i] = Number(parts[i]);
+  }
+  return bytes;
+}
+
+function ipv6Bytes(address: string): Uint8Array | undefined {
+  let text = address.split("%", 1)[0];
+  const bytes = new Uint8Array(16);
+  let end = 16;
+  const dotted = text.lastIndexOf(":") + 1;
+  if (text.includes(".", dotted)) {
+    const tail = ipv4Bytes(text.slice(dotted));
+    if (tail === undefined) return undefined;
+    bytes.set(tail, 12);
+    end = 12;
+    text = text.slice(0, dotted).replace(/([^:]):$/, "$1");
+  }
+  const halves = text.split("::");
+  if (halves.length > 2) return undefined;
+  const head = halves[0] === "" ? [] : halves[0].split(":");
+  const tail = halves.length === 1 || halves[1] === "" ? [] : halves[1].split(":");
+  const groups = end / 2;
+  if (halves.length === 1 ? head.length !== groups : head.length + tail.length >= groups) return undefined;
+  if (![...head, ...tail].every((group) => /^[0-9a-fA-F]{1,4}$/.test(group))) return undefined;
+  head.forEach((group, i) => {
+    writeGroup(bytes, 2 * i, group);
+  });
+  tail.forEach((group, i) => {
+    writeGroup(bytes, end - 2 * (tail.length - i), group);
+  });
+  return bytes;
+}
+
+function writeGroup(bytes: Uint8Array, at: number, group: string): void {
+  const value = Number.parseInt(group, 16);
+  bytes[at] = value >>> 8;
+  bytes[at + 1] = value;
+}

@@ -1,0 +1,43 @@
+/**
+ * Serial number arithmetic (RFC 1982) for the two modular numbers of SCTP. The types have no ordering of their own:
+ * compare and subtract through these functions only.
+ */
+export type Tsn = number & { readonly __brand: "Tsn" };
+export type Ssn = number & { readonly __brand: "Ssn" };
+
+/** The TSN with this value modulo 2^32. */
+export function tsn(value: number): Tsn {
+  return (value >>> 0) as Tsn;
+}
+
+export function tsnAdd(a: Tsn, n: number): Tsn {
+  return ((a + n) >>> 0) as Tsn;
+}
+
+/** How far `a` is ahead of `b`: −2^31 … 2^31 − 1. Negative when `a` is behind. */
+export function tsnDistance(a: Tsn, b: Tsn): number {
+  return (a - b) | 0;
+}
+
+/** True when `a` is later than `b` in the sense of RFC 1982 §3.2. */
+export function tsnAfter(a: Tsn, b: Tsn): boolean {
+  return ((a - b) | 0) > 0;
+}
+
+/** The SSN (or other 16-bit serial) with this value modulo 2^16. */
+export function ssn(value: number): Ssn {
+  return (value & 0xffff) as Ssn;
+}
+
+export function ssnAdd(a: Ssn, n: number): Ssn {
+  return ((a + n) & 0xffff) as Ssn;
+}
+
+/** How far `a` is ahead of `b`: −2^15 … 2^15 − 1. */
+export function ssnDistance(a: Ssn, b: Ssn): number {
+  return ((a - b) << 16) >> 16;
+}
+
+export function ssnAfter(a: Ssn, b: Ssn): boolean {
+  return ssnDistance(a, b) > 0;
+}
