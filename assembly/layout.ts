@@ -1,0 +1,61 @@
+// Where everything lives in linear memory. src/wasm/layout.ts repeats the numbers that JavaScript needs; a test compares
+// the two through the globals exported by index.ts.
+//
+//   0x00000  constants placed by the compiler (permutation tables, masks)
+//   0x02000  CRC32c tables, 16 x 1 KiB
+//   0x06000  chunk table, 512 x 32 B
+//   0x0a000  scratch: where key material enters (wiped at once), block buffers of the record kernels
+//   0x0b000  RX: one received datagram
+//   0x1c000  TX: ring of slots, one finished datagram each
+//   …        key slots
+//
+// The ring's length and the number of key slots are chosen by JavaScript, so everything behind TX is computed there.
+
+/** The compiler's own data must end below this address; the build checks it. */
+export const STATIC_END: usize = 0x2000;
+
+export const CRC_TABLES: usize = 0x2000;
+
+export const CHUNK_TABLE: usize = 0x6000;
+/** Words of 32 bits per descriptor; the fields are described in src/wasm/layout.ts. */
+export const CHUNK_WORDS: u32 = 8;
+/** A packet of 2 KiB holds at most (2048 - 12) / 4 = 509 chunks. */
+export const MAX_CHUNKS: u32 = 512;
+
+/** Key (16 B), then salt or iv (12 B): written by JavaScript, wiped by the call that reads it. */
+export const KEY_INPUT: usize = 0xa000;
+export const IV_INPUT: usize = 0xa010;
+/** Block buffers of the kernels. Wiped where they held anything secret. */
+export const SCRATCH: usize = 0xa040;
+
+export const RX: usize = 0xb000;
+export const RX_BYTES: u32 = 0x10000;
+
+export const TX: usize = 0x1c000;
+/** Room for a datagram on any path in use (1,500 B) with headers and tags, and a multiple of the cache line. */
+export const TX_BYTES: u32 = 2432;
+
+// One key slot: the expanded keys of one epoch in one direction.
+/** 0: free; see the KEY_… bits. */
+export const KEY_STATE: usize = 0;
+/** DTLS 1.2: salt in the first 4 bytes; DTLS 1.3: the iv, 12 bytes; the rest is zero. */
+export const KEY_IV: usize = 16;
+/** AES-128 round keys, 11 x 16 B. */
+export const KEY_ROUNDS: usize = 32;
+/** The same for DTLS 1.3's record number key. */
+export const KEY_NUMBER_ROUNDS: usize = 208;
+/** GHASH key material. */
+export const KEY_HASH: usize = 384;
+export const KEY_BYTES: u32 = 1792;
+
+export const KEY_HAS_AEAD: u32 = 1;
+export const KEY_HAS_NUMBER: u32 = 2;
+
+// Results below zero.
+export const BAD_TAG: i32 = -1;
+export const TOO_SHORT: i32 = -2;
+export const BAD_LENGTH: i32 = -3;
+export const BAD_CHECKSUM: i32 = -4;
+export const TRUNCATED: i32 = -5;
+export const TOO_MANY_CHUNKS: i32 = -6;
+export const BAD_SLOT: i32 = -7;
