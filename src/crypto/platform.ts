@@ -119,6 +119,11 @@ export function privateKeyFromPem(pem: string): KeyObject {
   return createPrivateKey(pem);
 }
 
+/** PKCS #8 PEM text of a private key. */
+export function privateKeyToPem(privateKey: KeyObject): string {
+  return privateKey.export({ type: "pkcs8", format: "pem" }) as string;
+}
+
 function toBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
