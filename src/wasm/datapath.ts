@@ -111,16 +111,14 @@ export class Datapath {
 
   /** Adds the record number key (`sn_key`, 16 bytes) of RFC 9147 section 4.2.3 to a slot. */
   setRecordNumberKey(slot: number, key: Uint8Array): void {
-    this.#checkSlot(slot);
     checkKey("key", key);
     this.memory.set(key, KEY_INPUT);
-    this.#kernels.installNumberKey(slot);
+    if (this.#kernels.installNumberKey(slot) !== 0) throw notInUse(slot);
   }
 
-  /** Zeroes a slot and makes it free. */
+  /** Zeroes a slot and makes it free. A slot that is not in use throws: releasing twice would hand it out twice. */
   releaseKey(slot: number): void {
-    this.#checkSlot(slot);
-    this.#kernels.wipeKey(slot);
+    if (this.#kernels.wipeKey(slot) !== 0) throw notInUse(slot);
     this.#freeKeys[this.#freeCount++] = slot;
   }
 
@@ -235,12 +233,10 @@ export class Datapath {
   finishPacket(offset: number, length: number): void {
     this.#kernels.finishPacket(offset, length);
   }
+}
 
-  #checkSlot(slot: number): void {
-    if (!(Number.isInteger(slot) && slot >= 0 && slot < this.keySlots)) {
-      throw new RangeError(`slot must be a key slot in use, not ${slot}`);
-    }
-  }
+function notInUse(slot: number): RangeError {
+  return new RangeError(`slot must be a key slot in use, not ${slot}`);
 }
 
 function checkCount(name: string, value: number, limit: number): void {

@@ -5,9 +5,9 @@ import { decode as decodeSimd } from "#kernels/simd";
 /** The functions of `assembly/index.ts`. Every argument and result is an integer of 32 bits. */
 export interface KernelExports {
   initialize(keysOffset: number, keySlots: number): void;
-  installKey(slot: number): void;
+  installKey(slot: number): number;
   installNumberKey(slot: number): number;
-  wipeKey(slot: number): void;
+  wipeKey(slot: number): number;
   seal12(slot: number, record: number, type: number, high: number, low: number, length: number): number;
   open12(slot: number, record: number, length: number): number;
   seal13(slot: number, header: number, headerLength: number, high: number, low: number, length: number): number;

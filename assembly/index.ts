@@ -1,0 +1,19 @@
+// Every export of the kernels. All arguments and results are integers of 32 bits; src/wasm/datapath.ts is their typed view.
+import { buildTables, crc32c } from "./crc32c";
+import { installKey, installNumberKey, placeKeys, wipeKey } from "./keys";
+import {
+  CHUNK_TABLE, CHUNK_WORDS, IV_INPUT, KEY_BYTES, KEY_INPUT, MAX_CHUNKS, RX, RX_BYTES, STATIC_END, TX, TX_BYTES,
+} from "./layout";
+import { encryptBlock, numberMask, open12, open13, openRaw, seal12, seal13, sealRaw } from "./record";
+import { finishPacket, parsePacket } from "./sctp";
+
+export { crc32c, encryptBlock, finishPacket, installKey, installNumberKey, numberMask, open12, open13, openRaw, parsePacket };
+export { seal12, seal13, sealRaw, wipeKey };
+/** For the test that compares src/wasm/layout.ts with layout.ts, and for the build's own check. */
+export { CHUNK_TABLE, CHUNK_WORDS, IV_INPUT, KEY_BYTES, KEY_INPUT, MAX_CHUNKS, RX, RX_BYTES, STATIC_END, TX, TX_BYTES };
+
+/** Once per instance, before anything else. */
+export function initialize(keysOffset: usize, keySlots: u32): void {
+  placeKeys(keysOffset, keySlots);
+  buildTables();
+}

@@ -1,0 +1,63 @@
+// Key slots: expanded once, used in place, zeroed on release, never read back.
+import { encrypt, expandKey } from "./aes";
+import {
+  BAD_SLOT, IV_INPUT, KEY_BYTES, KEY_HAS_AEAD, KEY_HAS_NUMBER, KEY_HASH, KEY_INPUT, KEY_IV, KEY_NUMBER_ROUNDS, KEY_ROUNDS,
+  KEY_STATE,
+} from "./layout";
+
+let keys: usize = 0;
+let slots: u32 = 0;
+
+/** Where JavaScript has put the key slots, and how many. */
+export function placeKeys(offset: usize, count: u32): void {
+  keys = offset;
+  slots = count;
+}
+
+/** Address of a slot that has all the `needed` parts, or 0. */
+export function keyOf(slot: u32, needed: u32): usize {
+  if (slot >= slots) return 0;
+  const key = keys + <usize>slot * KEY_BYTES;
+  return (load<u32>(key, KEY_STATE) & needed) == needed ? key : 0;
+}
+
+/** Expands the key at KEY_INPUT and takes the iv at IV_INPUT; wipes both. */
+export function installKey(slot: u32): i32 {
+  if (slot >= slots) {
+    wipeInput();
+    return BAD_SLOT;
+  }
+  const key = keys + <usize>slot * KEY_BYTES;
+  memory.fill(key, 0, KEY_BYTES);
+  expandKey(v128.load(KEY_INPUT), key + KEY_ROUNDS);
+  // SP 800-38D section 7.1 step 1: H = E(0).
+  v128.store(key + KEY_HASH, encrypt(key + KEY_ROUNDS, i8x16.splat(0)));
+  v128.store(key, v128.load(IV_INPUT), KEY_IV);
+  store<u32>(key, KEY_HAS_AEAD, KEY_STATE);
+  wipeInput();
+  return 0;
+}
+
+/** Adds the record number key at KEY_INPUT (RFC 9147 section 4.2.3); wipes it there. */
+export function installNumberKey(slot: u32): i32 {
+  const key = keyOf(slot, KEY_HAS_AEAD);
+  if (key) {
+    expandKey(v128.load(KEY_INPUT), key + KEY_NUMBER_ROUNDS);
+    store<u32>(key, KEY_HAS_AEAD | KEY_HAS_NUMBER, KEY_STATE);
+  }
+  wipeInput();
+  return key ? 0 : BAD_SLOT;
+}
+
+/** Zeroes a slot. A slot that is not in use stays as it is, so that nothing can be released twice. */
+export function wipeKey(slot: u32): i32 {
+  const key = keyOf(slot, KEY_HAS_AEAD);
+  if (!key) return BAD_SLOT;
+  memory.fill(key, 0, KEY_BYTES);
+  return 0;
+}
+
+function wipeInput(): void {
+  memory.fill(KEY_INPUT, 0, 16);
+  memory.fill(IV_INPUT, 0, 16);
+}
