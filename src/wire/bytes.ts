@@ -91,7 +91,9 @@ export class ByteWriter {
   }
 
   u8(value: number): this {
-    this.#bytes[this.#reserve(1)] = value;
+    // Reserve first: growing replaces the array.
+    const at = this.#reserve(1);
+    this.#bytes[at] = value;
     return this;
   }
 
@@ -115,7 +117,8 @@ export class ByteWriter {
   }
 
   bytes(value: Uint8Array): this {
-    this.#bytes.set(value, this.#reserve(value.length));
+    const at = this.#reserve(value.length);
+    this.#bytes.set(value, at);
     return this;
   }
 
