@@ -25,6 +25,9 @@ export type RandomSource = (length: number) => Uint8Array;
 
 export const randomBytes: RandomSource = (length) => platformRandomBytes(length);
 
+/** Milliseconds since 1970-01-01 UTC: for the dates in certificates, and nothing else. */
+export const wallClockMs = (): number => Date.now();
+
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   const hash = createHash("sha256");
   for (const part of parts) hash.update(part);

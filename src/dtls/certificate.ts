@@ -8,6 +8,7 @@ import {
   sha256,
   signEcdsa,
   verifyEcdsa,
+  wallClockMs,
 } from "../crypto/platform.ts";
 import { concatBytes, fromHex } from "../wire/bytes.ts";
 import {
@@ -27,8 +28,8 @@ import {
 import { decodePem, encodePem } from "./pem.ts";
 
 export interface CertificateOptions {
-  /** Start of validity, in milliseconds since 1970-01-01 UTC. */
-  notBefore: number;
+  /** Start of validity, in milliseconds since 1970-01-01 UTC. Default: yesterday, for clocks that are behind. */
+  notBefore?: number;
   /** Validity in days, 1 … 36,500. Default 365. WebRTC peers compare fingerprints and ignore the dates. */
   days?: number;
   /** Common name of subject and issuer, 1 … 64 characters. Default `WebRTC`. */
@@ -70,8 +71,8 @@ export class Certificate {
    * A fresh key and a self-signed X.509 v3 certificate for it.
    * @throws RangeError for dates outside 1970 … 9999, `days` outside 1 … 36,500 or a `commonName` outside 1 … 64.
    */
-  static generate(options: CertificateOptions): Certificate {
-    const { notBefore, days = 365, commonName = "WebRTC", random = randomBytes } = options;
+  static generate(options: CertificateOptions = {}): Certificate {
+    const { notBefore = wallClockMs() - DAY_MS, days = 365, commonName = "WebRTC", random = randomBytes } = options;
     if (!(days >= 1 && days <= 36_500)) throw new RangeError("days must be 1 … 36500");
     if (!(notBefore >= 0 && notBefore + days * DAY_MS < YEAR_9999_MS)) {
       throw new RangeError("notBefore must be milliseconds since 1970, with the end of validity before the year 9999");
