@@ -26,3 +26,56 @@ export const DEFAULT_ASSOCIATION_LIMITS: Readonly<AssociationLimits> = {
   maxReassemblyChunks: 1_024,
   maxStreams: 1_024,
 };
+
+/** Limits and times of one endpoint, that is of one UDP port. */
+export interface EndpointLimits {
+  /** Connections at once. Each takes two key slots of 1.75 KiB in WebAssembly memory, touched only when used. */
+  maxConnections: number;
+  /** Connections at once from one IP address, whatever the ports. A school or office may sit behind one. */
+  maxConnectionsPerAddress: number;
+  /** Sessions agreed by signalling whose first check has not come yet; more are refused. About 0.5 KB each. */
+  maxPendingSessions: number;
+  /** Connections whose handshake is not complete; checks of further ones go unanswered until there is room. */
+  maxHandshakes: number;
+  /** How long a session waits for its first check, ms. Browsers check for 11 to 16 s (BROWSERS.md). */
+  sessionTimeoutMs: number;
+  /** From the first verified check to the end of the SCTP handshake, ms. */
+  handshakeTimeoutMs: number;
+  /** A connection without a verified check for this long is closed, ms. Browsers check every 2.7 to 6 s. */
+  idleTimeoutMs: number;
+  /** First retransmission of a DTLS flight, ms; doubles from there. */
+  dtlsRetransmitMs: number;
+  /** Largest UDP datagram we send, in bytes. 1,200 passes every path that browsers themselves rely on. */
+  mtuBytes: number;
+}
+
+export const DEFAULT_ENDPOINT_LIMITS: Readonly<EndpointLimits> = {
+  maxConnections: 8_192,
+  maxConnectionsPerAddress: 8_192,
+  maxPendingSessions: 4_096,
+  maxHandshakes: 1_024,
+  sessionTimeoutMs: 30_000,
+  handshakeTimeoutMs: 20_000,
+  idleTimeoutMs: 10_000,
+  dtlsRetransmitMs: 200,
+  mtuBytes: 1_200,
+};
+
+/** Limits of one server beyond its endpoint's. */
+export interface ServerLimits {
+  /** Messages that wait for `recv`; beyond it the oldest is dropped and counted as `receive-queue-full`. */
+  maxReceiveQueueMessages: number;
+  /** The same in bytes. */
+  maxReceiveQueueBytes: number;
+  /** Largest signalling body in bytes. Offers are about 500 B (BROWSERS.md). */
+  maxOfferBytes: number;
+  /** Size asked for the kernel's socket buffers, in bytes: at 1,200 B some 3,000 datagrams of a burst. */
+  socketBufferBytes: number;
+}
+
+export const DEFAULT_SERVER_LIMITS: Readonly<ServerLimits> = {
+  maxReceiveQueueMessages: 65_536,
+  maxReceiveQueueBytes: 33_554_432,
+  maxOfferBytes: 65_536,
+  socketBufferBytes: 4_194_304,
+};

@@ -1,0 +1,140 @@
+import type { Channel } from "./channel/channel.ts";
+import type { ConnectionState, Connection as CoreConnection } from "./core/connection.ts";
+import { type CloseReason, SendError, type SendErrorCode } from "./errors.ts";
+import { Emitter } from "./events.ts";
+import type { Shell } from "./shell.ts";
+import type { SocketAddress } from "./wire/address.ts";
+
+/** What may be sent: text arrives as a string, everything else as bytes. */
+export type MessageData = string | ArrayBuffer | ArrayBufferView;
+
+export interface SendOptions {
+  /** Which data channel. Default: the connection's first. Its own reliability and order apply. */
+  channel?: Channel;
+}
+
+export interface ConnectionStats {
+  readonly state: ConnectionState;
+  /** Milliseconds since the first verified check. */
+  readonly ageMs: number;
+  readonly messagesReceived: number;
+  readonly messagesSent: number;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+}
+
+export interface ConnectionEvents {
+  /** The connection ended; nothing follows. */
+  close: [reason: CloseReason];
+  /** The peer opened a further data channel. */
+  channel: [channel: Channel];
+}
+
+/**
+ * One remote browser, from its first open data channel to its close.
+ *
+ * @example
+ * server.on("open", (connection) => {
+ *   connection.send("welcome");
+ *   connection.on("close", (reason) => console.log(connection.id, reason));
+ * });
+ */
+export class Connection extends Emitter<ConnectionEvents> {
+  /** Unique among the connections of its server. */
+  readonly id: string;
+  /** Whatever the application attached to this peer when it signalled. */
+  userData: unknown;
+  readonly #core: CoreConnection;
+  readonly #shell: Shell;
+
+  /** @internal */
+  constructor(core: CoreConnection, shell: Shell) {
+    super();
+    this.#core = core;
+    this.#shell = shell;
+    this.id = core.session.localUfrag;
+    this.userData = core.session.userData;
+  }
+
+  /** Where the peer's datagrams come from now; changes when its network does. */
+  get remoteAddress(): SocketAddress {
+    return this.#core.remote;
+  }
+
+  get state(): ConnectionState {
+    return this.#core.state;
+  }
+
+  /** The longest message that `send` takes and that the peer takes, in bytes of UTF-8 or binary. */
+  get maxMessageBytes(): number {
+    return this.#core.maxMessageBytes;
+  }
+
+  /** The open data channels, first opened first. */
+  get channels(): readonly Channel[] {
+    return this.#core.channels?.open ?? [];
+  }
+
+  /**
+   * Sends one message; resolves when its datagram is with the operating system, or when it is queued behind the peer's
+   * congestion window. Unreliable messages are not waited for: they may be lost, and the oldest queued ones make room.
+   *
+   * Nobody needs to look at the promise: a rejection that is not handled is not reported either, because a peer
+   * that leaves is no bug of the application.
+   *
+   * @throws TypeError for data of another kind, RangeError over `maxMessageBytes`; both at the call
+   * @returns rejects with a `SendError`: `closed`, `queue-full`
+   */
+  send(data: MessageData, options?: SendOptions): Promise<void> {
+    const refused = this.#send(data, options);
+    if (refused === undefined) return this.#shell.flushed();
+    const rejection = Promise.reject(new SendError(refused));
+    rejection.catch(() => {});
+    return rejection;
+  }
+
+  /**
+   * The same without a promise, for the hot path: false where the message was not taken (`SendError` says why for `send`).
+   *
+   * @throws TypeError for data of another kind, RangeError over `maxMessageBytes`
+   */
+  trySend(data: MessageData, options?: SendOptions): boolean {
+    return this.#send(data, options) === undefined;
+  }
+
+  /** Ends the connection now: the peer is told (ABORT and close_notify), `close` is emitted with `local`. */
+  close(): void {
+    this.#core.close(this.#shell.now(), "local");
+    this.#shell.settle();
+  }
+
+  stats(): ConnectionStats {
+    return this.#core.stats(this.#shell.now());
+  }
+
+  /** @internal */
+  emitClose(reason: CloseReason): void {
+    this.emit("close", reason);
+  }
+
+  /** @internal */
+  emitChannel(channel: Channel): void {
+    this.emit("channel", channel);
+  }
+
+  #send(data: MessageData, options: SendOptions | undefined): SendErrorCode | undefined {
+    const result = this.#core.send(this.#shell.now(), messageBytes(data), options?.channel);
+    if (result === "too-large") {
+      throw new RangeError(`data must be at most ${this.maxMessageBytes} bytes (connection.maxMessageBytes)`);
+    }
+    this.#shell.settle();
+    return result === "sent" || result === "queued" ? undefined : result;
+  }
+}
+
+function messageBytes(data: MessageData): Uint8Array | string {
+  if (typeof data === "string" || data instanceof Uint8Array) return data;
+  if (data instanceof ArrayBuffer) return new Uint8Array(data);
+  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  throw new TypeError("data must be a string, an ArrayBuffer or a view of one");
+}

@@ -1,0 +1,173 @@
+import type { Channel } from "../channel/channel.ts";
+import { type ChannelEvents, Channels } from "../channel/channels.ts";
+import type { DtlsCloseReason, DtlsConnection, DtlsEvents } from "../dtls/connection.ts";
+import type { CloseReason } from "../errors.ts";
+import { Association, type AssociationCloseReason } from "../sctp/association.ts";
+import type { SocketAddress } from "../wire/address.ts";
+import { equalBytes } from "../wire/bytes.ts";
+import type { Route } from "./address-table.ts";
+import type { HeapItem } from "./deadlines.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { Session } from "./session.ts";
+
+/**
+ * - `handshaking`: a check has verified; DTLS and SCTP are on their way
+ * - `connected`: SCTP is up, no data channel yet
+ * - `open`: a data channel is open
+ */
+export type ConnectionState = "handshaking" | "connected" | "open" | "closed";
+
+/**
+ * One remote peer: ICE → DTLS → SCTP → data channels. Each layer hands its events to the next one up; what comes out at
+ * the top goes to the endpoint's events.
+ */
+export class Connection implements HeapItem, DtlsEvents, ChannelEvents {
+  readonly session: Session;
+  /** Where datagrams are sent: the address the peer nominated, or came from last before it nominated one. */
+  remote: SocketAddress;
+  state: ConnectionState = "handshaking";
+  /** The addresses this connection has claimed; kept by `Routes`. */
+  readonly routes: Route<Connection>[] = [];
+  /** The IP address under which this connection counts in `maxConnectionsPerAddress`. */
+  readonly countedAddress: string;
+  /** In the endpoint's list for the next flush; kept by the endpoint. */
+  touched = false;
+  heapIndex = -1;
+  heapDeadline = 0;
+
+  readonly #endpoint: Endpoint;
+  readonly #openDeadline: number;
+  #lastCheck: number;
+  #nominated = false;
+  /** The one address that our handshake flights went to; `undefined` once there were two. */
+  #flightsTo: SocketAddress | undefined;
+  #dtls: DtlsConnection | undefined;
+  #association: Association | undefined;
+  #channels: Channels | undefined;
+  /** The `now` of the call that is under way, for the callbacks it leads to. */
+  #now = 0;
+
+  constructor(now: number, endpoint: Endpoint, session: Session, source: SocketAddress) {
+    const { limits } = endpoint.options;
+    this.#endpoint = endpoint;
+    this.session = session;
+    this.remote = source;
+    this.#flightsTo = source;
+    this.countedAddress = source.address;
+    this.#lastCheck = now;
+    this.#openDeadline = now + limits.handshakeTimeoutMs;
+  }
+
+  /** Whether the DTLS handshake is complete: the peer holds the key that its fingerprint names. */
+  get established(): boolean {
+    return this.#association !== undefined;
+  }
+
+  get dtls(): DtlsConnection | undefined {
+    return this.#dtls;
+  }
+
+  get association(): Association | undefined {
+    return this.#association;
+  }
+
+  get channels(): Channels | undefined {
+    return this.#channels;
+  }
+
+  /** The longest message that both ends accept, in bytes. */
+  get maxMessageBytes(): number {
+    const own = this.#endpoint.options.limits.maxMessageBytes;
+    const theirs = this.session.remote.maxMessageBytes;
+    return theirs === 0 ? own : Math.min(own, theirs);
+  }
+
+  get nextDeadline(): number {
+    return Math.min(
+      this.#lastCheck + this.#endpoint.options.limits.idleTimeoutMs,
+      this.state === "handshaking" ? this.#openDeadline : Number.POSITIVE_INFINITY,
+      this.#dtls?.nextDeadline ?? Number.POSITIVE_INFINITY,
+      this.#association?.nextDeadline ?? Number.POSITIVE_INFINITY,
+    );
+  }
+
+  /** A check from `source` verified. Consent to send is fresh (RFC 7675 §5.1), and the peer may have moved. */
+  handleCheck(now: number, source: SocketAddress, nominated: boolean): void {
+    this.#lastCheck = now;
+    if (nominated || !this.#nominated) this.#sendTo(source);
+    this.#nominated ||= nominated;
+    this.#endpoint.touch(this);
+  }
+
+  /** @param datagram borrowed until the call returns */
+  handleDatagram(now: number, source: SocketAddress, datagram: Uint8Array): void {
+    this.#now = now;
+    // A browser may start DTLS on one of several paths before it nominates one (BROWSERS.md).
+    if (!this.#nominated && !this.established) this.#sendTo(source);
+    this.#dtls ??= this.#createDtls();
+    this.#dtls.handleDatagram(now, datagram);
+    this.#endpoint.touch(this);
+  }
+
+  handleTimeout(now: number): void {
+    this.#now = now;
+    const { idleTimeoutMs } = this.#endpoint.options.limits;
+    if (now >= this.#lastCheck + idleTimeoutMs) {
+      this.close(now, "idle");
+    } else if (this.state === "handshaking" && now >= this.#openDeadline) {
+      this.close(now, "handshake-timeout");
+    } else {
+      this.#dtls?.handleTimeout(now);
+      this.#association?.handleTimeout(now);
+      this.#endpoint.touch(this);
+    }
+  }
+
+  flush(now: number): void {
+    this.#now = now;
+    this.#association?.flush(now);
+  }
+
+  /** Ends the connection and tells the peer: ABORT and close_notify (never SHUTDOWN: Chromium keeps a zombie). */
+  close(now: number, reason: CloseReason): void {
+    if (this.state === "closed") return;
+    this.#now = now;
+    const wasEstablished = this.established;
+    this.state = "closed";
+    this.#association?.abort(now);
+    this.#dtls?.close(now);
+    this.#endpoint.connectionClosed(this, reason, wasEstablished);
+  }
+
+  // ——— from DTLS ———
+
+  transmit(datagram: Uint8Array): void {
+    this.#endpoint.events.transmit(datagram, this.remote);
+  }
+
+  connected(): void {
+    const { limits, random } = this.#endpoint.options;
+    const { datapath, drops } = this.#endpoint;
+    const remotePort = this.session.remote.sctpPort;
+    this.#channels = new Channels({ role: "server", limits, drops }, this);
+    this.#association = new Association({ limits, random, drops, remotePort }, datapath, this.#dtls!, this.#channels);
+    this.#channels.attach(this.#association);
+    this.#endpoint.connectionEstablished(this.#now, this, this.#flightsTo);
+    // Our INIT leaves in the datagram of our Finished: one round trip less in both browsers (BROWSERS.md).
+    this.#association.connect(this.#now);
+    this.#association.flush(this.#now);
+  }
+
+  applicationData(plaintext: Uint8Array): void {
+    this.#association?.handlePacket(this.#now, plaintext);
+  }
+
+  // ——— internals ———
+
+  #sendTo(source: SocketAddress): void {
+    if (source.port === this.remote.port && source.address === this.remote.address) return;
+    this.remote = source;
+    if (this.#dtls !== undefined && !this.established) this.#flightsTo = undefined;
+    else this.#flightsTo = source;
+  }
+}

@@ -1,0 +1,247 @@
+import type { Channel } from "../channel/channel.ts";
+import type { RandomSource } from "../crypto/platform.ts";
+import type { Certificate } from "../dtls/certificate.ts";
+import type { CloseReason } from "../errors.ts";
+import { generateCredentials, type IceCredentials } from "../ice/credentials.ts";
+import { answerCheck } from "../ice/lite.ts";
+import { localUfragOf, parseBindingRequest } from "../ice/stun.ts";
+import type { AssociationLimits, EndpointLimits } from "../options.ts";
+import { Datapath } from "../wasm/datapath.ts";
+import type { SocketAddress } from "../wire/address.ts";
+import { DropCounters } from "../wire/drops.ts";
+import { Connection } from "./connection.ts";
+import { Deadlines } from "./deadlines.ts";
+import { Routes } from "./routes.ts";
+import type { RemoteDescription, Session } from "./session.ts";
+
+export interface EndpointOptions {
+  certificate: Certificate;
+  limits: EndpointLimits & AssociationLimits;
+  random: RandomSource;
+  /** Receives NSS key log lines (for Wireshark). Default: none. */
+  keyLog?: ((line: string) => void) | undefined;
+}
+
+/** What comes out of an endpoint. Called synchronously from within it: the shell queues, and calls user code later. */
+export interface EndpointEvents {
+  /** One UDP datagram; borrowed until the call returns. */
+  transmit(datagram: Uint8Array, destination: SocketAddress): void;
+  /** The connection's first data channel is open: it can send. */
+  opened(connection: Connection): void;
+  message(connection: Connection, channel: Channel, data: Uint8Array | string): void;
+  closed(connection: Connection, reason: CloseReason): void;
+}
+
+/** RFC 7983 §7: what a datagram is, by its first byte. */
+const STUN_LAST = 3;
+const DTLS_FIRST = 20;
+const DTLS_LAST = 63;
+
+/**
+ * All connections of one UDP port, sans-IO: datagrams and the time go in; datagrams, events and a deadline come out.
+ *
+ * A datagram's owner is found by our ICE ufrag (STUN) or by its source address (DTLS), and an address is known only after
+ * a check from it verified: nothing is allocated, computed or sent on the word of an unverified source.
+ *
+ * @example
+ * const session = endpoint.createSession(now, remoteDescription, userData);
+ * endpoint.handleDatagram(now, source, datagram);   // as they come
+ * endpoint.flush(now);                              // once per turn
+ * sleepUntil(endpoint.nextDeadline); endpoint.handleTimeout(now);
+ */
+export class Endpoint {
+  readonly options: EndpointOptions;
+  readonly events: EndpointEvents;
+  readonly drops = new DropCounters();
+  readonly datapath: Datapath;
+  /** Sessions that wait for their first check, oldest first (insertion order), by our ufrag. */
+  readonly #pending = new Map<string, Session>();
+  /** Sessions with a connection, by our ufrag. */
+  readonly #active = new Map<string, Session>();
+  readonly #routes = new Routes();
+  readonly #connectionsPerAddress = new Map<string, number>();
+  readonly #deadlines = new Deadlines<Connection>((connection) => connection.nextDeadline);
+  /** Connections that were touched since the last flush. */
+  #touched: Connection[] = [];
+  #handshakes = 0;
+  #closed = false;
+
+  constructor(options: EndpointOptions, events: EndpointEvents) {
+    this.options = options;
+    this.events = events;
+    // Two epochs' keys of a handshake in flight beside the two of each connection.
+    const { maxConnections, maxHandshakes } = options.limits;
+    this.datapath = new Datapath({ keySlots: 2 * (maxConnections + maxHandshakes) });
+  }
+
+  get connectionCount(): number {
+    return this.#active.size;
+  }
+
+  get pendingSessionCount(): number {
+    return this.#pending.size;
+  }
+
+  get handshakeCount(): number {
+    return this.#handshakes;
+  }
+
+  /** Connections in order of their first check, those still in their handshake included. */
+  *connections(): IterableIterator<Connection> {
+    for (const session of this.#active.values()) yield session.connection!;
+  }
+
+  /** When `handleTimeout` wants to be called, ms; `Infinity` for never. May be early, never late. */
+  get nextDeadline(): number {
+    const oldest = this.#pending.values().next();
+    const expiry = oldest.done ? Number.POSITIVE_INFINITY : oldest.value.expiresAt;
+    return Math.min(expiry, this.#deadlines.next);
+  }
+
+  /** Admits one peer. `undefined` where `maxPendingSessions` wait already, or the endpoint is closed. */
+  createSession(now: number, remote: RemoteDescription, userData?: unknown): Session | undefined {
+    const { maxPendingSessions, sessionTimeoutMs } = this.options.limits;
+    this.#expireSessions(now);
+    if (this.#closed || this.#pending.size >= maxPendingSessions) return undefined;
+    const { ufrag, pwd } = this.#freshCredentials();
+    const session: Session = {
+      localUfrag: ufrag,
+      localPwd: pwd,
+      remoteUfrag: remote.ufrag,
+      remote,
+      userData,
+      expiresAt: now + sessionTimeoutMs,
+      connection: undefined,
+    };
+    this.#pending.set(ufrag, session);
+    return session;
+  }
+
+  /** @param datagram borrowed until the call returns */
+  handleDatagram(now: number, source: SocketAddress, datagram: Uint8Array): void {
+    if (this.#closed || datagram.length === 0) return;
+    const first = datagram[0];
+    if (first >= DTLS_FIRST && first <= DTLS_LAST) {
+      if (!this.#routes.deliver(now, source, datagram)) this.drops.count("unknown-address");
+    } else if (first <= STUN_LAST) this.#handleCheck(now, source, datagram);
+    else this.drops.count("unknown-protocol");
+  }
+
+  handleTimeout(now: number): void {
+    this.#expireSessions(now);
+    for (let due = this.#deadlines.expire(now); due !== undefined; due = this.#deadlines.expire(now)) {
+      due.handleTimeout(now);
+    }
+  }
+
+  /** Sends what the calls since the last flush gave rise to. Call once per event-loop turn, so that work is bundled. */
+  flush(now: number): void {
+    const touched = this.#touched;
+    this.#touched = [];
+    for (const connection of touched) {
+      connection.touched = false;
+      connection.flush(now);
+      if (connection.state !== "closed") this.#deadlines.update(connection);
+    }
+  }
+
+  /** Closes every connection, telling its peer; forgets every session. The endpoint takes no more input. */
+  close(now: number): void {
+    for (const connection of [...this.connections()]) connection.close(now, "server-closed");
+    this.#pending.clear();
+    this.#closed = true;
+  }
+
+  /** Marks a connection for the next flush. For connections and whoever sends on them. */
+  touch(connection: Connection): void {
+    if (connection.touched || connection.state === "closed") return;
+    connection.touched = true;
+    this.#touched.push(connection);
+  }
+
+  get needsFlush(): boolean {
+    return this.#touched.length > 0;
+  }
+
+  /**
+   * Called by a connection when its DTLS handshake is complete.
+   *
+   * @param proven the address at which the peer has shown to receive; `undefined` where our flights went to several
+   */
+  connectionEstablished(now: number, connection: Connection, proven: SocketAddress | undefined): void {
+    this.#handshakes--;
+    if (proven === undefined) return;
+    for (const replaced of this.#routes.settle(proven, connection)) replaced.close(now, "replaced");
+  }
+
+  /** Called by a connection when it ends. */
+  connectionClosed(connection: Connection, reason: CloseReason, wasEstablished: boolean): void {
+    if (!wasEstablished) this.#handshakes--;
+    this.#deadlines.remove(connection);
+    this.#active.delete(connection.session.localUfrag);
+    this.#routes.releaseAll(connection);
+    const address = connection.countedAddress;
+    const count = this.#connectionsPerAddress.get(address)! - 1;
+    if (count === 0) this.#connectionsPerAddress.delete(address);
+    else this.#connectionsPerAddress.set(address, count);
+    this.events.closed(connection, reason);
+  }
+
+  #handleCheck(now: number, source: SocketAddress, datagram: Uint8Array): void {
+    const request = parseBindingRequest(datagram);
+    if (typeof request === "string") {
+      this.drops.count(request);
+      return;
+    }
+    const ufrag = localUfragOf(request) ?? "";
+    const session = this.#active.get(ufrag) ?? this.#pending.get(ufrag);
+    if (session === undefined) {
+      this.drops.count("stun-unknown-ufrag");
+      return;
+    }
+    const outcome = answerCheck(session, request, source);
+    if (outcome.kind === "drop") {
+      this.drops.count(outcome.reason);
+      return;
+    }
+    if (outcome.kind === "accept") {
+      const connection = session.connection ?? this.#admit(now, session, source);
+      if (connection === undefined) return; // Over a limit: unanswered, so that the peer checks again.
+      this.#routes.claim(source, connection);
+      connection.handleCheck(now, source, outcome.nominated);
+    }
+    this.events.transmit(outcome.response, source);
+  }
+
+  /** A session's first verified check: the connection begins. */
+  #admit(now: number, session: Session, source: SocketAddress): Connection | undefined {
+    const { maxConnections, maxConnectionsPerAddress, maxHandshakes } = this.options.limits;
+    const sameAddress = this.#connectionsPerAddress.get(source.address) ?? 0;
+    if (this.#active.size >= maxConnections) this.drops.count("connection-limit");
+    else if (sameAddress >= maxConnectionsPerAddress) this.drops.count("address-budget");
+    else if (this.#handshakes >= maxHandshakes) this.drops.count("handshake-limit");
+    else {
+      this.#pending.delete(session.localUfrag);
+      this.#active.set(session.localUfrag, session);
+      this.#connectionsPerAddress.set(source.address, sameAddress + 1);
+      this.#handshakes++;
+      session.connection = new Connection(now, this, session, source);
+      return session.connection;
+    }
+    return undefined;
+  }
+
+  #freshCredentials(): IceCredentials {
+    for (;;) {
+      const credentials = generateCredentials(this.options.random);
+      if (!this.#pending.has(credentials.ufrag) && !this.#active.has(credentials.ufrag)) return credentials;
+    }
+  }
+
+  #expireSessions(now: number): void {
+    for (const session of this.#pending.values()) {
+      if (session.expiresAt > now) return;
+      this.#pending.delete(session.localUfrag);
+    }
+  }
+}

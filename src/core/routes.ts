@@ -1,0 +1,83 @@
+import type { SocketAddress } from "../wire/address.ts";
+import { AddressTable, type Route } from "./address-table.ts";
+import type { Connection } from "./connection.ts";
+
+/** Addresses that one connection is reached under: the one in use and those it came from lately. */
+const MAX_ADDRESSES = 4;
+/** Connections that may claim one address at a time. */
+const MAX_CLAIMS = 4;
+
+/**
+ * Which connections a datagram from an address is for.
+ *
+ * A verified check lets a connection claim its source address. It does not take the address from another connection: a
+ * source address can be spoofed by anyone who has a session of his own. So claims stand side by side, each claimant is
+ * given the datagrams and drops what it cannot authenticate, and only `settle`, for a connection that has proven that it
+ * *receives* at an address, ends the other claims. That is how a page that is reloaded on the same port replaces its
+ * former self at once, and how nobody replaces anybody else.
+ */
+export class Routes {
+  readonly #table = new AddressTable<Connection>();
+
+  /** Hands a datagram to whom it is for. False when nobody has claimed its source. */
+  deliver(now: number, source: SocketAddress, datagram: Uint8Array): boolean {
+    const route = this.#table.find(source);
+    if (route === undefined) return false;
+    const { owners } = route;
+    if (owners.length === 1) {
+      owners[0].handleDatagram(now, source, datagram);
+      return true;
+    }
+    // Two handshakes must not answer one ClientHello: of the claimants without keys only the newest is given it.
+    const newest = owners.findLast((owner) => !owner.established);
+    for (const owner of [...owners]) {
+      if (owner.established || owner === newest) owner.handleDatagram(now, source, datagram);
+    }
+    return true;
+  }
+
+  claim(source: SocketAddress, connection: Connection): void {
+    const route = this.#table.find(source) ?? this.#table.add(source);
+    const { owners } = route;
+    const at = owners.indexOf(connection);
+    if (at >= 0) {
+      // Of two handshakes on one address the one that checked last is the live one.
+      if (!connection.established && at < owners.length - 1) owners.push(...owners.splice(at, 1));
+      return;
+    }
+    if (owners.length >= MAX_CLAIMS) this.#release(route, this.#leastWorthy(owners));
+    owners.push(connection);
+    connection.routes.push(route);
+    if (connection.routes.length > MAX_ADDRESSES) {
+      const oldest = connection.routes.find((other) => other !== route && !isAt(other, connection.remote));
+      if (oldest !== undefined) this.#release(oldest, connection);
+    }
+  }
+
+  /** The connection receives at this address: whoever else claimed it gives it up. Returns those left without any address. */
+  settle(source: SocketAddress, connection: Connection): Connection[] {
+    const route = this.#table.find(source);
+    const others = route?.owners.filter((owner) => owner !== connection) ?? [];
+    for (const other of others) this.#release(route!, other);
+    return others.filter((other) => other.routes.length === 0);
+  }
+
+  releaseAll(connection: Connection): void {
+    for (const route of [...connection.routes]) this.#release(route, connection);
+  }
+
+  /** The first claim is never pushed out by later ones; of those the oldest without keys goes first. */
+  #leastWorthy(owners: readonly Connection[]): Connection {
+    return owners.find((owner, i) => i > 0 && !owner.established) ?? owners[1];
+  }
+
+  #release(route: Route<Connection>, connection: Connection): void {
+    route.owners.splice(route.owners.indexOf(connection), 1);
+    connection.routes.splice(connection.routes.indexOf(route), 1);
+    if (route.owners.length === 0) this.#table.remove(route);
+  }
+}
+
+function isAt(route: SocketAddress, at: SocketAddress): boolean {
+  return route.port === at.port && route.address === at.address;
+}

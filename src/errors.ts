@@ -1,0 +1,54 @@
+/**
+ * Why a connection ended; the one argument of `close` events.
+ *
+ * | code | meaning |
+ * |---|---|
+ * | `local` | `connection.close()` was called here |
+ * | `remote` | the peer closed: SCTP ABORT, SHUTDOWN or a DTLS close_notify (a page that closes, reloads, navigates) |
+ * | `idle` | no ICE check verified for `idleTimeoutMs`: a closed tab, a killed browser, a lost network |
+ * | `handshake-failed` | DTLS refused: wrong certificate fingerprint, no common parameters, a fatal alert |
+ * | `handshake-timeout` | not open within `handshakeTimeoutMs` |
+ * | `replaced` | a newer connection completed its handshake from the same address and port (a reload) |
+ * | `protocol-error` | the peer broke SCTP or DTLS beyond repair, or acknowledged nothing for too long |
+ * | `server-closed` | `server.close()` was called here |
+ */
+export type CloseReason =
+  | "local"
+  | "remote"
+  | "idle"
+  | "handshake-failed"
+  | "handshake-timeout"
+  | "replaced"
+  | "protocol-error"
+  | "server-closed";
+
+/**
+ * Why `send` could not take a message.
+ *
+ * | code | meaning |
+ * |---|---|
+ * | `closed` | the connection or the channel is closed |
+ * | `queue-full` | a reliable message, and `maxQueuedBytes` already wait for the peer |
+ */
+export type SendErrorCode = "closed" | "queue-full";
+
+/** Rejection of `send`. Wrong arguments are a `TypeError` or `RangeError` instead, thrown at the call. */
+export class SendError extends Error {
+  override readonly name = "SendError";
+  readonly code: SendErrorCode;
+
+  constructor(code: SendErrorCode) {
+    super(code === "closed" ? "the connection is closed" : "too many bytes of reliable messages wait for the peer");
+    this.code = code;
+  }
+}
+
+/** Rejection of `recv` when the server or connection is closed and its queue is empty. */
+export class ClosedError extends Error {
+  override readonly name = "ClosedError";
+  readonly code = "closed";
+
+  constructor(what: string) {
+    super(`${what} is closed`);
+  }
+}

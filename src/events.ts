@@ -1,0 +1,35 @@
+type Listener<Args extends unknown[]> = (...args: Args) => void;
+
+/** Listeners by event name. A listener that throws disturbs neither the others nor the caller: its error surfaces as uncaught. */
+export class Emitter<Events extends { [Name in keyof Events]: unknown[] }> {
+  readonly #listeners: { [Name in keyof Events]?: Set<Listener<Events[Name]>> } = {};
+
+  on<Name extends keyof Events>(name: Name, listener: Listener<Events[Name]>): this {
+    if (typeof listener !== "function") throw new TypeError("listener must be a function");
+    this.#listeners[name] ??= new Set();
+    this.#listeners[name].add(listener);
+    return this;
+  }
+
+  off<Name extends keyof Events>(name: Name, listener: Listener<Events[Name]>): this {
+    this.#listeners[name]?.delete(listener);
+    return this;
+  }
+
+  protected emit<Name extends keyof Events>(name: Name, ...args: Events[Name]): void {
+    const listeners = this.#listeners[name];
+    if (listeners === undefined) return;
+    for (const listener of [...listeners]) callUserCode(listener, ...args);
+  }
+}
+
+/** Calls a function of the application. What it throws is the application's bug and surfaces as an uncaught error. */
+export function callUserCode<Args extends unknown[]>(code: Listener<Args>, ...args: Args): void {
+  try {
+    code(...args);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}

@@ -1,0 +1,17 @@
+/** The public surface of webrtc-datagram. */
+export {
+  Connection,
+  type ConnectionEvents,
+  type ConnectionStats,
+  type MessageData,
+  type SendOptions,
+} from "./connection.ts";
+export type { Channel } from "./channel/channel.ts";
+export { Certificate } from "./dtls/certificate.ts";
+export { ClosedError, type CloseReason, SendError, type SendErrorCode } from "./errors.ts";
+export { type Message, Server, type ServerEvents, type ServerStats } from "./server.ts";
+export { DEFAULT_LIMITS, type Limits, type ListenOptions } from "./server-options.ts";
+export type { SocketAddress } from "./wire/address.ts";
+export type { DropReason } from "./wire/drops.ts";
+export type { SessionAnswer } from "./signalling/negotiate.ts";
+export type { SessionEndpoint } from "./signalling/session-endpoint.ts";

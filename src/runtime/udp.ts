@@ -1,0 +1,38 @@
+import type { SocketAddress } from "../wire/address.ts";
+
+/**
+ * One bound UDP socket, as every runtime adapter offers it. The smallest interface the server needs: whoever owns a socket
+ * of another kind can implement it.
+ */
+export interface UdpSocket {
+  /** Where the socket is bound. */
+  readonly localAddress: SocketAddress;
+  /**
+   * Hands one datagram to the operating system. Never throws on account of the network: what the system refuses
+   * (unreachable, too large, buffers full) is lost like any datagram, and counted in `sendErrors`. `datagram` is borrowed until the
+   * call returns.
+   */
+  send(datagram: Uint8Array, to: SocketAddress): void;
+  /** Called at the end of each turn; adapters that collect datagrams for one system call send them here. */
+  flush?(): void;
+  /** Datagrams the operating system refused. */
+  readonly sendErrors: number;
+  /** Errors the operating system reported while receiving. */
+  readonly receiveErrors: number;
+  close(): Promise<void>;
+}
+
+export interface UdpOptions {
+  /** IP address to bind. `::` takes IPv4 as well where the system allows it. */
+  address: string;
+  /** 0 for any free port. */
+  port: number;
+  /** Size of the kernel's receive and send buffers in bytes; the system may give less. */
+  bufferBytes: number;
+}
+
+/** `datagram` is borrowed until the callback returns. */
+export type DatagramHandler = (datagram: Uint8Array, from: SocketAddress) => void;
+
+/** Binds a socket. Rejects with the system's error (EADDRINUSE, EADDRNOTAVAIL, EACCES). */
+export type OpenUdp = (options: UdpOptions, onDatagram: DatagramHandler) => Promise<UdpSocket>;

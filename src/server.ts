@@ -1,0 +1,302 @@
+import type { Channel } from "./channel/channel.ts";
+import { Connection } from "./connection.ts";
+import type { Connection as CoreConnection } from "./core/connection.ts";
+import { Endpoint, type EndpointEvents } from "./core/endpoint.ts";
+import { randomBytes } from "./crypto/platform.ts";
+import { Certificate } from "./dtls/certificate.ts";
+import type { CloseReason } from "./errors.ts";
+import { callUserCode, Emitter } from "./events.ts";
+import { ReceiveQueue } from "./receive-queue.ts";
+import { interfaceAddresses, openUdp, sslKeyLog } from "./runtime/node.ts";
+import type { UdpSocket } from "./runtime/udp.ts";
+import {
+  checkListenOptions,
+  type Limits,
+  type ListenOptions,
+  parsePublicAddress,
+  resolveLimits,
+} from "./server-options.ts";
+import { Shell } from "./shell.ts";
+import type { AnswerParts } from "./signalling/answer.ts";
+import { type Answerer, negotiate, type Refusal, type SessionAnswer } from "./signalling/negotiate.ts";
+import type { Offer } from "./signalling/offer.ts";
+import { SessionEndpoint } from "./signalling/session-endpoint.ts";
+import { isIpv6, type SocketAddress } from "./wire/address.ts";
+import type { DropReason } from "./wire/drops.ts";
+
+/** One received message. */
+export interface Message {
+  readonly connection: Connection;
+  /** The data channel it came by. */
+  readonly channel: Channel;
+  /** Text as a string, everything else as bytes that are yours to keep. */
+  readonly data: Uint8Array | string;
+  /** True for bytes, false for text. */
+  readonly binary: boolean;
+}
+
+export interface ServerEvents {
+  /** A browser has connected: its first data channel is open. */
+  open: [connection: Connection];
+  /** A connection for which `open` was emitted has ended. */
+  close: [connection: Connection, reason: CloseReason];
+}
+
+export interface ServerStats {
+  /** Connections with an open data channel. */
+  readonly connections: number;
+  /** Connections on their way there. */
+  readonly handshakes: number;
+  /** Sessions agreed by signalling, without a datagram yet. */
+  readonly pendingSessions: number;
+  /** Messages that wait for `recv`. */
+  readonly receiveQueue: number;
+  readonly datagramsReceived: number;
+  readonly datagramsSent: number;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  /** Datagrams the operating system refused to send. */
+  readonly sendErrors: number;
+  readonly receiveErrors: number;
+  /** Input that was dropped, by reason; only reasons that occurred. */
+  readonly drops: Partial<Record<DropReason, number>>;
+}
+
+/**
+ * Exchanges messages with browsers over one UDP port.
+ *
+ * @example
+ * const server = await Server.listen({ port: 42424, publicAddresses: ["203.0.113.7"] });
+ * app.post("/new_rtc_session", (request) => server.sessionEndpoint.handleRequest(request));
+ * for await (const { connection, data } of server) connection.send(data);
+ */
+export class Server extends Emitter<ServerEvents> implements EndpointEvents {
+  /** Answers offers that come by HTTP: a web-standard `Request` in, a `Response` out. */
+  readonly sessionEndpoint: SessionEndpoint;
+  readonly certificate: Certificate;
+  readonly limits: Readonly<Limits>;
+  /** Where the UDP socket is bound. */
+  readonly localAddress: SocketAddress;
+  /** What answers announce as candidates. */
+  readonly publicAddresses: readonly SocketAddress[];
+  readonly #endpoint: Endpoint;
+  readonly #shell: Shell;
+  readonly #queue: ReceiveQueue<Message>;
+  readonly #onMessage: ((message: Message) => void) | undefined;
+  /** Open connections by their core. */
+  readonly #connections = new Map<CoreConnection, Connection>();
+  /** What the core reported during the call under way; the application hears of it when that has returned. */
+  #pendingEvents: (() => void)[] = [];
+  readonly #answerer: Answerer = { createSession: (offer, userData) => this.#createSession(offer, userData) };
+  #datagramsReceived = 0;
+  #datagramsSent = 0;
+  #bytesReceived = 0;
+  #bytesSent = 0;
+  #closed: Promise<void> | undefined;
+
+  /**
+   * Binds the port.
+   *
+   * @throws TypeError or RangeError for wrong options (as a rejection); the system's error where the port cannot be bound
+   */
+  static async listen(options: ListenOptions = {}): Promise<Server> {
+    checkListenOptions(options);
+    const limits = resolveLimits(options.limits);
+    const certificate = options.certificate ?? Certificate.generate();
+    let server: Server | undefined;
+    const socket = await openSocket(options, limits, (datagram, source) => server?.handleDatagram(datagram, source));
+    server = new Server(options, limits, certificate, socket);
+    return server;
+  }
+
+  private constructor(options: ListenOptions, limits: Limits, certificate: Certificate, socket: UdpSocket) {
+    super();
+    this.limits = limits;
+    this.certificate = certificate;
+    this.localAddress = socket.localAddress;
+    this.publicAddresses = announcedAddresses(options.publicAddresses, socket.localAddress);
+    const keyLog = options.keyLog ?? sslKeyLog();
+    this.#endpoint = new Endpoint({ certificate, limits, random: randomBytes, keyLog }, this);
+    this.#shell = new Shell(this.#endpoint, socket, () => this.#drainEvents());
+    this.#queue = new ReceiveQueue("the server", limits.maxReceiveQueueMessages, limits.maxReceiveQueueBytes, () =>
+      this.#endpoint.drops.count("receive-queue-full"),
+    );
+    this.#onMessage = options.onMessage;
+    this.sessionEndpoint = new SessionEndpoint(this.#answerer, {
+      maxOfferBytes: limits.maxOfferBytes,
+      ...(options.allowOrigin !== undefined && { allowOrigin: options.allowOrigin }),
+    });
+  }
+
+  /**
+   * Answers an SDP offer that came by other means than HTTP.
+   *
+   * @throws TypeError with one sentence where the offer is malformed or has no data channel; RangeError where
+   * `limits.maxPendingSessions` sessions wait already
+   */
+  answer(offerSdp: string, { userData }: { userData?: unknown } = {}): SessionAnswer {
+    if (typeof offerSdp !== "string") throw new TypeError("offerSdp must be a string");
+    const negotiated = negotiate(offerSdp, this.#answerer, userData);
+    if (negotiated.kind === "malformed") throw new TypeError(`offerSdp: ${negotiated.error}`);
+    if (negotiated.kind === "refused") throw new RangeError(negotiated.error);
+    return negotiated.session;
+  }
+
+  /**
+   * The next message of any connection.
+   *
+   * @throws ClosedError when the server is closed and nothing waits; the signal's reason when it aborts
+   */
+  recv({ signal }: { signal?: AbortSignal } = {}): Promise<Message> {
+    if (this.#onMessage !== undefined) throw new TypeError("messages go to onMessage: recv has nothing to give");
+    return this.#queue.pop(signal);
+  }
+
+  /** Messages of all connections, until the server is closed. */
+  [Symbol.asyncIterator](): AsyncGenerator<Message, void, void> {
+    if (this.#onMessage !== undefined) throw new TypeError("messages go to onMessage: there is nothing to iterate");
+    return this.#queue[Symbol.asyncIterator]();
+  }
+
+  /** The open connections, oldest first. */
+  connections(): Connection[] {
+    return [...this.#connections.values()];
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  stats(): ServerStats {
+    return {
+      connections: this.#connections.size,
+      handshakes: this.#endpoint.connectionCount - this.#connections.size,
+      pendingSessions: this.#endpoint.pendingSessionCount,
+      receiveQueue: this.#queue.length,
+      datagramsReceived: this.#datagramsReceived,
+      datagramsSent: this.#datagramsSent,
+      bytesReceived: this.#bytesReceived,
+      bytesSent: this.#bytesSent,
+      sendErrors: this.#shell.socket.sendErrors,
+      receiveErrors: this.#shell.socket.receiveErrors,
+      drops: this.#endpoint.drops.snapshot(),
+    };
+  }
+
+  /** Closes every connection properly, then the socket. What waits for `recv` can still be received. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** @internal */
+  handleDatagram(datagram: Uint8Array, source: SocketAddress): void {
+    this.#datagramsReceived++;
+    this.#bytesReceived += datagram.length;
+    this.#shell.handleDatagram(datagram, source);
+  }
+
+  // ——— from the endpoint ———
+
+  /** @internal */
+  transmit(datagram: Uint8Array, destination: SocketAddress): void {
+    this.#datagramsSent++;
+    this.#bytesSent += datagram.length;
+    this.#shell.socket.send(datagram, destination);
+  }
+
+  /** @internal */
+  opened(core: CoreConnection): void {
+    const connection = new Connection(core, this.#shell);
+    this.#connections.set(core, connection);
+    this.#pendingEvents.push(() => this.emit("open", connection));
+  }
+
+  /** @internal */
+  channelOpened(core: CoreConnection, channel: Channel): void {
+    const connection = this.#connections.get(core);
+    if (connection !== undefined) this.#pendingEvents.push(() => connection.emitChannel(channel));
+  }
+
+  /** @internal */
+  message(core: CoreConnection, channel: Channel, data: Uint8Array | string): void {
+    const connection = this.#connections.get(core);
+    if (connection === undefined) return;
+    const message: Message = { connection, channel, data, binary: typeof data !== "string" };
+    const onMessage = this.#onMessage;
+    if (onMessage === undefined) this.#queue.push(message, data.length);
+    else this.#pendingEvents.push(() => callUserCode(onMessage, message));
+  }
+
+  /** @internal */
+  closed(core: CoreConnection, reason: CloseReason): void {
+    const connection = this.#connections.get(core);
+    if (connection === undefined) return; // It never opened: nobody has heard of it.
+    this.#connections.delete(core);
+    this.#pendingEvents.push(() => {
+      connection.emitClose(reason);
+      this.emit("close", connection, reason);
+    });
+  }
+
+  #drainEvents(): void {
+    while (this.#pendingEvents.length > 0) {
+      const events = this.#pendingEvents;
+      this.#pendingEvents = [];
+      for (const event of events) event();
+    }
+  }
+
+  #createSession(offer: Offer, userData: unknown): AnswerParts | Refusal {
+    const { ufrag, fingerprint, sctpPort, maxMessageBytes } = offer;
+    const remote = { ufrag, fingerprint, sctpPort, maxMessageBytes };
+    const session = this.#endpoint.createSession(this.#shell.now(), remote, userData);
+    if (session === undefined) {
+      return { refused: `${this.limits.maxPendingSessions} sessions wait for their first check (maxPendingSessions).` };
+    }
+    this.#shell.settle();
+    return {
+      ufrag: session.localUfrag,
+      pwd: session.localPwd,
+      fingerprint: this.certificate.fingerprintBytes,
+      candidates: this.publicAddresses,
+      maxMessageBytes: this.limits.maxMessageBytes,
+    };
+  }
+
+  async #close(): Promise<void> {
+    this.#endpoint.close(this.#shell.now());
+    this.#shell.settle();
+    this.#shell.stop();
+    this.#queue.close();
+    await this.#shell.socket.close();
+  }
+}
+
+/** Binds what the options say; without an address `::`, or `0.0.0.0` on a machine without IPv6. */
+async function openSocket(
+  { address, port = 0 }: ListenOptions,
+  limits: Limits,
+  onDatagram: (datagram: Uint8Array, source: SocketAddress) => void,
+): Promise<UdpSocket> {
+  const bufferBytes = limits.socketBufferBytes;
+  if (address !== undefined) return openUdp({ address, port, bufferBytes }, onDatagram);
+  try {
+    return await openUdp({ address: "::", port, bufferBytes }, onDatagram);
+  } catch (error) {
+    if ((error as { code?: string }).code !== "EAFNOSUPPORT") throw error;
+    return openUdp({ address: "0.0.0.0", port, bufferBytes }, onDatagram);
+  }
+}
+
+function announcedAddresses(given: readonly string[] | undefined, bound: SocketAddress): SocketAddress[] {
+  if (given !== undefined) return given.map((text) => parsePublicAddress(text, bound.port));
+  if (bound.address !== "::" && bound.address !== "0.0.0.0") return [bound];
+  return interfaceAddresses()
+    .filter((address) => bound.address === "::" || !isIpv6(address))
+    .map((address) => ({ address, port: bound.port }));
+}
