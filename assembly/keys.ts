@@ -1,9 +1,11 @@
 // Key slots: expanded once, used in place, zeroed on release, never read back.
 import { encrypt, expandKey } from "./aes";
+import { expandHash } from "./ghash";
 import {
-  BAD_SLOT, IV_INPUT, KEY_BYTES, KEY_HAS_AEAD, KEY_HAS_NUMBER, KEY_HASH, KEY_INPUT, KEY_IV, KEY_NUMBER_ROUNDS, KEY_ROUNDS,
+  BAD_SLOT, IV_INPUT, KEY_BYTES, KEY_HAS_AEAD, KEY_HAS_NUMBER, KEY_INPUT, KEY_IV, KEY_NUMBER_ROUNDS, KEY_ROUNDS, KEY_SLICED,
   KEY_STATE,
 } from "./layout";
+import { sliceKey } from "./sliced";
 
 let keys: usize = 0;
 let slots: u32 = 0;
@@ -31,7 +33,8 @@ export function installKey(slot: u32): i32 {
   memory.fill(key, 0, KEY_BYTES);
   expandKey(v128.load(KEY_INPUT), key + KEY_ROUNDS);
   // SP 800-38D section 7.1 step 1: H = E(0).
-  v128.store(key + KEY_HASH, encrypt(key + KEY_ROUNDS, i8x16.splat(0)));
+  expandHash(key, encrypt(key + KEY_ROUNDS, i8x16.splat(0)));
+  sliceKey(key + KEY_ROUNDS, key + KEY_SLICED);
   v128.store(key, v128.load(IV_INPUT), KEY_IV);
   store<u32>(key, KEY_HAS_AEAD, KEY_STATE);
   wipeInput();

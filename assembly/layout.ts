@@ -25,8 +25,10 @@ export const MAX_CHUNKS: u32 = 512;
 /** Key (16 B), then salt or iv (12 B): written by JavaScript, wiped by the call that reads it. */
 export const KEY_INPUT: usize = 0xa000;
 export const IV_INPUT: usize = 0xa010;
-/** Block buffers of the kernels. Wiped where they held anything secret. */
-export const SCRATCH: usize = 0xa040;
+/** Key stream on its way to the data: 8 blocks, wiped at the end of each call. */
+export const STREAM: usize = 0xa040;
+/** Blocks of a record put together for GHASH; nothing secret. */
+export const BLOCKS: usize = 0xa0c0;
 
 export const RX: usize = 0xb000;
 export const RX_BYTES: u32 = 0x10000;
@@ -40,13 +42,18 @@ export const TX_BYTES: u32 = 2432;
 export const KEY_STATE: usize = 0;
 /** DTLS 1.2: salt in the first 4 bytes; DTLS 1.3: the iv, 12 bytes; the rest is zero. */
 export const KEY_IV: usize = 16;
-/** AES-128 round keys, 11 x 16 B. */
-export const KEY_ROUNDS: usize = 32;
-/** The same for DTLS 1.3's record number key. */
-export const KEY_NUMBER_ROUNDS: usize = 208;
-/** GHASH key material. */
-export const KEY_HASH: usize = 384;
-export const KEY_BYTES: u32 = 1792;
+/** AES-128 round keys, 11 x 16 B, in the order of sliced.ts. */
+export const KEY_SLICED: usize = 32;
+/** The same in plain order. */
+export const KEY_ROUNDS: usize = 208;
+/** Round keys of DTLS 1.3's record number key. */
+export const KEY_NUMBER_ROUNDS: usize = 384;
+/** GHASH: products of H, H², … */
+export const KEY_HASH: usize = 576;
+export const KEY_POWERS: u32 = 4;
+/** One power: 2 x 16 rows of 16 B. */
+export const HASH_BYTES: u32 = 512;
+export const KEY_BYTES: u32 = 2624;
 
 export const KEY_HAS_AEAD: u32 = 1;
 export const KEY_HAS_NUMBER: u32 = 2;

@@ -1,9 +1,9 @@
 // DTLS records around AES-128-GCM, in place.
 import { encrypt } from "./aes";
-import { counterBlock, open, seal, TAG_BYTES } from "./gcm";
+import { hashBlocks, lastOf, open, pair, seal, TAG_BYTES } from "./gcm";
 import { keyOf } from "./keys";
 import {
-  BAD_LENGTH, BAD_SLOT, BAD_TAG, KEY_HAS_AEAD, KEY_HAS_NUMBER, KEY_IV, KEY_NUMBER_ROUNDS, KEY_ROUNDS, SCRATCH, TOO_SHORT,
+  BAD_LENGTH, BAD_SLOT, BAD_TAG, KEY_HAS_AEAD, KEY_HAS_NUMBER, KEY_IV, KEY_NUMBER_ROUNDS, KEY_ROUNDS, TOO_SHORT,
 } from "./layout";
 
 /** RFC 6347 section 4.1: type (1), version (2), epoch (2), sequence number (6), length (2). */
@@ -25,7 +25,8 @@ export function seal12(slot: u32, record: usize, type: u32, high: u32, low: u32,
   store<u64>(record, number, 3);
   store<u16>(record, bswap<u16>(<u16>(length + EXPLICIT_NONCE + TAG_BYTES)), 11);
   store<u64>(record, number, 13);
-  seal(key, nonce12(key, number), aad12(record, length), AAD_12, record + HEADER + EXPLICIT_NONCE, length);
+  const aad = aad12(number, type, bswap<u16>(<u16>DTLS_1_2), length);
+  seal(key, nonce12(key, number), i8x16.splat(0), aad, AAD_12, record + HEADER + EXPLICIT_NONCE, length);
   return HEADER + EXPLICIT_NONCE + length + TAG_BYTES;
 }
 
@@ -35,30 +36,30 @@ export function open12(slot: u32, record: usize, recordLength: u32): i32 {
   if (recordLength < HEADER + EXPLICIT_NONCE + TAG_BYTES) return TOO_SHORT;
   if (HEADER + <u32>bswap<u16>(load<u16>(record, 11)) != recordLength) return BAD_LENGTH;
   const length = recordLength - (HEADER + EXPLICIT_NONCE + TAG_BYTES);
-  const j0 = nonce12(key, load<u64>(record, 13));
-  const ok = open(key, j0, aad12(record, length), AAD_12, record + HEADER + EXPLICIT_NONCE, length);
+  const nonce = nonce12(key, load<u64>(record, 13));
+  const aad = aad12(load<u64>(record, 3), load<u8>(record), load<u16>(record, 1), length);
+  const ok = open(key, nonce, i8x16.splat(0), aad, AAD_12, record + HEADER + EXPLICIT_NONCE, length);
   return ok ? <i32>length : BAD_TAG;
 }
 
 /** RFC 5288 section 3: salt (4), explicit nonce (8). */
 function nonce12(key: usize, explicit: u64): v128 {
-  return counterBlock(<u64>load<u32>(key, KEY_IV) | (explicit << 32), <u32>(explicit >> 32));
+  return pair(<u64>load<u32>(key, KEY_IV) | (explicit << 32), explicit >> 32);
 }
 
-/** Builds the additional data in scratch memory: the header's fields in another order, and the length of the plaintext. */
-function aad12(record: usize, length: u32): usize {
-  store<u64>(SCRATCH, load<u64>(record, 3));
-  store<u8>(SCRATCH, load<u8>(record), 8);
-  store<u16>(SCRATCH, load<u16>(record, 1), 9);
-  store<u16>(SCRATCH, bswap<u16>(<u16>length), 11);
-  return SCRATCH;
+/** The header's fields as they stand in memory, in another order, and the length of the plaintext. */
+function aad12(number: u64, type: u32, version: u32, length: u32): v128 {
+  const rest = <u64>(type | (version << 8) | (length >> 8 << 24)) | (<u64>(length & 0xff) << 32);
+  return pair(number, rest);
 }
 
 /** `high` and `low`: the 64-bit sequence number of RFC 9147 section 4. */
 export function seal13(slot: u32, header: usize, headerLength: u32, high: u32, low: u32, length: u32): i32 {
   const key = keyOf(slot, KEY_HAS_AEAD);
   if (!key) return BAD_SLOT;
-  seal(key, nonce13(key, high, low), header, headerLength, header + headerLength, length);
+  const y = hashBlocks(key, header, headerLength);
+  const last = lastOf(header, headerLength);
+  seal(key, nonce13(key, high, low), y, last, headerLength, header + headerLength, length);
   return headerLength + length + TAG_BYTES;
 }
 
@@ -68,14 +69,16 @@ export function open13(slot: u32, header: usize, headerLength: u32, high: u32, l
   if (!key) return BAD_SLOT;
   if (length < TAG_BYTES) return TOO_SHORT;
   length -= TAG_BYTES;
-  const ok = open(key, nonce13(key, high, low), header, headerLength, header + headerLength, length);
+  const y = hashBlocks(key, header, headerLength);
+  const last = lastOf(header, headerLength);
+  const ok = open(key, nonce13(key, high, low), y, last, headerLength, header + headerLength, length);
   return ok ? <i32>length : BAD_TAG;
 }
 
 /** RFC 8446 section 5.3: the sequence number, padded on the left to the iv's length, XOR the iv. */
 function nonce13(key: usize, high: u32, low: u32): v128 {
   const first = load<u64>(key, KEY_IV) ^ (<u64>bswap(high) << 32);
-  return counterBlock(first, load<u32>(key, KEY_IV + 8) ^ bswap(low));
+  return pair(first, load<u32>(key, KEY_IV + 8) ^ bswap(low));
 }
 
 /** RFC 9147 section 4.2.3: mask = AES-ECB(sn_key, ciphertext[0..15]); its first two bytes, the most a header holds. */
@@ -90,15 +93,17 @@ export function numberMask(slot: u32, ciphertext: usize): i32 {
 export function sealRaw(slot: u32, nonce: usize, aad: usize, aadLength: u32, data: usize, length: u32): i32 {
   const key = keyOf(slot, KEY_HAS_AEAD);
   if (!key) return BAD_SLOT;
-  seal(key, counterBlock(load<u64>(nonce), load<u32>(nonce, 8)), aad, aadLength, data, length);
+  const y = hashBlocks(key, aad, aadLength);
+  seal(key, pair(load<u64>(nonce), load<u32>(nonce, 8)), y, lastOf(aad, aadLength), aadLength, data, length);
   return length + TAG_BYTES;
 }
 
 export function openRaw(slot: u32, nonce: usize, aad: usize, aadLength: u32, data: usize, length: u32): i32 {
   const key = keyOf(slot, KEY_HAS_AEAD);
   if (!key) return BAD_SLOT;
-  const ok = open(key, counterBlock(load<u64>(nonce), load<u32>(nonce, 8)), aad, aadLength, data, length);
-  return ok ? <i32>length : BAD_TAG;
+  const y = hashBlocks(key, aad, aadLength);
+  const block = pair(load<u64>(nonce), load<u32>(nonce, 8));
+  return open(key, block, y, lastOf(aad, aadLength), aadLength, data, length) ? <i32>length : BAD_TAG;
 }
 
 /** One block through AES-128, for the vectors of FIPS 197. */

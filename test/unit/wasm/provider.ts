@@ -1,4 +1,5 @@
 // AES-128-GCM records twice: by the kernels, and by node:crypto. One test body runs over both.
+import "./relaxed.ts";
 import { createCipheriv, createDecipheriv } from "node:crypto";
 import { Datapath } from "../../../src/wasm/datapath.ts";
 import type { KernelBuild } from "../../../src/wasm/kernels.ts";
@@ -6,10 +7,23 @@ import type { KernelBuild } from "../../../src/wasm/kernels.ts";
 /** What a record layer needs, on plain arrays. `null` is a record that does not verify. */
 export interface RecordProvider {
   readonly name: string;
-  seal12(key: Uint8Array, salt: Uint8Array, type: number, epoch: number, sequence: number, text: Uint8Array): Uint8Array;
+  seal12(
+    key: Uint8Array,
+    salt: Uint8Array,
+    type: number,
+    epoch: number,
+    sequence: number,
+    text: Uint8Array,
+  ): Uint8Array;
   open12(key: Uint8Array, salt: Uint8Array, record: Uint8Array): Uint8Array | null;
   seal13(key: Uint8Array, iv: Uint8Array, sequence: number, header: Uint8Array, inner: Uint8Array): Uint8Array;
-  open13(key: Uint8Array, iv: Uint8Array, sequence: number, headerLength: number, record: Uint8Array): Uint8Array | null;
+  open13(
+    key: Uint8Array,
+    iv: Uint8Array,
+    sequence: number,
+    headerLength: number,
+    record: Uint8Array,
+  ): Uint8Array | null;
   seal(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, text: Uint8Array): Uint8Array;
   open(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | null;
 }
@@ -31,7 +45,14 @@ export class KernelProvider implements RecordProvider {
     this.path = new Datapath({ build, keySlots: 4 });
   }
 
-  seal12(key: Uint8Array, salt: Uint8Array, type: number, epoch: number, sequence: number, text: Uint8Array): Uint8Array {
+  seal12(
+    key: Uint8Array,
+    salt: Uint8Array,
+    type: number,
+    epoch: number,
+    sequence: number,
+    text: Uint8Array,
+  ): Uint8Array {
     return this.#with(key, salt, concat(new Uint8Array(21), text, new Uint8Array(16)), (slot, at) =>
       this.path.seal12(slot, at, type, epoch, sequence, text.length),
     ) as Uint8Array;
@@ -48,7 +69,13 @@ export class KernelProvider implements RecordProvider {
     ) as Uint8Array;
   }
 
-  open13(key: Uint8Array, iv: Uint8Array, sequence: number, headerLength: number, record: Uint8Array): Uint8Array | null {
+  open13(
+    key: Uint8Array,
+    iv: Uint8Array,
+    sequence: number,
+    headerLength: number,
+    record: Uint8Array,
+  ): Uint8Array | null {
     const length = record.length - headerLength;
     return this.#with(
       key,
@@ -99,7 +126,8 @@ export class KernelProvider implements RecordProvider {
       if (memory[at + bytes.length + i - 1] !== CANARY) throw new Error(`byte ${i} behind the record was written`);
     }
     if (length < 0) {
-      if (Buffer.compare(memory.subarray(at, at + bytes.length), bytes) !== 0) throw new Error("a refused record was changed");
+      if (Buffer.compare(memory.subarray(at, at + bytes.length), bytes) !== 0)
+        throw new Error("a refused record was changed");
       return null;
     }
     return memory.slice(at + skip, at + skip + length);
@@ -109,7 +137,14 @@ export class KernelProvider implements RecordProvider {
 export class NodeProvider implements RecordProvider {
   readonly name = "node:crypto";
 
-  seal12(key: Uint8Array, salt: Uint8Array, type: number, epoch: number, sequence: number, text: Uint8Array): Uint8Array {
+  seal12(
+    key: Uint8Array,
+    salt: Uint8Array,
+    type: number,
+    epoch: number,
+    sequence: number,
+    text: Uint8Array,
+  ): Uint8Array {
     const header = Buffer.alloc(13);
     header[0] = type;
     header.writeUInt16BE(0xfefd, 1);
@@ -132,7 +167,13 @@ export class NodeProvider implements RecordProvider {
     return concat(header, this.seal(key, nonce13(iv, sequence), header, inner));
   }
 
-  open13(key: Uint8Array, iv: Uint8Array, sequence: number, headerLength: number, record: Uint8Array): Uint8Array | null {
+  open13(
+    key: Uint8Array,
+    iv: Uint8Array,
+    sequence: number,
+    headerLength: number,
+    record: Uint8Array,
+  ): Uint8Array | null {
     if (record.length < headerLength + 16) return null;
     const header = record.subarray(0, headerLength);
     return this.open(key, nonce13(iv, sequence), header, record.subarray(headerLength));

@@ -15,6 +15,8 @@ export class Random {
   }
 
   bytes(length: number): Uint8Array {
-    return Uint8Array.from({ length }, () => this.below(65_536) >>> 8);
+    const bytes = new Uint8Array(length);
+    for (let i = 0; i < length; i++) bytes[i] = this.below(65_536) >>> 8;
+    return bytes;
   }
 }

@@ -1,14 +1,17 @@
 // One suite over every implementation: both builds of the kernels, and node:crypto.
 import { describe, expect, test } from "vitest";
-import { preferredBuild } from "../../../src/wasm/kernels.ts";
 import { concat, KernelProvider, NodeProvider } from "./provider.ts";
 import { Random } from "./random.ts";
 
 const reference = new NodeProvider();
-const providers = [new KernelProvider("simd"), reference];
-if (preferredBuild() === "relaxed") providers.unshift(new KernelProvider("relaxed"));
+const providers = [new KernelProvider("simd"), new KernelProvider("relaxed"), reference];
 
 const LONGEST = 2100;
+
+/** `toEqual` takes a hundred times as long. */
+function expectSame(actual: Uint8Array | null, expected: Uint8Array, length: number): void {
+  expect(actual !== null && Buffer.compare(actual, expected) === 0, `length ${length}`).toBe(true);
+}
 
 describe.each(providers)("$name", (provider) => {
   test("a DTLS 1.2 record of every length is the one node:crypto makes, and opens", () => {
@@ -18,8 +21,8 @@ describe.each(providers)("$name", (provider) => {
       const sequence = random.below(65_536) * 0x1_0000_0000 + random.below(0xffff_ffff);
       const epoch = random.below(65_536);
       const record = provider.seal12(key, salt, 23, epoch, sequence, text);
-      expect(Buffer.compare(record, reference.seal12(key, salt, 23, epoch, sequence, text)), `length ${length}`).toBe(0);
-      expect(provider.open12(key, salt, record), `length ${length}`).toEqual(text);
+      expectSame(record, reference.seal12(key, salt, 23, epoch, sequence, text), length);
+      expectSame(provider.open12(key, salt, record), text, length);
     }
   });
 
@@ -30,8 +33,8 @@ describe.each(providers)("$name", (provider) => {
       const [key, iv, inner] = [random.bytes(16), random.bytes(12), random.bytes(length)];
       const sequence = random.below(0x20_0000) * 0x1_0000_0000 + random.below(0xffff_ffff);
       const record = provider.seal13(key, iv, sequence, header, inner);
-      expect(Buffer.compare(record, reference.seal13(key, iv, sequence, header, inner)), `length ${length}`).toBe(0);
-      expect(provider.open13(key, iv, sequence, header.length, record), `length ${length}`).toEqual(inner);
+      expectSame(record, reference.seal13(key, iv, sequence, header, inner), length);
+      expectSame(provider.open13(key, iv, sequence, header.length, record), inner, length);
     }
   });
 
@@ -45,21 +48,24 @@ describe.each(providers)("$name", (provider) => {
         Uint8Array,
       ];
       const sealed = provider.seal(key, nonce, aad, text);
-      expect(Buffer.compare(sealed, reference.seal(key, nonce, aad, text)), `length ${length}`).toBe(0);
-      expect(provider.open(key, nonce, aad, sealed), `length ${length}`).toEqual(text);
+      expectSame(sealed, reference.seal(key, nonce, aad, text), length);
+      expectSame(provider.open(key, nonce, aad, sealed), text, length);
     }
   });
 
-  test.each([0, 1, 15, 16, 17, 31, 33, 100, 127, 255])("no flipped bit of a DTLS 1.2 record of %i bytes is accepted", (length) => {
-    const random = new Random(15 + length);
-    const [key, salt] = [random.bytes(16), random.bytes(4)];
-    const record = provider.seal12(key, salt, 23, 1, 5, random.bytes(length));
-    for (let bit = 0; bit < record.length * 8; bit++) {
-      const damaged = record.slice();
-      damaged[bit >>> 3] = (record[bit >>> 3] as number) ^ (1 << (bit & 7));
-      expect(provider.open12(key, salt, damaged), `bit ${bit}`).toBeNull();
-    }
-  });
+  test.each([0, 1, 15, 16, 17, 31, 33, 100, 127, 255])(
+    "no flipped bit of a DTLS 1.2 record of %i bytes is accepted",
+    (length) => {
+      const random = new Random(15 + length);
+      const [key, salt] = [random.bytes(16), random.bytes(4)];
+      const record = provider.seal12(key, salt, 23, 1, 5, random.bytes(length));
+      for (let bit = 0; bit < record.length * 8; bit++) {
+        const damaged = record.slice();
+        damaged[bit >>> 3] = (record[bit >>> 3] as number) ^ (1 << (bit & 7));
+        expect(provider.open12(key, salt, damaged), `bit ${bit}`).toBeNull();
+      }
+    },
+  );
 
   test("no flipped bit of a DTLS 1.3 record is accepted", () => {
     const random = new Random(16);

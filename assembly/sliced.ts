@@ -1,0 +1,293 @@
+// AES-128 of eight counter blocks at once, bitsliced: constant time because there is nothing but logic.
+//
+// Plane k holds bit k of all bytes: lane p of it belongs to byte p of the block, bit b of the lane to block b. SubBytes is
+// then a circuit of 113 gates. ShiftRows is never carried out ("fixslicing", Adomnicai and Peyrin, 2020): the state stays
+// in unshifted order, and MixColumns of round i collects its bytes from where i ShiftRows would have taken them. Four
+// ShiftRows are none, so there are four such orders.
+import { and, at, pick, xor } from "./lanes";
+import { KEY_SLICED } from "./layout";
+
+/** Per round i = 1, 2, 3, 4: where the byte of the next row stands, then that of the row after it. */
+// prettier-ignore
+const MIX: usize = memory.data<u8>([
+  5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12, 1, 2, 3, 0, 10, 11, 8, 9, 14, 15, 12, 13, 2, 3, 0, 1, 6, 7, 4, 5,
+  9, 10, 11, 8, 13, 14, 15, 12, 1, 2, 3, 0, 5, 6, 7, 4, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13,
+  13, 14, 15, 12, 1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 10, 11, 8, 9, 14, 15, 12, 13, 2, 3, 0, 1, 6, 7, 4, 5,
+  1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13,
+]);
+
+/** ShiftRows undone i = 1, 2, 3, 4 times; undoing it twice and doing it twice are the same. */
+// prettier-ignore
+const UNSHIFT: usize = memory.data<u8>([
+  0, 13, 10, 7, 4, 1, 14, 11, 8, 5, 2, 15, 12, 9, 6, 3,
+  0, 9, 2, 11, 4, 13, 6, 15, 8, 1, 10, 3, 12, 5, 14, 7,
+  0, 5, 10, 15, 4, 9, 14, 3, 8, 13, 2, 7, 12, 1, 6, 11,
+  0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+]);
+
+/** The low three bits of the counters 8m + 1 … 8m + 8, as planes of their byte, which is the block's last. */
+// prettier-ignore
+const COUNTING: usize = memory.data<u8>([
+  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x55,
+  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x66,
+  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x78,
+]);
+
+/** Key schedule in the kernel's order, from that of FIPS 197 at `rounds`. */
+export function sliceKey(rounds: usize, target: usize): void {
+  v128.store(target, at(rounds));
+  for (let i: usize = 1; i <= 10; i++) {
+    const order = i < 10 ? UNSHIFT + (((i - 1) & 3) << 4) : UNSHIFT + 48; // the last one is added after the order is restored
+    // The circuit leaves out the constant of SubBytes; it passes MixColumns unchanged and comes in with the key.
+    v128.store(target + (i << 4), xor(pick(at(rounds + (i << 4)), at(order)), i8x16.splat(0x63)));
+  }
+}
+
+/** The lanes' top bits as masks: one plane. */
+// @ts-ignore: decorator
+@inline
+function top(x: v128): v128 {
+  return i8x16.lt_s(x, i8x16.splat(0));
+}
+
+// @ts-ignore: decorator
+@inline
+function twice(x: v128): v128 {
+  return i8x16.add(x, x);
+}
+
+/** Exchanges the bits of `a` chosen by `mask << shift` with those of `b` chosen by `mask`: half of a transposition. */
+// @ts-ignore: decorator
+@inline
+function differ(a: v128, b: v128, shift: i32, mask: v128): v128 {
+  return and(xor(i64x2.shr_u(a, shift), b), mask);
+}
+
+/**
+ * Key stream for the counters 8·batch + 1 … 8·batch + 8 after the 12 bytes of nonce in `block`, to the 128 bytes at `out`.
+ * Without the last transposition and the counters the circuit's inputs and outputs are those of FIPS 197 section 5.1.
+ */
+export function keystream8(key: usize, block: v128, batch: u32, out: usize): void {
+  const rounds = key + KEY_SLICED;
+  // Seven of the counters share all bits from bit 3 on, those of 8·batch; the eighth has those of 8·batch + 8.
+  const most = i32x4.replace_lane(block, 3, bswap(batch << 3));
+  const last = i32x4.replace_lane(block, 3, bswap((batch + 1) << 3));
+  let d = xor(most, last);
+  let k = xor(most, at(rounds));
+  const eighth = i8x16.splat(-128);
+  let q7 = xor(top(k), and(top(d), eighth));
+  k = twice(k);
+  d = twice(d);
+  let q6 = xor(top(k), and(top(d), eighth));
+  k = twice(k);
+  d = twice(d);
+  let q5 = xor(top(k), and(top(d), eighth));
+  k = twice(k);
+  d = twice(d);
+  let q4 = xor(top(k), and(top(d), eighth));
+  k = twice(k);
+  d = twice(d);
+  let q3 = xor(top(k), and(top(d), eighth));
+  k = twice(k);
+  d = twice(d);
+  let q2 = xor(xor(top(k), and(top(d), eighth)), at(COUNTING + 32));
+  k = twice(k);
+  d = twice(d);
+  let q1 = xor(xor(top(k), and(top(d), eighth)), at(COUNTING + 16));
+  k = twice(k);
+  d = twice(d);
+  let q0 = xor(xor(top(k), and(top(d), eighth)), at(COUNTING));
+
+  for (let round: usize = 16; ; round += 16) {
+    // SubBytes: J. Boyar and R. Peralta, "A small depth-16 circuit for the AES S-box" (2012), names as there (x0 is the
+    // highest bit), without its four negations.
+    const y14 = xor(q4, q2);
+    const y13 = xor(q7, q1);
+    const y9 = xor(q7, q4);
+    const y8 = xor(q7, q2);
+    const t0 = xor(q6, q5);
+    const y1 = xor(t0, q0);
+    const y4 = xor(y1, q4);
+    const y12 = xor(y13, y14);
+    const y2 = xor(y1, q7);
+    const y5 = xor(y1, q1);
+    const y3 = xor(y5, y8);
+    const t1 = xor(q3, y12);
+    const y15 = xor(t1, q2);
+    const y20 = xor(t1, q6);
+    const y6 = xor(y15, q0);
+    const y10 = xor(y15, t0);
+    const y11 = xor(y20, y9);
+    const y7 = xor(q0, y11);
+    const y17 = xor(y10, y11);
+    const y19 = xor(y10, y8);
+    const y16 = xor(t0, y11);
+    const y21 = xor(y13, y16);
+    const y18 = xor(q7, y16);
+
+    // The inverse in GF(2^8).
+    const t2 = and(y12, y15);
+    const t4 = xor(and(y3, y6), t2);
+    const t6 = xor(and(y4, q0), t2);
+    const t7 = and(y13, y16);
+    const t9 = xor(and(y5, y1), t7);
+    const t11 = xor(and(y2, y7), t7);
+    const t12 = and(y9, y11);
+    const t14 = xor(and(y14, y17), t12);
+    const t16 = xor(and(y8, y10), t12);
+    const t21 = xor(xor(t4, t14), y20);
+    const t22 = xor(xor(t6, t16), y19);
+    const t23 = xor(xor(t9, t14), y21);
+    const t24 = xor(xor(t11, t16), y18);
+    const t25 = xor(t21, t22);
+    const t26 = and(t21, t23);
+    const t27 = xor(t24, t26);
+    const t29 = xor(and(t25, t27), t22);
+    const t30 = xor(t23, t24);
+    const t31 = xor(t22, t26);
+    const t33 = xor(and(t31, t30), t24);
+    const t34 = xor(t23, t33);
+    const t35 = xor(t27, t33);
+    const t36 = and(t24, t35);
+    const t37 = xor(t36, t34);
+    const t38 = xor(t27, t36);
+    const t40 = xor(t25, and(t29, t38));
+    const t41 = xor(t40, t37);
+    const t42 = xor(t29, t33);
+    const t43 = xor(t29, t40);
+    const t44 = xor(t33, t37);
+    const t45 = xor(t42, t41);
+    const z0 = and(t44, y15);
+    const z1 = and(t37, y6);
+    const z2 = and(t33, q0);
+    const z3 = and(t43, y16);
+    const z4 = and(t40, y1);
+    const z5 = and(t29, y7);
+    const z6 = and(t42, y11);
+    const z7 = and(t45, y17);
+    const z8 = and(t41, y10);
+    const z9 = and(t44, y12);
+    const z10 = and(t37, y3);
+    const z11 = and(t33, y4);
+    const z12 = and(t43, y13);
+    const z13 = and(t40, y5);
+    const z14 = and(t29, y2);
+    const z15 = and(t42, y9);
+    const z16 = and(t45, y14);
+    const z17 = and(t41, y8);
+
+    // The affine part, without its constant.
+    const t46 = xor(z15, z16);
+    const t47 = xor(z10, z11);
+    const t48 = xor(z5, z13);
+    const t49 = xor(z9, z10);
+    const t50 = xor(z2, z12);
+    const t51 = xor(z2, z5);
+    const t52 = xor(z7, z8);
+    const t53 = xor(z0, z3);
+    const t54 = xor(z6, z7);
+    const t55 = xor(z16, z17);
+    const t56 = xor(z12, t48);
+    const t57 = xor(t50, t53);
+    const t58 = xor(z4, t46);
+    const t59 = xor(z3, t54);
+    const t60 = xor(t46, t57);
+    const t61 = xor(z14, t57);
+    const t62 = xor(t52, t58);
+    const t63 = xor(t49, t58);
+    const t64 = xor(z4, t59);
+    const t65 = xor(t61, t62);
+    const t66 = xor(z1, t63);
+    const t67 = xor(t64, t65);
+    const s3 = xor(t53, t66);
+    q7 = xor(t59, t63);
+    q6 = xor(t64, s3);
+    q5 = xor(t55, t67);
+    q4 = s3;
+    q3 = xor(t51, t66);
+    q2 = xor(t47, t65);
+    q1 = xor(t56, t62);
+    q0 = xor(t48, t60);
+    if (round == 160) break;
+
+    // MixColumns: 2(a0 + a1) + a1 + (a2 + a3). Doubling moves each plane up by one; the top one comes back as 0x1b.
+    const mix = MIX + ((round - 16) & 48) * 2;
+    const next = at(mix);
+    const after = at(mix + 16);
+    k = at(rounds + round);
+    const a7 = pick(q7, next);
+    const u7 = xor(q7, a7);
+    const a6 = pick(q6, next);
+    const u6 = xor(q6, a6);
+    q7 = xor(xor(xor(a7, pick(u7, after)), u6), top(k));
+    k = twice(k);
+    const a5 = pick(q5, next);
+    const u5 = xor(q5, a5);
+    q6 = xor(xor(xor(a6, pick(u6, after)), u5), top(k));
+    k = twice(k);
+    const a4 = pick(q4, next);
+    const u4 = xor(q4, a4);
+    q5 = xor(xor(xor(a5, pick(u5, after)), u4), top(k));
+    k = twice(k);
+    const a3 = pick(q3, next);
+    const u3 = xor(q3, a3);
+    q4 = xor(xor(xor(a4, pick(u4, after)), xor(u3, u7)), top(k));
+    k = twice(k);
+    const a2 = pick(q2, next);
+    const u2 = xor(q2, a2);
+    q3 = xor(xor(xor(a3, pick(u3, after)), xor(u2, u7)), top(k));
+    k = twice(k);
+    const a1 = pick(q1, next);
+    const u1 = xor(q1, a1);
+    q2 = xor(xor(xor(a2, pick(u2, after)), u1), top(k));
+    k = twice(k);
+    const a0 = pick(q0, next);
+    const u0 = xor(q0, a0);
+    q1 = xor(xor(xor(a1, pick(u1, after)), xor(u0, u7)), top(k));
+    k = twice(k);
+    q0 = xor(xor(xor(a0, pick(u0, after)), u7), top(k));
+  }
+
+  // Eight planes of bits become eight blocks of bytes: an 8 x 8 transposition in every lane.
+  let mask = i8x16.splat(0x55);
+  let t = differ(q0, q1, 1, mask);
+  q1 = xor(q1, t);
+  q0 = xor(q0, i64x2.shl(t, 1));
+  t = differ(q2, q3, 1, mask);
+  q3 = xor(q3, t);
+  q2 = xor(q2, i64x2.shl(t, 1));
+  t = differ(q4, q5, 1, mask);
+  q5 = xor(q5, t);
+  q4 = xor(q4, i64x2.shl(t, 1));
+  t = differ(q6, q7, 1, mask);
+  q7 = xor(q7, t);
+  q6 = xor(q6, i64x2.shl(t, 1));
+  mask = i8x16.splat(0x33);
+  t = differ(q0, q2, 2, mask);
+  q2 = xor(q2, t);
+  q0 = xor(q0, i64x2.shl(t, 2));
+  t = differ(q1, q3, 2, mask);
+  q3 = xor(q3, t);
+  q1 = xor(q1, i64x2.shl(t, 2));
+  t = differ(q4, q6, 2, mask);
+  q6 = xor(q6, t);
+  q4 = xor(q4, i64x2.shl(t, 2));
+  t = differ(q5, q7, 2, mask);
+  q7 = xor(q7, t);
+  q5 = xor(q5, i64x2.shl(t, 2));
+  mask = i8x16.splat(0x0f);
+  const order = at(UNSHIFT + 16);
+  k = at(rounds + 160);
+  t = differ(q0, q4, 4, mask);
+  v128.store(out, xor(pick(xor(q0, i64x2.shl(t, 4)), order), k));
+  v128.store(out, xor(pick(xor(q4, t), order), k), 64);
+  t = differ(q1, q5, 4, mask);
+  v128.store(out, xor(pick(xor(q1, i64x2.shl(t, 4)), order), k), 16);
+  v128.store(out, xor(pick(xor(q5, t), order), k), 80);
+  t = differ(q2, q6, 4, mask);
+  v128.store(out, xor(pick(xor(q2, i64x2.shl(t, 4)), order), k), 32);
+  v128.store(out, xor(pick(xor(q6, t), order), k), 96);
+  t = differ(q3, q7, 4, mask);
+  v128.store(out, xor(pick(xor(q3, i64x2.shl(t, 4)), order), k), 48);
+  v128.store(out, xor(pick(xor(q7, t), order), k), 112);
+}
