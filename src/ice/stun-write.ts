@@ -141,6 +141,6 @@ export function xorMappedAddressAttribute(mapped: SocketAddress, transactionId: 
 
 function writeAttribute(writer: ByteWriter, type: number, value: Uint8Array): void {
   writer.u16(type).u16(value.length).bytes(value);
-  // RFC 8489 §14: padding bytes "MUST be set to zero on sending"; they are not counted in the length.
+  // RFC 8489 §14: padding bits "MUST be set to zero on sending"; the length does not count them.
   for (let i = value.length; i & 3; i++) writer.u8(0);
 }

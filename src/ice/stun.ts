@@ -180,8 +180,8 @@ export function usernameOf(message: StunMessage): string | undefined {
 }
 
 /**
- * The part of USERNAME in front of the colon: in a request that came to us, our own ufrag (RFC 8445 §7.2.2: the
- * username is "the username fragment provided by the peer …, a colon, and the username fragment" of the sender).
+ * The part of USERNAME in front of the colon. In a request that came to us this is our own ufrag: RFC 8445 §7.2.2
+ * puts the fragment of the agent that is asked first, that of the asking one second.
  */
 export function localUfragOf(message: StunMessage): string | undefined {
   const username = usernameOf(message);
@@ -206,7 +206,7 @@ export function verifyIntegrity(message: StunMessage, key: Uint8Array): boolean 
 
 /** HMAC-SHA1 over `bytes[0, at)` with the length field as if MESSAGE-INTEGRITY, starting at `at`, were the last. */
 export function integrityOf(bytes: Uint8Array, at: number, key: Uint8Array): Uint8Array {
-  // RFC 8489 §14.5: the length in the header "MUST … point to the end of the MESSAGE-INTEGRITY attribute".
+  // RFC 8489 §14.5: the length in the header is taken as pointing to the end of MESSAGE-INTEGRITY.
   const length = at + 4 + HMAC_SHA1_BYTES - STUN_HEADER_BYTES;
   const start = Uint8Array.of(bytes[0], bytes[1], length >>> 8, length & 0xff);
   return hmacSha1(key, start, bytes.subarray(4, at));

@@ -1,0 +1,46 @@
+/** One offer in, one answer out: what the HTTP endpoint and applications with their own signalling share. */
+import { type AnswerParts, buildAnswer, candidateAttribute } from "./answer.ts";
+import { type Offer, parseOffer } from "./offer.ts";
+
+/** Who admits peers. The server implements this. */
+export interface Answerer {
+  /** Prepares for the peer of this offer, or refuses; nothing is kept of a refused one. */
+  createSession(offer: Offer, userData: unknown): AnswerParts | Refusal;
+}
+
+export interface Refusal {
+  /** One sentence for the peer, naming the limit. */
+  readonly refused: string;
+}
+
+/** What a browser needs: `setRemoteDescription(answer)`, then `addIceCandidate(candidate)` (which may be left out). */
+export interface SessionAnswer {
+  readonly answer: { readonly type: "answer"; readonly sdp: string };
+  readonly candidate: { readonly candidate: string; readonly sdpMLineIndex: number; readonly sdpMid: string | null };
+}
+
+export type Negotiated =
+  | { readonly kind: "answered"; readonly session: SessionAnswer }
+  /** The offer is at fault. */
+  | { readonly kind: "malformed"; readonly error: string }
+  /** A limit of this side is. */
+  | { readonly kind: "refused"; readonly error: string };
+
+export function negotiate(offerSdp: string, answerer: Answerer, userData?: unknown): Negotiated {
+  const parsed = parseOffer(offerSdp);
+  if (!parsed.ok) return { kind: "malformed", error: parsed.error };
+  const { offer } = parsed;
+  const parts = answerer.createSession(offer, userData);
+  if ("refused" in parts) return { kind: "refused", error: parts.refused };
+  return {
+    kind: "answered",
+    session: {
+      answer: { type: "answer", sdp: buildAnswer(offer, parts) },
+      candidate: {
+        candidate: parts.candidates.length > 0 ? candidateAttribute(parts.candidates, 0) : "",
+        sdpMLineIndex: offer.dataIndex,
+        sdpMid: offer.sections[offer.dataIndex].mid ?? null,
+      },
+    },
+  };
+}

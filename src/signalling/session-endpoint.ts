@@ -1,0 +1,165 @@
+/**
+ * Signalling over HTTP in web-standard terms: a `Request` with an SDP offer in, a `Response` with the answer out. The
+ * JSON is that of webrtc-unreliable and WebUDP, so pages written for these work unchanged.
+ */
+import { type Answerer, negotiate } from "./negotiate.ts";
+import { MAX_OFFER_CHARACTERS } from "./offer.ts";
+
+export interface SessionEndpointOptions {
+  /**
+   * Which web origins may ask (CORS): one of them or `"*"` for any, a list, or a function of the `Origin` header.
+   * Default `"*"`. A request with another origin gets 403; one without an `Origin` header is no page's and passes.
+   */
+  readonly allowOrigin?: string | readonly string[] | ((origin: string) => boolean);
+  /** Largest body in bytes. Default 65,536. */
+  readonly maxOfferBytes?: number;
+}
+
+export interface SessionRequestContext {
+  /** The application's own value for this peer; it becomes `connection.userData`. */
+  readonly userData?: unknown;
+}
+
+const ALLOWED_METHODS = "POST, OPTIONS";
+
+/** Answers offers on behalf of an `Answerer`. Has no state of its own. */
+export class SessionEndpoint {
+  readonly #answerer: Answerer;
+  readonly #allowOrigin: string | readonly string[] | ((origin: string) => boolean);
+  readonly #maxOfferBytes: number;
+
+  constructor(answerer: Answerer, options: SessionEndpointOptions = {}) {
+    const { allowOrigin = "*", maxOfferBytes = MAX_OFFER_CHARACTERS } = options;
+    if (typeof allowOrigin !== "string" && typeof allowOrigin !== "function" && !isStringList(allowOrigin)) {
+      throw new TypeError("allowOrigin must be a string, a list of strings or a function");
+    }
+    if (!Number.isInteger(maxOfferBytes) || maxOfferBytes < 1 || maxOfferBytes > MAX_OFFER_CHARACTERS) {
+      throw new RangeError(`maxOfferBytes must be an integer from 1 to ${MAX_OFFER_CHARACTERS}`);
+    }
+    this.#answerer = answerer;
+    this.#allowOrigin = allowOrigin;
+    this.#maxOfferBytes = maxOfferBytes;
+  }
+
+  /**
+   * Answers `POST` with an SDP offer as the body, raw or as JSON `{"type":"offer","sdp":"…"}`, and the `OPTIONS` of a
+   * CORS preflight. Never rejects for what the request contains:
+   *
+   * - 200 `{"answer":{"type":"answer","sdp":"…"},"candidate":{"candidate":"…","sdpMLineIndex":0,"sdpMid":"0"}}`
+   * - 400 for a malformed offer, 413 for a body over the limit, 403 for an origin that is not allowed, 405 for another
+   *   method, 503 where a limit of the server is reached; each with one sentence as text, and nothing is kept.
+   *
+   * Throws `TypeError` where the body was already read by somebody else.
+   *
+   * @example
+   * app.post("/new_rtc_session", (c) => server.sessionEndpoint.handleRequest(c.req.raw, { userData: { player: 7 } }));
+   */
+  async handleRequest(request: Request, context: SessionRequestContext = {}): Promise<Response> {
+    const origin = request.headers.get("origin");
+    if (origin !== null && !this.#isAllowed(origin)) return sentence(403, `The origin ${origin} is not allowed.`);
+    const headers = this.#corsHeaders(origin);
+    switch (request.method) {
+      case "POST":
+        return await this.#answer(request, context, headers);
+      case "OPTIONS":
+        return preflight(request, headers);
+      default:
+        headers.set("allow", ALLOWED_METHODS);
+        return sentence(405, "Only POST, with an SDP offer as the body, is answered here.", headers);
+    }
+  }
+
+  async #answer(request: Request, context: SessionRequestContext, headers: Headers): Promise<Response> {
+    if (request.bodyUsed) throw new TypeError("request: its body was already read");
+    const body = await readBody(request, this.#maxOfferBytes);
+    if (body === "too-large") return sentence(413, `The body is over ${this.#maxOfferBytes} bytes.`, headers);
+    if (body === "unreadable") return sentence(400, "The body could not be read to its end.", headers);
+    const offerSdp = offerOf(body);
+    if (offerSdp === undefined) return sentence(400, NO_OFFER, headers);
+    const negotiated = negotiate(offerSdp, this.#answerer, context.userData);
+    switch (negotiated.kind) {
+      case "malformed":
+        return sentence(400, negotiated.error, headers);
+      case "refused":
+        headers.set("retry-after", "1");
+        return sentence(503, negotiated.error, headers);
+      case "answered":
+        headers.set("content-type", "application/json");
+        headers.set("cache-control", "no-store");
+        return new Response(JSON.stringify(negotiated.session), { headers });
+    }
+  }
+
+  #isAllowed(origin: string): boolean {
+    const allow = this.#allowOrigin;
+    if (typeof allow === "function") return allow(origin);
+    return typeof allow === "string" ? allow === "*" || allow === origin : allow.includes(origin);
+  }
+
+  #corsHeaders(origin: string | null): Headers {
+    const headers = new Headers();
+    if (this.#allowOrigin === "*") headers.set("access-control-allow-origin", "*");
+    else {
+      // What is allowed depends on who asks: caches must know (Fetch standard, "CORS protocol and HTTP caches").
+      headers.set("vary", "Origin");
+      if (origin !== null) headers.set("access-control-allow-origin", origin);
+    }
+    return headers;
+  }
+}
+
+const NO_OFFER = 'The body must be an SDP offer in UTF-8, raw or as JSON {"type":"offer","sdp":"…"}.';
+const PREFLIGHT_SECONDS = 7_200;
+
+function preflight(request: Request, headers: Headers): Response {
+  headers.set("allow", ALLOWED_METHODS);
+  headers.set("access-control-allow-methods", "POST");
+  headers.set("access-control-max-age", String(PREFLIGHT_SECONDS));
+  // Applications authenticate by headers of their own choice: no list of ours could name them.
+  const wanted = request.headers.get("access-control-request-headers");
+  if (wanted !== null) headers.set("access-control-allow-headers", wanted);
+  return new Response(null, { status: 204, headers });
+}
+
+/** The body's bytes, never more than `limit` of them in memory, whatever its Content-Length says. */
+async function readBody(request: Request, limit: number): Promise<Uint8Array | "too-large" | "unreadable"> {
+  if (Number(request.headers.get("content-length")) > limit) return "too-large";
+  if (request.body === null) return new Uint8Array(0);
+  const buffer = new Uint8Array(limit);
+  let length = 0;
+  try {
+    const reader = request.body.getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return buffer.subarray(0, length);
+      if (length + value.length > limit) {
+        await reader.cancel();
+        return "too-large";
+      }
+      buffer.set(value, length);
+      length += value.length;
+    }
+  } catch {
+    return "unreadable"; // The sender went away in the middle.
+  }
+}
+
+function offerOf(body: Uint8Array): string | undefined {
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(body);
+    if (!/^\s*\{/.test(text)) return text.trimStart();
+    const { type, sdp } = JSON.parse(text) as { type?: unknown; sdp?: unknown };
+    return type === "offer" && typeof sdp === "string" ? sdp : undefined;
+  } catch {
+    return undefined; // Not UTF-8, or not JSON.
+  }
+}
+
+function sentence(status: number, text: string, headers = new Headers()): Response {
+  headers.set("content-type", "text/plain; charset=utf-8");
+  return new Response(text, { status, headers });
+}
+
+function isStringList(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((entry) => typeof entry === "string");
+}
