@@ -1,9 +1,38 @@
 import { defineConfig } from "vitest/config";
 
+const TEST_FOLDERS = ["unit", "vectors", "sim", "hostile", "support"];
+
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
-    testTimeout: 20_000,
-    hookTimeout: 60_000,
+    // The browser tests come last and one file at a time: each starts browsers that want the whole machine.
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: TEST_FOLDERS.map((folder) => `test/${folder}/**/*.test.ts`),
+          testTimeout: 20_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: "interop",
+          include: ["test/interop/*.test.ts", "test/runtimes/**/*.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: "browser",
+          include: ["test/browser/**/*.test.ts"],
+          testTimeout: 90_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
   },
 });

@@ -1,0 +1,114 @@
+/**
+ * Installs what the tests talk to and the package itself never needs: browsers, other implementations, a packet
+ * analyser. Debian as root: from apt, only what is missing. Elsewhere: one sentence for each missing thing, exit code 1.
+ * The npm peers go into test/interop/peers, which has a lock file of its own.
+ *
+ *   node scripts/install-peers.mjs [--check]      --check: only say what is missing
+ */
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { accessSync, constants, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const peers = join(root, "test", "interop", "peers");
+const checkOnly = process.argv.includes("--check");
+
+/** One Debian package: how to see that it is there already, and what a person elsewhere installs instead. */
+const TOOLS = [
+  {
+    apt: "chromium",
+    present: () => onPath("chromium", "chromium-browser", "google-chrome") || process.env.CHROMIUM_PATH,
+  },
+  { apt: "firefox-esr", present: () => onPath("firefox-esr", "firefox") || process.env.FIREFOX_PATH },
+  { apt: "openssl", present: () => onPath("openssl") },
+  { apt: "gnutls-bin", present: () => onPath("gnutls-cli") && onPath("gnutls-serv") },
+  { apt: "tshark", present: () => onPath("tshark") && onPath("dumpcap") },
+  { apt: "gcc", present: () => onPath("gcc") },
+  { apt: "libc6-dev", present: () => existsSync("/usr/include/stdio.h"), elsewhere: "the headers of the C library" },
+  { apt: "libusrsctp-dev", present: () => existsSync("/usr/include/usrsctp.h"), elsewhere: "usrsctp with its headers" },
+  {
+    apt: "python3-cryptography-vectors",
+    present: () => existsSync("/usr/lib/python3/dist-packages/cryptography_vectors"),
+    elsewhere: "the Python package cryptography_vectors",
+  },
+];
+
+installTools();
+installNpmPeers();
+
+function installTools() {
+  const missing = TOOLS.filter(({ present }) => !present());
+  if (missing.length === 0) return;
+  if (checkOnly || !isDebian() || process.getuid?.() !== 0) {
+    for (const tool of missing) console.error(howToGet(tool));
+    process.exit(1);
+  }
+  const packages = missing.map(({ apt }) => apt);
+  console.log(`apt-get: installing ${packages.join(" ")}`);
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", DEBCONF_NONINTERACTIVE_SEEN: "true" };
+  // tshark asks whether others than root may capture. No: the tests capture as root.
+  if (packages.includes("tshark") && onPath("debconf-set-selections")) {
+    run("debconf-set-selections", [], {
+      input: "wireshark-common wireshark-common/install-setuid boolean false\n",
+      env,
+    });
+  }
+  run("apt-get", ["update", "-q"], { env });
+  run("apt-get", ["install", "-q", "-y", "--no-install-recommends", ...packages], { env });
+  const still = TOOLS.filter(({ present }) => !present());
+  if (still.length > 0)
+    fail(`apt-get installed ${packages.join(" ")}, yet ${still.map(({ apt }) => apt).join(" ")} cannot be found`);
+}
+
+function howToGet({ apt, elsewhere }) {
+  if (isDebian()) return `${apt} is missing: install it with "apt-get install --no-install-recommends ${apt}" as root`;
+  return `${elsewhere ?? apt} is missing: install it (Debian's package is called ${apt})`;
+}
+
+/** `npm ci` where the lock file has changed since the last one. */
+function installNpmPeers() {
+  const lock = createHash("sha256")
+    .update(readFileSync(join(peers, "package-lock.json")))
+    .digest("hex");
+  const stamp = join(peers, "node_modules", ".installed");
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === lock) return;
+  if (checkOnly) fail(`the npm peers are missing: run "npm run peers"`);
+  console.log("npm: installing the peers of test/interop/peers");
+  // None of them needs an install script: node-datachannel and node come as prebuilt files inside their packages.
+  run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: peers });
+  writeFileSync(stamp, lock);
+}
+
+function run(command, args, options = {}) {
+  const { input, ...rest } = options;
+  const stdio = [input === undefined ? "ignore" : "pipe", "inherit", "inherit"];
+  const { status, error } = spawnSync(command, args, { ...rest, input, stdio });
+  if (error) fail(`${command}: ${error.message}`);
+  if (status !== 0) fail(`${command} ${args.join(" ")} ended with exit code ${status}`);
+}
+
+function fail(sentence) {
+  console.error(sentence);
+  process.exit(1);
+}
+
+function isDebian() {
+  if (!onPath("apt-get") || !existsSync("/etc/os-release")) return false;
+  return /^(ID|ID_LIKE)=.*(debian|ubuntu)/m.test(readFileSync("/etc/os-release", "utf8"));
+}
+
+function onPath(...names) {
+  const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];
+  return names.some((name) => folders.some((folder) => isExecutable(join(folder, name))));
+}
+
+function isExecutable(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

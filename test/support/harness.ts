@@ -1,0 +1,106 @@
+/** Typed access to `window.harness` of `page/harness.js`, which runs inside a browser's page. */
+import type { Page } from "puppeteer-core";
+
+/** Text, or binary as an array of bytes: what crosses the browser driver as JSON. */
+export type Message = string | number[];
+
+export interface ChannelInit {
+  label: string;
+  ordered?: boolean;
+  maxRetransmits?: number;
+  maxPacketLifeTime?: number;
+  negotiated?: boolean;
+  id?: number;
+}
+
+export interface ConnectOptions {
+  /** Default: one unreliable, unordered channel "data". */
+  channels?: ChannelInit[];
+  /** Put into the answer in place of the server's own: `sha-256 AA:BB:…`. */
+  fingerprint?: string;
+  /** Bound for all channels to be open, default 30 s. */
+  timeoutMs?: number;
+}
+
+export interface EchoOptions {
+  /** Index of the channel, default 0. */
+  channel?: number;
+  timeoutMs?: number;
+}
+
+interface Harness {
+  connect(options: ConnectOptions): Promise<number>;
+  echo(id: number, messages: Message[], options: EchoOptions): Promise<Message[]>;
+  trySend(id: number, bytes: number, channel: number): string | null;
+  logged(id: number, prefix: string, timeoutMs: number): Promise<string[]>;
+  log(id: number): string[];
+  closeChannel(id: number, index: number): void;
+  closePeer(id: number): void;
+  maxMessageSize(id: number): number;
+}
+
+type Call = { [Name in keyof Harness]: { name: Name; args: Parameters<Harness[Name]> } }[keyof Harness];
+type Result<Name extends keyof Harness> = Awaited<ReturnType<Harness[Name]>>;
+
+/** One peer connection inside a page. */
+export class PeerInPage {
+  readonly page: Page;
+  readonly #id: number;
+
+  private constructor(page: Page, id: number) {
+    this.page = page;
+    this.#id = id;
+  }
+
+  /** Opens it from the test page that `page` shows. Rejects with the page's log if its channels do not open. */
+  static async connect(page: Page, options: ConnectOptions = {}): Promise<PeerInPage> {
+    return new PeerInPage(page, await call(page, "connect", options));
+  }
+
+  /** Sends each message, waits for as many echoes, returns them in the order of arrival. */
+  echo(messages: Message[], options: EchoOptions = {}): Promise<Message[]> {
+    return call(this.page, "echo", this.#id, messages, options);
+  }
+
+  /** The name of the exception that `send` of so many bytes throws in the page, or null. */
+  trySend(bytes: number, channel = 0): Promise<string | null> {
+    return call(this.page, "trySend", this.#id, bytes, channel);
+  }
+
+  /** Waits for a line of the page's event log that starts so: `close data`, `connection failed`. */
+  logged(prefix: string, timeoutMs = 30_000): Promise<string[]> {
+    return call(this.page, "logged", this.#id, prefix, timeoutMs);
+  }
+
+  log(): Promise<string[]> {
+    return call(this.page, "log", this.#id);
+  }
+
+  /** What the browser took from the answer's `max-message-size`. */
+  maxMessageSize(): Promise<number> {
+    return call(this.page, "maxMessageSize", this.#id);
+  }
+
+  closeChannel(index = 0): Promise<void> {
+    return call(this.page, "closeChannel", this.#id, index);
+  }
+
+  close(): Promise<void> {
+    return call(this.page, "closePeer", this.#id);
+  }
+}
+
+async function call<Name extends keyof Harness>(
+  page: Page,
+  name: Name,
+  ...args: Parameters<Harness[Name]>
+): Promise<Result<Name>> {
+  const result = await page.evaluate(
+    (request: Call) => {
+      const { harness } = window as unknown as { harness: Record<string, (...args: unknown[]) => unknown> };
+      return harness[request.name]?.(...request.args);
+    },
+    { name, args } as Call,
+  );
+  return result as Result<Name>;
+}

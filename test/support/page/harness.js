@@ -1,0 +1,118 @@
+/**
+ * Runs inside a browser's page: opens peer connections to the server under test and reports what happened to them.
+ * Everything the tests need from a page goes through `window.harness`; `test/support/harness.ts` has its types.
+ */
+const UNRELIABLE = { ordered: false, maxRetransmits: 0 };
+
+const connections = new Map();
+let nextId = 1;
+
+/** Opens a connection and one channel per entry of `channels`; resolves with its id when all channels are open. */
+async function connect(options = {}) {
+  const {
+    url = "/new_rtc_session",
+    channels = [{ label: "data", ...UNRELIABLE }],
+    fingerprint,
+    timeoutMs = 30_000,
+  } = options;
+  const peer = new RTCPeerConnection();
+  const connection = { peer, channels: [], received: [], log: [], wake: new Set() };
+  const id = nextId++;
+  connections.set(id, connection);
+  peer.onconnectionstatechange = () => note(connection, `connection ${peer.connectionState}`);
+  peer.oniceconnectionstatechange = () => note(connection, `ice ${peer.iceConnectionState}`);
+  peer.ondatachannel = (event) => watch(connection, event.channel);
+  for (const { label, ...init } of channels) watch(connection, peer.createDataChannel(label, init));
+  await peer.setLocalDescription(await peer.createOffer());
+  const response = await fetch(url, { method: "POST", body: peer.localDescription.sdp });
+  if (!response.ok) throw new Error(`signalling: ${response.status} ${await response.text()}`);
+  const { answer, candidate } = await response.json();
+  // A wrong fingerprint in the answer: the page must refuse the server's certificate.
+  if (fingerprint) answer.sdp = answer.sdp.replace(/a=fingerprint:.*/g, `a=fingerprint:${fingerprint}`);
+  await peer.setRemoteDescription(answer);
+  await peer.addIceCandidate(candidate);
+  const isOpen = () =>
+    connection.channels.length >= channels.length && connection.channels.every((c) => c.readyState === "open");
+  await until(connection, timeoutMs, isOpen, "channels open");
+  return id;
+}
+
+function watch(connection, channel) {
+  channel.binaryType = "arraybuffer";
+  const index = connection.channels.push(channel) - 1;
+  channel.onopen = () => note(connection, `open ${channel.label}`);
+  channel.onclose = () => note(connection, `close ${channel.label}`);
+  channel.onerror = (event) => note(connection, `error ${channel.label} ${event.error?.message ?? ""}`);
+  channel.onmessage = ({ data }) => {
+    connection.received.push({ channel: index, data, at: performance.now() });
+    wake(connection);
+  };
+}
+
+/** Sends each message and waits until as many came back on that channel; returns them as text or arrays of bytes. */
+async function echo(id, messages, { channel = 0, timeoutMs = 30_000 } = {}) {
+  const connection = connections.get(id);
+  const from = connection.received.length;
+  for (const message of messages) connection.channels[channel].send(decode(message));
+  const arrived = () => connection.received.slice(from).filter((entry) => entry.channel === channel);
+  await until(connection, timeoutMs, () => arrived().length >= messages.length, `${messages.length} echoes`);
+  return arrived().map(({ data }) => encode(data));
+}
+
+/** Messages cross the driver as JSON: text as it is, binary as an array of bytes. */
+const decode = (message) => (typeof message === "string" ? message : new Uint8Array(message));
+const encode = (data) => (typeof data === "string" ? data : [...new Uint8Array(data)]);
+
+/** Sends a message of `bytes` bytes; returns the name of the exception the browser throws, or null. */
+function trySend(id, bytes, channel = 0) {
+  try {
+    connections.get(id).channels[channel].send(new Uint8Array(bytes));
+    return null;
+  } catch (error) {
+    return error.name;
+  }
+}
+
+/** Waits until the log has a line that starts with `prefix`; returns the log. */
+async function logged(id, prefix, timeoutMs = 30_000) {
+  const connection = connections.get(id);
+  await until(connection, timeoutMs, () => connection.log.some((line) => line.startsWith(prefix)), prefix);
+  return connection.log;
+}
+
+function note(connection, line) {
+  connection.log.push(line);
+  wake(connection);
+}
+
+function wake(connection) {
+  for (const check of [...connection.wake]) check();
+}
+
+function until(connection, timeoutMs, condition, what) {
+  return new Promise((resolve, reject) => {
+    const finish = (settle, value) => {
+      clearTimeout(timer);
+      connection.wake.delete(check);
+      settle(value);
+    };
+    const check = () => condition() && finish(resolve);
+    const timer = setTimeout(
+      () => finish(reject, new Error(`${what}: not within ${timeoutMs} ms; log: ${connection.log.join(", ")}`)),
+      timeoutMs,
+    );
+    connection.wake.add(check);
+    check();
+  });
+}
+
+window.harness = {
+  connect,
+  echo,
+  trySend,
+  logged,
+  log: (id) => connections.get(id).log,
+  maxMessageSize: (id) => connections.get(id).peer.sctp.maxMessageSize,
+  closeChannel: (id, index) => connections.get(id).channels[index].close(),
+  closePeer: (id) => connections.get(id).peer.close(),
+};
