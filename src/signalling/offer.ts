@@ -76,6 +76,7 @@ const PWD = /^[\w+/]{22,256}$/;
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 const SHA256_HASH = /^[0-9a-f]{2}(?::[0-9a-f]{2}){31}$/i;
 
+const BUNDLE_ONLY = "The offer's data channel section is bundle-only: with media, leave bundlePolicy at its default.";
 const NO_DATA_SECTION = "The offer has no usable data channel section (m=application … webrtc-datachannel).";
 
 export function parseOffer(text: string): ParsedOffer {
@@ -92,7 +93,7 @@ export function parseOffer(text: string): ParsedOffer {
   if (!mediaLines.every((line) => MEDIA_LINE.test(line))) return failure("The offer has a malformed m= line.");
 
   const session = parse(lines.filter(isRead).join("\r\n"));
-  const dataIndexes = session.media.flatMap((media, index) => (isUsableData(media) ? [index] : []));
+  const dataIndexes = session.media.flatMap((media, index) => (isData(media) && !isRejected(media) ? [index] : []));
   if (dataIndexes.length === 0) return failure(NO_DATA_SECTION);
   if (dataIndexes.length > 1) return failure("The offer has more than one data channel section.");
   return readOffer(session, dataIndexes[0], iceOptionsOf(lines));
@@ -100,6 +101,8 @@ export function parseOffer(text: string): ParsedOffer {
 
 function readOffer(session: SessionDescription, dataIndex: number, iceOptions: string[]): ParsedOffer {
   const data = session.media[dataIndex];
+  // Such a section lives on the transport of another one, and with the media that transport would be turned down.
+  if (data.bundleOnly !== undefined) return failure(BUNDLE_ONLY);
   const sections = session.media.map(readSection);
   const mids = sections.flatMap((section) => section.mid ?? []);
   if (!mids.every(isMid)) return failure("The offer has a malformed a=mid.");
@@ -158,11 +161,10 @@ function isRead(line: string): boolean {
 
 /**
  * RFC 8841 §4: `m=application PORT UDP/DTLS/SCTP webrtc-datachannel`, or over TCP, or as browsers wrote it before the
- * RFC: `m=application PORT DTLS/SCTP 5000` with `a=sctpmap:5000 webrtc-datachannel 1024`. Port 0 turns a section down,
- * except with `a=bundle-only` (RFC 9143 §6).
+ * RFC: `m=application PORT DTLS/SCTP 5000` with `a=sctpmap:5000 webrtc-datachannel 1024`.
  */
-function isUsableData(media: MediaDescription): boolean {
-  if (media.type !== "application" || (Number(media.port) === 0 && media.bundleOnly === undefined)) return false;
+function isData(media: MediaDescription): boolean {
+  if (media.type !== "application") return false;
   switch (media.protocol) {
     case "UDP/DTLS/SCTP":
     case "TCP/DTLS/SCTP":
@@ -172,6 +174,11 @@ function isUsableData(media: MediaDescription): boolean {
     default:
       return false;
   }
+}
+
+/** RFC 3264 §5.1: port 0 turns a section down, except (RFC 9143 §6) with `a=bundle-only`. */
+function isRejected(media: MediaDescription): boolean {
+  return Number(media.port) === 0 && media.bundleOnly === undefined;
 }
 
 function readSection(media: MediaDescription): OfferedSection {

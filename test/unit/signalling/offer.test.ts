@@ -142,11 +142,11 @@ test("media only, or nothing at all, is refused", () => {
   expect(errorOf(withLine("m=", "m=application 9 RTP/AVP webrtc-datachannel"))).toMatch(/no usable/);
 });
 
-test("a data section with port 0 is not usable, except bundled", () => {
+test("a data section with port 0, rejected or on the transport of the media, is not usable", () => {
   const rejected = "m=application 0 UDP/DTLS/SCTP webrtc-datachannel";
   expect(errorOf(withLine("m=", rejected))).toMatch(/no usable/);
   expect(errorOf(withLine("m=", rejected.replace(" 0 ", " 00 ")))).toMatch(/no usable/);
-  expect(offerOf(withLine("m=", `${rejected}\r\na=bundle-only`)).dataIndex).toBe(0);
+  expect(errorOf(withLine("m=", `${rejected}\r\na=bundle-only`))).toMatch(/bundlePolicy/);
 });
 
 test("two data sections are refused", () => {
