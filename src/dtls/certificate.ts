@@ -162,7 +162,8 @@ export function subjectPublicKeyInfo(der: Uint8Array): Uint8Array | undefined {
 // RFC 5480 §2.1.1: id-ecPublicKey with the named curve secp256r1, right at the head of the SubjectPublicKeyInfo.
 const P256_ALGORITHM = fromHex("301306072a8648ce3d020106082a8648ce3d030107");
 
-function isP256(spki: Uint8Array): boolean {
+/** True where a SubjectPublicKeyInfo is for a P-256 key. */
+export function isP256(spki: Uint8Array): boolean {
   const algorithm = readDer(spki, 0, spki.length)?.contentStart ?? 0;
   return P256_ALGORITHM.every((byte, i) => spki[algorithm + i] === byte);
 }

@@ -1,0 +1,190 @@
+import type { DropReason } from "../wire/drops.ts";
+
+/**
+ * Handshake messages travel as fragments (RFC 6347 §4.2.2, the same in RFC 9147 §5.2):
+ *
+ *     | msg_type 1 | length 3 | message_seq 2 | fragment_offset 3 | fragment_length 3 | fragment |
+ *
+ * `length` is that of the whole message, the same in each of its fragments.
+ */
+export const HANDSHAKE_HEADER_BYTES = 12;
+
+/** A whole message, as state machines see it. */
+export interface HandshakeMessage {
+  readonly type: number;
+  readonly sequence: number;
+  /** The epoch of the records it came in; for our own, of the records it leaves in. */
+  readonly epoch: number;
+  readonly body: Uint8Array;
+}
+
+/** The largest message we take: an X.509 chain with RSA keys fits with room to spare. */
+export const MAX_MESSAGE_BYTES = 8_192;
+/** How far ahead of the next message fragments are kept: the longest flight of either version has fewer messages. */
+const MAX_MESSAGES_AHEAD = 8;
+/** What all unfinished messages together may hold. */
+const MAX_BUFFERED_BYTES = 16_384;
+/** Holes in one message; more means somebody is playing. */
+const MAX_RANGES = 64;
+
+/** What became of a fragment. `repeated`: the end of a message that was already taken, so the peer sends again. */
+export type FragmentResult = { repeated: number; epoch: number } | DropReason | undefined;
+
+interface Partial {
+  readonly type: number;
+  readonly epoch: number;
+  readonly body: Uint8Array;
+  /** Sorted, disjoint: start, end, start, end … of what has arrived. */
+  readonly ranges: number[];
+}
+
+/** Puts messages together from fragments that come in any order, cut and number, and hands them out in sequence. */
+export class Reassembly {
+  #next = 0;
+  #bufferedBytes = 0;
+  readonly #partials = new Map<number, Partial>();
+
+  /** The message_seq that is handed out next. */
+  get nextSequence(): number {
+    return this.#next;
+  }
+
+  /** True while part of a message is held: something of the peer's flight is missing. */
+  get incomplete(): boolean {
+    return this.#partials.size > 0;
+  }
+
+  /** Takes every fragment in `content`, the plaintext of a handshake record. */
+  addRecord(epoch: number, content: Uint8Array, report: (result: FragmentResult) => void): void {
+    let at = 0;
+    while (at < content.length) {
+      if (content.length - at < HANDSHAKE_HEADER_BYTES) {
+        report("dtls-malformed");
+        return;
+      }
+      const length = u24(content, at + 9);
+      const from = at + HANDSHAKE_HEADER_BYTES;
+      if (length > content.length - from) {
+        report("dtls-malformed");
+        return;
+      }
+      const result = this.#addFragment(epoch, content, at, content.subarray(from, from + length));
+      if (result !== undefined) report(result);
+      at = from + length;
+    }
+  }
+
+  /** The next message in sequence, once it is whole. */
+  take(): HandshakeMessage | undefined {
+    const sequence = this.#next;
+    const partial = this.#partials.get(sequence);
+    if (partial === undefined || !isWhole(partial)) return undefined;
+    this.#forget(sequence, partial);
+    this.#next++;
+    return { type: partial.type, sequence, epoch: partial.epoch, body: partial.body };
+  }
+
+  /** Gives a message back as never received: it made no sense and was not authenticated, so the true one may follow. */
+  reject(message: HandshakeMessage): void {
+    this.#next = message.sequence;
+  }
+
+  #addFragment(epoch: number, header: Uint8Array, at: number, fragment: Uint8Array): FragmentResult {
+    const type = header[at];
+    const length = u24(header, at + 1);
+    const sequence = (header[at + 4] << 8) | header[at + 5];
+    const start = u24(header, at + 6);
+    const end = start + fragment.length;
+    if (end > length) return "dtls-malformed";
+    if (sequence < this.#next) return end === length ? { repeated: sequence, epoch } : undefined;
+    if (sequence >= this.#next + MAX_MESSAGES_AHEAD) return "dtls-unexpected";
+    const partial = this.#partialOf(sequence, epoch, type, length);
+    if (typeof partial === "string") return partial;
+    partial.body.set(fragment, start);
+    return addRange(partial.ranges, start, end) ? undefined : "dtls-reassembly-limit";
+  }
+
+  #partialOf(sequence: number, epoch: number, type: number, length: number): Partial | DropReason {
+    const known = this.#partials.get(sequence);
+    if (known !== undefined) {
+      // An authenticated fragment replaces what anybody could have sent in an earlier epoch; never the other way round.
+      if (epoch < known.epoch) return "dtls-unexpected";
+      if (epoch === known.epoch) {
+        return type === known.type && length === known.body.length ? known : "dtls-unexpected";
+      }
+      this.#forget(sequence, known);
+    }
+    if (length > MAX_MESSAGE_BYTES) return "dtls-too-large";
+    if (this.#bufferedBytes + length > MAX_BUFFERED_BYTES) return "dtls-reassembly-limit";
+    const partial = { type, epoch, body: new Uint8Array(length), ranges: [] };
+    this.#bufferedBytes += length;
+    this.#partials.set(sequence, partial);
+    return partial;
+  }
+
+  #forget(sequence: number, partial: Partial): void {
+    this.#partials.delete(sequence);
+    this.#bufferedBytes -= partial.body.length;
+  }
+}
+
+/** Writes a fragment's header and content at `at` and returns the bytes written. */
+export function writeFragment(
+  target: Uint8Array,
+  at: number,
+  message: HandshakeMessage,
+  start: number,
+  end: number,
+): number {
+  writeHeader(target, at, message, start, end - start);
+  target.set(message.body.subarray(start, end), at + HANDSHAKE_HEADER_BYTES);
+  return HANDSHAKE_HEADER_BYTES + end - start;
+}
+
+/** RFC 6347 §4.2.6: transcripts of DTLS 1.2 hash each message "as if it were sent in a single fragment". */
+export function encodeWhole(message: HandshakeMessage): Uint8Array {
+  const whole = new Uint8Array(HANDSHAKE_HEADER_BYTES + message.body.length);
+  writeFragment(whole, 0, message, 0, message.body.length);
+  return whole;
+}
+
+function writeHeader(target: Uint8Array, at: number, message: HandshakeMessage, start: number, length: number): void {
+  target[at] = message.type;
+  writeU24(target, at + 1, message.body.length);
+  target[at + 4] = message.sequence >>> 8;
+  target[at + 5] = message.sequence;
+  writeU24(target, at + 6, start);
+  writeU24(target, at + 9, length);
+}
+
+function isWhole({ body, ranges }: Partial): boolean {
+  return body.length === 0 || (ranges[0] === 0 && ranges[1] === body.length);
+}
+
+/** Adds [start, end) to sorted disjoint ranges, joining what touches. False where there would be too many. */
+function addRange(ranges: number[], start: number, end: number): boolean {
+  if (start === end) return true;
+  let i = 0;
+  while (i < ranges.length && ranges[i + 1] < start) i += 2;
+  let covered = i;
+  let from = start;
+  let to = end;
+  while (covered < ranges.length && ranges[covered] <= end) {
+    from = Math.min(from, ranges[covered]);
+    to = Math.max(to, ranges[covered + 1]);
+    covered += 2;
+  }
+  if (covered === i && ranges.length >= 2 * MAX_RANGES) return false;
+  ranges.splice(i, covered - i, from, to);
+  return true;
+}
+
+function u24(bytes: Uint8Array, at: number): number {
+  return (bytes[at] << 16) | (bytes[at + 1] << 8) | bytes[at + 2];
+}
+
+function writeU24(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 16;
+  bytes[at + 1] = value >>> 8;
+  bytes[at + 2] = value;
+}

@@ -1,0 +1,276 @@
+import {
+  type EcdhGroup,
+  type EphemeralKey,
+  equalConstantTime,
+  generateEphemeralKey,
+  verifyEcdsa,
+} from "../crypto/platform.ts";
+import { concatBytes } from "../wire/bytes.ts";
+import {
+  ALERT_BAD_CERTIFICATE,
+  ALERT_DECRYPT_ERROR,
+  ALERT_HANDSHAKE_FAILURE,
+  ALERT_ILLEGAL_PARAMETER,
+  ALERT_INTERNAL_ERROR,
+  ALERT_PROTOCOL_VERSION,
+  ALERT_UNSUPPORTED_CERTIFICATE,
+  type AlertDescription,
+} from "./alert.ts";
+import { isP256, subjectPublicKeyInfo } from "./certificate.ts";
+import {
+  ECDSA_SECP256R1_SHA256,
+  EMPTY,
+  EXTENSION_EC_POINT_FORMATS,
+  EXTENSION_EXTENDED_MASTER_SECRET,
+  EXTENSION_RENEGOTIATION_INFO,
+  EXTENSION_SIGNATURE_ALGORITHMS,
+  EXTENSION_SUPPORTED_GROUPS,
+  EXTENSION_SUPPORTED_VERSIONS,
+  FIRST_HANDSHAKE,
+  GROUP_SECP256R1,
+  GROUP_X25519,
+  includesByte,
+  parseNumbers,
+  POINT_FORMAT_UNCOMPRESSED,
+  UNCOMPRESSED_ONLY,
+} from "./extensions.ts";
+import { CHANGE_CIPHER_SPEC } from "./flight.ts";
+import { encodeWhole, type HandshakeMessage } from "./handshake.ts";
+import { deriveKeys, exportKeyingMaterial12, extendedMasterSecret, verifyData } from "./keys12.ts";
+import { type HandshakeHost, type HandshakeMachine, MALFORMED, type Outcome, UNEXPECTED } from "./machine.ts";
+import {
+  CERTIFICATE,
+  CERTIFICATE_REQUEST,
+  CERTIFICATE_VERIFY,
+  CLIENT_HELLO,
+  CLIENT_KEY_EXCHANGE,
+  type ClientHello,
+  COMPRESSION_NULL,
+  encodeCertificate12,
+  encodeCertificateRequest12,
+  encodeKeyExchangeParameters,
+  encodeServerHello,
+  encodeServerKeyExchange,
+  FINISHED,
+  parseCertificate12,
+  parseCertificateVerify,
+  parseClientKeyExchange,
+  SERVER_HELLO,
+  SERVER_HELLO_DONE,
+  SERVER_KEY_EXCHANGE,
+  TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+  TLS_EMPTY_RENEGOTIATION_INFO_SCSV,
+  VERSION_DTLS_1_2,
+} from "./messages.ts";
+
+/**
+ * The server's side of a DTLS 1.2 handshake (RFC 6347 §4.2.4, flights 3 to 6).
+ *
+ *     Client                                   Server
+ *     ClientHello                  -------->
+ *                                              ServerHello
+ *                                              Certificate
+ *                                              ServerKeyExchange
+ *                                              CertificateRequest
+ *                                  <--------   ServerHelloDone
+ *     Certificate
+ *     ClientKeyExchange
+ *     CertificateVerify
+ *     [ChangeCipherSpec]
+ *     Finished                     -------->
+ *                                              [ChangeCipherSpec]
+ *                                  <--------   Finished
+ */
+export class Server12 implements HandshakeMachine {
+  readonly #host: HandshakeHost;
+  /** Each message of the handshake as it is hashed, from the ClientHello (with cookie) on. */
+  readonly #transcript: Uint8Array[] = [];
+  #awaits: "certificate" | "key-exchange" | "certificate-verify" | "finished" | "nothing" = "certificate";
+  #clientRandom = EMPTY;
+  #serverRandom = EMPTY;
+  #ephemeral: EphemeralKey | undefined;
+  #clientKey = EMPTY;
+  #masterSecret = EMPTY;
+
+  constructor(host: HandshakeHost) {
+    this.#host = host;
+  }
+
+  /** Answers a ClientHello with the server's first flight. */
+  answer(hello: ClientHello, message: HandshakeMessage): Outcome {
+    const group = acceptHello(hello);
+    if (typeof group === "number") return group;
+    const { settings, facts } = this.#host;
+    const named = group === "x25519" ? GROUP_X25519 : GROUP_SECP256R1;
+    facts.version = "1.2";
+    facts.cipherSuite = TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256;
+    facts.group = named;
+    this.#clientRandom = hello.random;
+    this.#serverRandom = settings.random(32);
+    this.#ephemeral = generateEphemeralKey(group);
+    const parameters = encodeKeyExchangeParameters(named, this.#ephemeral.publicKey);
+    // RFC 8422 §5.4: the signature covers both randoms and the parameters.
+    const signature = settings.certificate.sign(concatBytes(hello.random, this.#serverRandom, parameters));
+    this.#transcript.push(encodeWhole(message));
+    const flight = [
+      this.#say(SERVER_HELLO, this.#serverHello(hello)),
+      this.#say(CERTIFICATE, encodeCertificate12(settings.certificate.der)),
+      this.#say(SERVER_KEY_EXCHANGE, encodeServerKeyExchange(parameters, ECDSA_SECP256R1_SHA256, signature)),
+    ];
+    if (settings.requireClientCertificate) {
+      flight.push(this.#say(CERTIFICATE_REQUEST, encodeCertificateRequest12([ECDSA_SECP256R1_SHA256])));
+    } else {
+      this.#awaits = "key-exchange";
+    }
+    flight.push(this.#say(SERVER_HELLO_DONE, EMPTY));
+    this.#host.sendFlight(flight, message);
+    return undefined;
+  }
+
+  handle(message: HandshakeMessage): Outcome {
+    if (this.#awaits === "nothing") return this.#afterHandshake(message);
+    // Only Finished is protected, and it always is.
+    if ((message.epoch === 1) !== (this.#awaits === "finished")) return UNEXPECTED;
+    if (this.#awaits === "certificate" && message.type === CERTIFICATE) return this.#certificate(message);
+    if (this.#awaits === "key-exchange" && message.type === CLIENT_KEY_EXCHANGE) return this.#keyExchange(message);
+    if (this.#awaits === "certificate-verify" && message.type === CERTIFICATE_VERIFY) {
+      return this.#certificateVerify(message);
+    }
+    if (this.#awaits === "finished" && message.type === FINISHED) return this.#finished(message);
+    return UNEXPECTED;
+  }
+
+  exportKeyingMaterial(label: string, length: number, context?: Uint8Array): Uint8Array {
+    return exportKeyingMaterial12(this.#masterSecret, this.#clientRandom, this.#serverRandom, label, length, context);
+  }
+
+  wipe(): void {
+    this.#masterSecret.fill(0);
+    this.#ephemeral = undefined;
+  }
+
+  #serverHello(hello: ClientHello): Uint8Array {
+    const extensions = new Map([[EXTENSION_EXTENDED_MASTER_SECRET, EMPTY]]);
+    if (offersSecureRenegotiation(hello)) extensions.set(EXTENSION_RENEGOTIATION_INFO, FIRST_HANDSHAKE);
+    // RFC 8422 §5.2: answered where the client sent it.
+    if (hello.extensions.has(EXTENSION_EC_POINT_FORMATS)) extensions.set(EXTENSION_EC_POINT_FORMATS, UNCOMPRESSED_ONLY);
+    return encodeServerHello({
+      version: VERSION_DTLS_1_2,
+      random: this.#serverRandom,
+      sessionId: EMPTY, // RFC 5246 §7.4.1.3: empty where the session cannot be resumed
+      cipherSuite: TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+      compressionMethod: COMPRESSION_NULL,
+      extensions,
+    });
+  }
+
+  #certificate(message: HandshakeMessage): Outcome {
+    const der = parseCertificate12(message.body);
+    if (der === undefined) return MALFORMED;
+    // RFC 5246 §7.4.6: "If the client does not send any certificates, the server MAY … respond with a fatal
+    // handshake_failure alert."
+    if (der.length === 0) return ALERT_HANDSHAKE_FAILURE;
+    // RFC 8827 §6.5: compared with the fingerprint from signalling, before anything is computed for this peer.
+    if (!this.#host.settings.verifyPeerCertificate(der)) return ALERT_BAD_CERTIFICATE;
+    const key = subjectPublicKeyInfo(der);
+    if (key === undefined) return ALERT_BAD_CERTIFICATE;
+    if (!isP256(key)) return ALERT_UNSUPPORTED_CERTIFICATE;
+    this.#clientKey = key;
+    this.#host.facts.peerCertificate = der;
+    this.#transcript.push(encodeWhole(message));
+    this.#awaits = "key-exchange";
+    return undefined;
+  }
+
+  #keyExchange(message: HandshakeMessage): Outcome {
+    const point = parseClientKeyExchange(message.body);
+    if (point === undefined) return MALFORMED;
+    const preMasterSecret = this.#ephemeral?.agree(point);
+    if (preMasterSecret === undefined) return ALERT_ILLEGAL_PARAMETER;
+    this.#ephemeral = undefined;
+    this.#transcript.push(encodeWhole(message));
+    this.#masterSecret = extendedMasterSecret(preMasterSecret, this.#transcript);
+    preMasterSecret.fill(0);
+    this.#host.logSecret("CLIENT_RANDOM", this.#clientRandom, this.#masterSecret);
+    const keys = deriveKeys(this.#masterSecret, this.#clientRandom, this.#serverRandom);
+    if (!this.#host.installKeys12(keys.server, keys.client)) return ALERT_INTERNAL_ERROR;
+    this.#awaits = this.#clientKey.length > 0 ? "certificate-verify" : "finished";
+    return undefined;
+  }
+
+  #certificateVerify(message: HandshakeMessage): Outcome {
+    const verify = parseCertificateVerify(message.body);
+    if (verify === undefined) return MALFORMED;
+    if (verify.scheme !== ECDSA_SECP256R1_SHA256) return ALERT_ILLEGAL_PARAMETER;
+    // RFC 5246 §7.4.8: over all messages so far, this one not included.
+    if (!verifyEcdsa(this.#clientKey, concatBytes(...this.#transcript), verify.signature)) return ALERT_DECRYPT_ERROR;
+    this.#transcript.push(encodeWhole(message));
+    this.#awaits = "finished";
+    return undefined;
+  }
+
+  #finished(message: HandshakeMessage): Outcome {
+    const expected = verifyData(this.#masterSecret, "client", this.#transcript);
+    if (!equalConstantTime(message.body, expected)) return ALERT_DECRYPT_ERROR;
+    this.#transcript.push(encodeWhole(message));
+    const verify = verifyData(this.#masterSecret, "server", this.#transcript);
+    this.#transcript.length = 0;
+    this.#awaits = "nothing";
+    this.#host.sendFlight([CHANGE_CIPHER_SPEC, this.#host.message(FINISHED, verify, 1)], message, true);
+    this.#host.complete();
+    return undefined;
+  }
+
+  #afterHandshake(message: HandshakeMessage): Outcome {
+    if (message.type !== CLIENT_HELLO) return UNEXPECTED;
+    this.#host.refuseRenegotiation();
+    return undefined;
+  }
+
+  #say(type: number, body: Uint8Array): HandshakeMessage {
+    const message = this.#host.message(type, body);
+    this.#transcript.push(encodeWhole(message));
+    return message;
+  }
+}
+
+/** The group of the key exchange, or the alert that tells the client what it lacks. */
+function acceptHello(hello: ClientHello): EcdhGroup | AlertDescription {
+  const { extensions } = hello;
+  if (!offersVersion12(hello)) return ALERT_PROTOCOL_VERSION;
+  // RFC 5246 §7.4.1.2: the list "MUST contain, and all implementations MUST support, CompressionMethod.null".
+  if (!hello.compressionMethods.includes(COMPRESSION_NULL)) return ALERT_ILLEGAL_PARAMETER;
+  if (!hello.cipherSuites.includes(TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256)) return ALERT_HANDSHAKE_FAILURE;
+  // RFC 7627 §5.3: a server that does not interoperate with legacy clients "MUST abort the handshake". Every WebRTC
+  // client has offered it for years, and without it the exporter and the fingerprints are not bound to one connection.
+  if (!extensions.has(EXTENSION_EXTENDED_MASTER_SECRET)) return ALERT_HANDSHAKE_FAILURE;
+  // RFC 5746 §3.6: not empty in a first handshake is a sign of an attack.
+  const renegotiation = extensions.get(EXTENSION_RENEGOTIATION_INFO);
+  if (renegotiation !== undefined && !(renegotiation.length === 1 && renegotiation[0] === 0)) {
+    return ALERT_HANDSHAKE_FAILURE;
+  }
+  // RFC 8422 §5.1.2: a list without the uncompressed format is an illegal_parameter.
+  const formats = extensions.get(EXTENSION_EC_POINT_FORMATS);
+  if (formats !== undefined && !includesByte(formats, POINT_FORMAT_UNCOMPRESSED)) return ALERT_ILLEGAL_PARAMETER;
+  // RFC 5246 §7.4.1.4.1: absent, it means SHA-1, which is not ours.
+  const schemes = parseNumbers(extensions.get(EXTENSION_SIGNATURE_ALGORITHMS) ?? EMPTY);
+  if (schemes === undefined || !schemes.includes(ECDSA_SECP256R1_SHA256)) return ALERT_HANDSHAKE_FAILURE;
+  const offered = extensions.get(EXTENSION_SUPPORTED_GROUPS);
+  // RFC 8422 §4: a client without the extension takes any curve.
+  if (offered === undefined) return "secp256r1";
+  const groups = parseNumbers(offered) ?? [];
+  if (groups.includes(GROUP_X25519)) return "x25519";
+  return groups.includes(GROUP_SECP256R1) ? "secp256r1" : ALERT_HANDSHAKE_FAILURE;
+}
+
+function offersVersion12({ version, extensions }: ClientHello): boolean {
+  const supported = extensions.get(EXTENSION_SUPPORTED_VERSIONS);
+  // RFC 8446 §4.2.1: where the extension is there, it alone counts.
+  if (supported !== undefined) return parseNumbers(supported, 1)?.includes(VERSION_DTLS_1_2) ?? false;
+  // Versions count downwards: 1.0 is 0xfeff, 1.2 is 0xfefd, and a client may announce more than we have.
+  return version >>> 8 === 0xfe && version <= VERSION_DTLS_1_2;
+}
+
+function offersSecureRenegotiation({ cipherSuites, extensions }: ClientHello): boolean {
+  return extensions.has(EXTENSION_RENEGOTIATION_INFO) || cipherSuites.includes(TLS_EMPTY_RENEGOTIATION_INFO_SCSV);
+}
