@@ -55,8 +55,11 @@ function installTools() {
       env,
     });
   }
-  run("apt-get", ["update", "-q"], { env });
-  run("apt-get", ["install", "-q", "-y", "--no-install-recommends", ...packages], { env });
+  // Another apt may be at work, on a machine that has just started.
+  const wait = ["-q", "-o", "DPkg::Lock::Timeout=300"];
+  // A stale list of some other repository is no reason to stop: the install says what it lacks.
+  spawnSync("apt-get", [...wait, "update"], { env, stdio: ["ignore", "inherit", "inherit"] });
+  run("apt-get", [...wait, "install", "-y", "--no-install-recommends", ...packages], { env });
   const still = TOOLS.filter(({ present }) => !present());
   if (still.length > 0)
     fail(`apt-get installed ${packages.join(" ")}, yet ${still.map(({ apt }) => apt).join(" ")} cannot be found`);
