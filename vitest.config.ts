@@ -17,7 +17,7 @@ export default defineConfig({
       {
         test: {
           name: "interop",
-          include: ["test/interop/*.test.ts", "test/runtimes/**/*.test.ts"],
+          include: ["test/interop/**/*.test.ts", "test/runtimes/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 1 },
