@@ -1,7 +1,7 @@
 /**
  * Installs what the tests talk to and the package itself never needs: browsers, other implementations, a packet
  * analyser. Debian as root: from apt, only what is missing. Elsewhere: one sentence for each missing thing, exit code 1.
- * The npm peers go into test/interop/peers, which has a lock file of its own.
+ * The npm peers go into test/interop/peers and the runtimes into test/runtimes, each with a lock file of its own.
  *
  *   node scripts/install-peers.mjs [--check]      --check: only say what is missing
  */
@@ -12,7 +12,7 @@ import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const peers = join(root, "test", "interop", "peers");
+const NPM_FOLDERS = [join("test", "interop", "peers"), join("test", "runtimes")];
 const checkOnly = process.argv.includes("--check");
 
 /** One Debian package: how to see that it is there already, and what a person elsewhere installs instead. */
@@ -36,7 +36,7 @@ const TOOLS = [
 ];
 
 installTools();
-installNpmPeers();
+for (const folder of NPM_FOLDERS) installNpmPeers(folder);
 
 function installTools() {
   const missing = TOOLS.filter(({ present }) => !present());
@@ -70,17 +70,18 @@ function howToGet({ apt, elsewhere }) {
   return `${elsewhere ?? apt} is missing: install it (Debian's package is called ${apt})`;
 }
 
-/** `npm ci` where the lock file has changed since the last one. */
-function installNpmPeers() {
+/** `npm ci` where the folder's lock file has changed since the last one. */
+function installNpmPeers(folder) {
+  const cwd = join(root, folder);
   const lock = createHash("sha256")
-    .update(readFileSync(join(peers, "package-lock.json")))
+    .update(readFileSync(join(cwd, "package-lock.json")))
     .digest("hex");
-  const stamp = join(peers, "node_modules", ".installed");
+  const stamp = join(cwd, "node_modules", ".installed");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === lock) return;
-  if (checkOnly) fail(`the npm peers are missing: run "npm run peers"`);
-  console.log("npm: installing the peers of test/interop/peers");
-  // None of them needs an install script: node-datachannel and node come as prebuilt files inside their packages.
-  run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: peers });
+  if (checkOnly) fail(`the npm packages of ${folder} are missing: run "npm run peers"`);
+  console.log(`npm: installing the packages of ${folder}`);
+  // None of them needs an install script: all come as prebuilt files inside their packages.
+  run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], { cwd });
   writeFileSync(stamp, lock);
 }
 
