@@ -28,7 +28,7 @@ export type CloseReason =
  * | code | meaning |
  * |---|---|
  * | `closed` | the connection or the channel is closed |
- * | `queue-full` | a reliable message, and `maxQueuedBytes` already wait for the peer |
+ * | `queue-full` | `maxQueuedBytes` already wait for the peer (and the message may not push out an older one) |
  */
 export type SendErrorCode = "closed" | "queue-full";
 
@@ -50,5 +50,43 @@ export class ClosedError extends Error {
 
   constructor(what: string) {
     super(`${what} is closed`);
+  }
+}
+
+/**
+ * Why `connect` could not open a connection.
+ *
+ * | code | meaning |
+ * |---|---|
+ * | `unsupported` | this browser has no RTCPeerConnection (or it is disabled) |
+ * | `unreachable` | the signalling request failed: no such host, no network, or CORS forbids it |
+ * | `refused` | signalling answered with an HTTP error; see `status` |
+ * | `bad-answer` | signalling answered with something that is not an answer |
+ * | `udp-blocked` | signalling worked, but no UDP datagram came back from the announced addresses |
+ * | `handshake-failed` | UDP works, but DTLS was refused: a wrong certificate fingerprint, or no common parameters |
+ * | `timeout` | not open within `timeoutMs` |
+ * | `aborted` | the caller's `signal` aborted; its reason is the error's `cause` |
+ */
+export type ConnectErrorCode =
+  | "unsupported"
+  | "unreachable"
+  | "refused"
+  | "bad-answer"
+  | "udp-blocked"
+  | "handshake-failed"
+  | "timeout"
+  | "aborted";
+
+/** Rejection of `connect`. Wrong arguments are a `TypeError` or `RangeError` instead. */
+export class ConnectError extends Error {
+  override readonly name = "ConnectError";
+  readonly code: ConnectErrorCode;
+  /** With `refused`: the HTTP status. */
+  readonly status: number | undefined;
+
+  constructor(code: ConnectErrorCode, message: string, { cause, status }: { cause?: unknown; status?: number } = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.status = status;
   }
 }

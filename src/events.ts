@@ -16,10 +16,12 @@ export class Emitter<Events extends { [Name in keyof Events]: unknown[] }> {
     return this;
   }
 
-  protected emit<Name extends keyof Events>(name: Name, ...args: Events[Name]): void {
+  /** True where somebody listened. */
+  protected emit<Name extends keyof Events>(name: Name, ...args: Events[Name]): boolean {
     const listeners = this.#listeners[name];
-    if (listeners === undefined) return;
+    if (listeners === undefined || listeners.size === 0) return false;
     for (const listener of [...listeners]) callUserCode(listener, ...args);
+    return true;
   }
 }
 
