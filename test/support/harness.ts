@@ -37,6 +37,7 @@ interface Harness {
   closeChannel(id: number, index: number): void;
   closePeer(id: number): void;
   maxMessageSize(id: number): number;
+  serverUfrag(id: number): string;
 }
 
 type Call = { [Name in keyof Harness]: { name: Name; args: Parameters<Harness[Name]> } }[keyof Harness];
@@ -79,6 +80,11 @@ export class PeerInPage {
   /** What the browser took from the answer's `max-message-size`. */
   maxMessageSize(): Promise<number> {
     return call(this.page, "maxMessageSize", this.#id);
+  }
+
+  /** The ICE user fragment of the answer. */
+  serverUfrag(): Promise<string> {
+    return call(this.page, "serverUfrag", this.#id);
   }
 
   closeChannel(index = 0): Promise<void> {

@@ -1,0 +1,95 @@
+/** All the ways in which a page, a channel or a connection ends, and who notices. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { CloseReason, Connection } from "../../src/index.ts";
+import { BROWSERS, launchBrowser, type RunningBrowser } from "../support/browsers.ts";
+import { type EchoServer, startEchoServer } from "../support/echo-server.ts";
+import { PeerInPage } from "../support/harness.ts";
+
+/** The server notices a peer that vanished without a word this soon; `idleTimeoutMs` is 10 s. */
+const NOTICED_WITHIN_MS = 15_000;
+
+describe.each(BROWSERS)("%s", (name) => {
+  let echo: EchoServer;
+  let browser: RunningBrowser;
+
+  beforeAll(async () => {
+    [echo, browser] = await Promise.all([startEchoServer(), launchBrowser(name)]);
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await echo?.close();
+  });
+
+  /** Opens a page with a connection that echoes; finds the server's end of it. */
+  async function open(): Promise<{ peer: PeerInPage; connection: Connection }> {
+    const peer = await PeerInPage.connect(await browser.open(echo.site.url));
+    await peer.echo(["ready"]);
+    return { peer, connection: await connectionOf(peer) };
+  }
+
+  /** By the ufrag of the answer, which is the connection's id. */
+  async function connectionOf(peer: PeerInPage): Promise<Connection> {
+    const ufrag = await peer.serverUfrag();
+    const found = echo.server.connections().find(({ id }) => id === ufrag);
+    if (found === undefined) throw new Error(`the server has no connection ${ufrag}`);
+    return found;
+  }
+
+  const noticed = async (connection: Connection): Promise<CloseReason> => {
+    const closed = await echo.closed.waitFor(
+      NOTICED_WITHIN_MS,
+      `the server notices that ${connection.id} ended`,
+      (entry) => entry.connection === connection,
+    );
+    return closed.reason;
+  };
+
+  test.concurrent("the server notices a closed tab within 15 seconds", async () => {
+    const { peer, connection } = await open();
+    await peer.page.close();
+    expect(["idle", "remote"]).toContain(await noticed(connection));
+  });
+
+  test.concurrent("a reload ends the old connection, and the new one echoes", async () => {
+    const { peer, connection } = await open();
+    await peer.page.reload({ waitUntil: "load" });
+    const again = await PeerInPage.connect(peer.page);
+    expect(await again.echo(["after the reload"])).toEqual(["after the reload"]);
+    expect(await noticed(connection)).toBe("remote");
+  });
+
+  test.concurrent("pc.close() ends the connection at once, as the peer's own doing", async () => {
+    const { peer, connection } = await open();
+    await peer.close();
+    expect(await noticed(connection)).toBe("remote");
+  });
+
+  test.concurrent("dc.close() closes the channel at both ends and nothing else", async () => {
+    const { peer, connection } = await open();
+    const second = await PeerInPage.connect(peer.page, { channels: [{ label: "one" }, { label: "two" }] });
+    const both = await connectionOf(second);
+    const one = both.channels.find((channel) => channel.label === "one");
+    await second.closeChannel(0);
+    await second.logged("close one");
+    expect(one?.state).toBe("closed");
+    expect(await second.echo(["still here"], { channel: 1 })).toEqual(["still here"]);
+    expect(await peer.echo(["here, too"])).toEqual(["here, too"]);
+    expect(echo.server.connections()).toEqual(expect.arrayContaining([connection, both]));
+  });
+
+  test.concurrent("connection.close() at the server closes the page's channel", async () => {
+    const { peer, connection } = await open();
+    connection.close();
+    await peer.logged("close data");
+    expect(await noticed(connection)).toBe("local");
+  });
+
+  test.concurrent("a wrong fingerprint in the answer is refused by the page: the channel never opens", async () => {
+    const page = await browser.open(echo.site.url);
+    const fingerprint = `sha-256 ${Array.from({ length: 32 }, () => "AB").join(":")}`;
+    const opening = PeerInPage.connect(page, { fingerprint, timeoutMs: 4_000 });
+    await expect(opening).rejects.toThrow(/channels open: not within.*log: (?!.*open data)/s);
+    await page.close();
+  });
+});

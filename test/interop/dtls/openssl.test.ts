@@ -1,0 +1,218 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { toHex } from "../../../src/wire/bytes.ts";
+import { findCommand } from "../../support/commands.ts";
+import { CertificateFiles, Program } from "./program.ts";
+import { freePort, UdpPeer } from "./udp-peer.ts";
+
+let openssl: string;
+let files: CertificateFiles;
+const running: { stop(): Promise<void> }[] = [];
+
+beforeAll(() => {
+  openssl = findCommand(["openssl"]);
+  files = new CertificateFiles(openssl);
+});
+afterEach(async () => {
+  for (const one of running.splice(0)) await one.stop();
+});
+afterAll(() => files?.remove());
+
+function program(...args: string[]): Program {
+  const started = new Program(openssl, args);
+  running.push(started);
+  return started;
+}
+
+async function ourServer(options: Parameters<typeof UdpPeer.server>[0] = {}): Promise<UdpPeer> {
+  const peer = await UdpPeer.server(options);
+  running.push(peer);
+  return peer;
+}
+
+function clientArguments(port: number, ...more: string[]): string[] {
+  const own = ["-cert", files.certificate, "-key", files.key];
+  return ["s_client", "-dtls1_2", "-connect", `127.0.0.1:${port}`, ...own, ...more];
+}
+
+/** Starts `openssl s_server` and waits until it listens. */
+async function theirServer(...more: string[]): Promise<number> {
+  const port = await freePort();
+  const own = ["-cert", files.certificate, "-key", files.key];
+  theirs = program("s_server", "-dtls1_2", "-accept", `127.0.0.1:${port}`, ...own, ...more);
+  await theirs.wrote("ACCEPT");
+  return port;
+}
+let theirs: Program;
+
+async function ourClient(port: number, options: Parameters<typeof UdpPeer.client>[1] = {}): Promise<UdpPeer> {
+  const peer = await UdpPeer.client(port, options);
+  running.push(peer);
+  peer.start();
+  return peer;
+}
+
+describe("openssl s_client against our server", () => {
+  it("completes a handshake with both certificates and exchanges data", async () => {
+    const server = await ourServer();
+    const client = program(...clientArguments(server.port));
+    await server.connected();
+    expect(toHex(server.peerCertificate!)).toBe(toHex(files.der));
+    client.write("hello from openssl\n");
+    await server.data("hello from openssl");
+    server.send("hello from us\n");
+    await client.wrote("hello from us");
+    expect(client.text).toContain("Cipher is ECDHE-ECDSA-AES128-GCM-SHA256");
+    expect(client.text).toContain("Extended master secret: yes");
+    expect(client.text).toContain("Server Temp Key: X25519");
+  });
+
+  it("agrees on P-256 when that is all it offers", async () => {
+    const server = await ourServer();
+    const client = program(...clientArguments(server.port, "-groups", "P-256"));
+    await server.connected();
+    server.send("hello from us\n");
+    await client.wrote("hello from us");
+    expect(server.connection.group).toBe(0x0017);
+  });
+
+  it("repeats its hello with our cookie where we ask for one", async () => {
+    const helloVerify = { secret: new Uint8Array(32).fill(7), peer: Uint8Array.of(127, 0, 0, 1) };
+    const server = await ourServer({ helloVerify });
+    const client = program(...clientArguments(server.port));
+    await server.connected();
+    server.send("hello from us\n");
+    await client.wrote("hello from us");
+  });
+
+  it("connects with a small MTU on both sides", async () => {
+    const server = await ourServer({ mtuBytes: 256 });
+    const client = program(...clientArguments(server.port, "-mtu", "284"));
+    await server.connected();
+    expect(Math.max(...server.sentLengths)).toBeLessThanOrEqual(256);
+    client.write("hello from openssl\n");
+    await server.data("hello from openssl");
+    server.send("hello from us\n");
+    await client.wrote("hello from us");
+  });
+
+  it("derives the same keying material", async () => {
+    const server = await ourServer();
+    const client = program(...clientArguments(server.port, "-keymatexport", "EXPORTER-test", "-keymatexportlen", "24"));
+    await server.connected();
+    const material = toHex(server.connection.exportKeyingMaterial("EXPORTER-test", 24));
+    await client.wrote(/Keying material: \w+/);
+    expect(client.text.toLowerCase()).toContain(`keying material: ${material}`);
+  });
+
+  it("is refused with handshake_failure when it shows no certificate", async () => {
+    const server = await ourServer();
+    const client = program("s_client", "-dtls1_2", "-connect", `127.0.0.1:${server.port}`);
+    expect(await server.closed()).toEqual({ cause: "alert", alert: 40 });
+    await client.wrote("alert handshake failure");
+  });
+
+  it("connects without a certificate where the server does not ask for one", async () => {
+    const server = await ourServer({ requireClientCertificate: false });
+    const client = program("s_client", "-dtls1_2", "-connect", `127.0.0.1:${server.port}`);
+    await server.connected();
+    server.send("hello from us\n");
+    await client.wrote("hello from us");
+  });
+
+  it("is refused with bad_certificate when the fingerprint is another one", async () => {
+    const server = await ourServer({ verifyPeerCertificate: () => false });
+    const client = program(...clientArguments(server.port));
+    expect(await server.closed()).toEqual({ cause: "alert", alert: 42 });
+    await client.wrote("alert bad certificate");
+  });
+
+  it("is refused with handshake_failure without our cipher suite or our signature scheme", async () => {
+    for (const offer of [
+      ["-cipher", "ECDHE-ECDSA-AES256-GCM-SHA384"],
+      ["-sigalgs", "RSA-PSS+SHA256"],
+    ]) {
+      const server = await ourServer();
+      const client = program(...clientArguments(server.port, ...offer));
+      expect(await server.closed()).toEqual({ cause: "alert", alert: 40 });
+      await client.wrote("alert handshake failure");
+    }
+  });
+
+  it("is refused with protocol_version when it only speaks DTLS 1.0", async () => {
+    const server = await ourServer();
+    const own = ["-cert", files.certificate, "-key", files.key, "-cipher", "ALL:@SECLEVEL=0"];
+    program("s_client", "-dtls1", "-connect", `127.0.0.1:${server.port}`, ...own);
+    expect(await server.closed()).toEqual({ cause: "alert", alert: 70 });
+  });
+
+  it("keeps the connection when it asks for a renegotiation that we refuse", async () => {
+    const server = await ourServer();
+    const client = program(...clientArguments(server.port));
+    await server.connected();
+    client.write("R\n");
+    await client.wrote("RENEGOTIATING");
+    await client.wrote("no renegotiation");
+    expect(server.connection.state).toBe("connected");
+  });
+
+  it("ends with its close_notify, and ours ends it", async () => {
+    const server = await ourServer();
+    const client = program(...clientArguments(server.port));
+    await server.connected();
+    client.write("Q\n");
+    expect(await server.closed()).toEqual({ cause: "peer" });
+
+    const second = await ourServer();
+    const other = program(...clientArguments(second.port));
+    await second.connected();
+    second.connection.close(performance.now());
+    await other.wrote(/closed|CLOSED|DONE/);
+  });
+});
+
+describe("our client against openssl s_server", () => {
+  it("completes a handshake with both certificates and exchanges data", async () => {
+    const client = await ourClient(await theirServer("-Verify", "1"));
+    await client.connected();
+    expect(toHex(client.peerCertificate!)).toBe(toHex(files.der));
+    client.send("hello from us\n");
+    await theirs.wrote("hello from us");
+    theirs.write("hello from openssl\n");
+    await client.data("hello from openssl");
+    expect(theirs.text).toContain("CN = ours");
+  });
+
+  it("answers a HelloVerifyRequest", async () => {
+    const client = await ourClient(await theirServer("-Verify", "1", "-listen"));
+    await client.connected();
+    client.send("hello from us\n");
+    await theirs.wrote("hello from us");
+  });
+
+  it("connects with a small MTU on both sides", async () => {
+    const client = await ourClient(await theirServer("-Verify", "1", "-mtu", "284"), { mtuBytes: 256 });
+    await client.connected();
+    expect(Math.max(...client.sentLengths)).toBeLessThanOrEqual(256);
+    client.send("hello from us\n");
+    await theirs.wrote("hello from us");
+  });
+
+  it("sends no certificate where none is asked for", async () => {
+    const client = await ourClient(await theirServer());
+    await client.connected();
+    client.send("hello from us\n");
+    await theirs.wrote("hello from us");
+  });
+
+  it("agrees on P-256", async () => {
+    const client = await ourClient(await theirServer("-Verify", "1", "-groups", "P-256"));
+    await client.connected();
+    expect(client.connection.group).toBe(0x0017);
+  });
+
+  it("refuses a server with another fingerprint", async () => {
+    const client = await ourClient(await theirServer(), { verifyPeerCertificate: () => false });
+    expect(await client.closed()).toEqual({ cause: "alert", alert: 42 });
+    await theirs.wrote("alert bad certificate");
+  });
+});

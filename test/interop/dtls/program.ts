@@ -1,0 +1,80 @@
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { EventLog } from "../../support/wait.ts";
+
+/** Another implementation as a child process: what it writes is waited for, it is ended by its own id. */
+export class Program {
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #output = new EventLog<true>();
+  #text = "";
+
+  constructor(command: string, args: readonly string[]) {
+    this.#child = spawn(command, args, { stdio: "pipe" });
+    const collect = (chunk: Buffer) => {
+      this.#text += chunk.toString("latin1");
+      this.#output.push(true);
+    };
+    this.#child.stdout.on("data", collect);
+    this.#child.stderr.on("data", collect);
+    this.#child.on("error", (error) => collect(Buffer.from(String(error))));
+    this.#child.stdin.on("error", () => {}); // it ended first
+  }
+
+  /** Everything it has written so far. */
+  get text(): string {
+    return this.#text;
+  }
+
+  write(text: string): void {
+    this.#child.stdin.write(text);
+  }
+
+  async wrote(expected: string | RegExp): Promise<void> {
+    const matches = () => (typeof expected === "string" ? this.#text.includes(expected) : expected.test(this.#text));
+    if (matches()) return;
+    try {
+      await this.#output.waitFor(10_000, `"${expected}" in its output`, matches);
+    } catch (error) {
+      throw new Error(`${error}\n${this.#text}`);
+    }
+  }
+
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const exited = once(this.#child, "exit");
+    this.#child.kill("SIGKILL");
+    await exited;
+  }
+}
+
+/** A P-256 key and certificate made by openssl, as files in a folder of their own. */
+export class CertificateFiles {
+  readonly #folder = mkdtempSync(join(tmpdir(), "dtls-interop-"));
+  readonly certificate = join(this.#folder, "certificate.pem");
+  readonly key = join(this.#folder, "key.pem");
+
+  constructor(openssl: string) {
+    const run = (...args: string[]) => execFileSync(openssl, args, { stdio: "pipe" });
+    run("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", this.key);
+    run("req", "-x509", "-key", this.key, "-subj", "/CN=theirs", "-days", "2", "-out", this.certificate);
+  }
+
+  /** DER of the certificate. */
+  get der(): Uint8Array {
+    return execFileSync("openssl", ["x509", "-in", this.certificate, "-outform", "DER"]);
+  }
+
+  /** Writes a file beside them and returns its path. */
+  write(name: string, text: string): string {
+    const path = join(this.#folder, name);
+    writeFileSync(path, text);
+    return path;
+  }
+
+  remove(): void {
+    rmSync(this.#folder, { recursive: true });
+  }
+}
