@@ -38,7 +38,6 @@ import {
   encodeCertificateVerify,
   encodeClientKeyExchange,
   FINISHED,
-  HELLO_REQUEST,
   parseCertificate12,
   parseCertificateRequest12,
   parseServerKeyExchange,
@@ -83,7 +82,6 @@ export class Client12 implements HandshakeMachine {
   }
 
   handle(message: HandshakeMessage): Outcome {
-    if (this.#awaits === "nothing") return this.#afterHandshake(message);
     // Only Finished is protected, and it always is.
     if ((message.epoch === 1) !== (this.#awaits === "finished")) return UNEXPECTED;
     const outcome = this.#dispatch(message);
@@ -195,12 +193,6 @@ export class Client12 implements HandshakeMachine {
     if (!equalConstantTime(message.body, expected)) return ALERT_DECRYPT_ERROR;
     this.#awaits = "nothing";
     this.#host.complete();
-    return undefined;
-  }
-
-  #afterHandshake(message: HandshakeMessage): Outcome {
-    if (message.type !== HELLO_REQUEST) return UNEXPECTED;
-    this.#host.refuseRenegotiation();
     return undefined;
   }
 

@@ -25,6 +25,7 @@ import {
   type HandshakeSettings,
   MALFORMED,
 } from "./machine.ts";
+import { CLIENT_HELLO, HELLO_REQUEST } from "./messages.ts";
 import {
   CONTENT_ALERT,
   CONTENT_APPLICATION_DATA,
@@ -388,6 +389,11 @@ export class DtlsConnection {
 
   #handleHandshake(epoch: number, content: Uint8Array): void {
     if (this.#state === "new") this.#beginHandshake();
+    if (this.#state === "connected" && asksForRenegotiation(content)) {
+      // RFC 5746 §4.5: "it is RECOMMENDED that servers not … renegotiate"; the connection goes on (RFC 5246 §7.2.2).
+      this.#alert(ALERT_LEVEL_WARNING, ALERT_NO_RENEGOTIATION);
+      return;
+    }
     this.#reassembly.addRecord(epoch, content, (result) => this.#handleFragmentResult(result));
     while (this.#state !== "closed") {
       const message = this.#reassembly.take();
@@ -460,7 +466,6 @@ export class DtlsConnection {
       become: (machine) => {
         this.#machine = machine;
       },
-      refuseRenegotiation: () => this.#alert(ALERT_LEVEL_WARNING, ALERT_NO_RENEGOTIATION),
       logSecret: (label, clientRandom, secret) => this.#keyLog?.(keyLogLine(label, clientRandom, secret)),
     };
   }
@@ -489,6 +494,11 @@ export class DtlsConnection {
   #alert(level: number, description: AlertDescription): void {
     this.#records.addBytes(this.#write, CONTENT_ALERT, Uint8Array.of(level, description));
   }
+}
+
+/** The beginning of a HelloRequest or ClientHello; a new handshake counts its messages from 0 again (RFC 6347 §4.2.2). */
+function asksForRenegotiation(content: Uint8Array): boolean {
+  return content[0] === HELLO_REQUEST || content[0] === CLIENT_HELLO;
 }
 
 function settingsOf(options: DtlsOptions): HandshakeSettings {

@@ -37,8 +37,6 @@ export interface HandshakeHost {
   installKeys12(write: TrafficKey, read: TrafficKey): boolean;
   /** The peer is authenticated and its Finished verified. */
   complete(): void;
-  /** Says no to a renegotiation (RFC 5746 §4.5); the connection goes on. */
-  refuseRenegotiation(): void;
   /** Another machine carries on with the peer's next message. */
   become(machine: HandshakeMachine): void;
   /** Writes a line of the key log, where one is wanted. */

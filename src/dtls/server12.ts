@@ -42,7 +42,6 @@ import {
   CERTIFICATE,
   CERTIFICATE_REQUEST,
   CERTIFICATE_VERIFY,
-  CLIENT_HELLO,
   CLIENT_KEY_EXCHANGE,
   type ClientHello,
   COMPRESSION_NULL,
@@ -128,7 +127,6 @@ export class Server12 implements HandshakeMachine {
   }
 
   handle(message: HandshakeMessage): Outcome {
-    if (this.#awaits === "nothing") return this.#afterHandshake(message);
     // Only Finished is protected, and it always is.
     if ((message.epoch === 1) !== (this.#awaits === "finished")) return UNEXPECTED;
     if (this.#awaits === "certificate" && message.type === CERTIFICATE) return this.#certificate(message);
@@ -218,12 +216,6 @@ export class Server12 implements HandshakeMachine {
     this.#awaits = "nothing";
     this.#host.sendFlight([CHANGE_CIPHER_SPEC, this.#host.message(FINISHED, verify, 1)], message, true);
     this.#host.complete();
-    return undefined;
-  }
-
-  #afterHandshake(message: HandshakeMessage): Outcome {
-    if (message.type !== CLIENT_HELLO) return UNEXPECTED;
-    this.#host.refuseRenegotiation();
     return undefined;
   }
 
