@@ -38,7 +38,7 @@ export class SendError extends Error {
   readonly code: SendErrorCode;
 
   constructor(code: SendErrorCode) {
-    super(code === "closed" ? "the connection is closed" : "too many bytes of reliable messages wait for the peer");
+    super(code === "closed" ? "the connection is closed" : "too many bytes wait for the peer");
     this.code = code;
   }
 }

@@ -1,5 +1,7 @@
 import { ClosedError } from "./errors.ts";
 
+const KEPT_BEFORE_CUT = 64;
+
 interface Waiter<Item> {
   resolve(item: Item): void;
   reject(error: unknown): void;
@@ -14,11 +16,10 @@ export class ReceiveQueue<Item> {
   readonly #maxItems: number;
   readonly #maxBytes: number;
   readonly #onDrop: () => void;
-  // A ring: `#items[#head]` is the oldest. Grows by doubling up to maxItems.
-  #items: (Item | undefined)[] = new Array(64);
-  #sizes: number[] = new Array(64).fill(0);
+  /** `#items[#head]` is the oldest; what is in front of it has been taken, and is cut off now and then. */
+  readonly #items: (Item | undefined)[] = [];
+  readonly #sizes: number[] = [];
   #head = 0;
-  #length = 0;
   #bytes = 0;
   readonly #waiters = new Set<Waiter<Item>>();
   #closed = false;
@@ -32,7 +33,7 @@ export class ReceiveQueue<Item> {
   }
 
   get length(): number {
-    return this.#length;
+    return this.#items.length - this.#head;
   }
 
   push(item: Item, bytes: number): void {
@@ -42,22 +43,19 @@ export class ReceiveQueue<Item> {
       waiter.resolve(item);
       return;
     }
-    while (this.#length >= this.#maxItems || (this.#length > 0 && this.#bytes + bytes > this.#maxBytes)) {
+    while (this.length >= this.#maxItems || (this.length > 0 && this.#bytes + bytes > this.#maxBytes)) {
       this.#shift();
       this.#onDrop();
     }
-    if (this.#length === this.#items.length) this.#grow();
-    const at = (this.#head + this.#length) & (this.#items.length - 1);
-    this.#items[at] = item;
-    this.#sizes[at] = bytes;
-    this.#length++;
+    this.#items.push(item);
+    this.#sizes.push(bytes);
     this.#bytes += bytes;
   }
 
   /** The oldest message, or the next one to come. Rejects with `ClosedError`, or with the signal's reason. */
   pop(signal?: AbortSignal): Promise<Item> {
     if (signal?.aborted) return Promise.reject(signal.reason);
-    if (this.#length > 0) return Promise.resolve(this.#shift());
+    if (this.length > 0) return Promise.resolve(this.#shift());
     if (this.#closed) return Promise.reject(new ClosedError(this.#what));
     return new Promise((resolve, reject) => {
       if (signal === undefined) {
@@ -93,7 +91,7 @@ export class ReceiveQueue<Item> {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Item, void, void> {
     for (;;) {
-      if (this.#length > 0) {
+      if (this.length > 0) {
         yield this.#shift();
       } else if (this.#closed) {
         return;
@@ -112,16 +110,13 @@ export class ReceiveQueue<Item> {
     const item = this.#items[this.#head] as Item;
     this.#items[this.#head] = undefined;
     this.#bytes -= this.#sizes[this.#head];
-    this.#head = (this.#head + 1) & (this.#items.length - 1);
-    this.#length--;
+    this.#head++;
+    // As many moves as there were items taken since the last time: constant cost for each.
+    if (this.#head >= KEPT_BEFORE_CUT && 2 * this.#head >= this.#items.length) {
+      this.#items.splice(0, this.#head);
+      this.#sizes.splice(0, this.#head);
+      this.#head = 0;
+    }
     return item;
-  }
-
-  #grow(): void {
-    const capacity = this.#items.length;
-    const order = Array.from({ length: capacity }, (_, i) => (this.#head + i) & (capacity - 1));
-    this.#items = [...order.map((i) => this.#items[i]), ...new Array(capacity)];
-    this.#sizes = [...order.map((i) => this.#sizes[i]), ...new Array(capacity).fill(0)];
-    this.#head = 0;
   }
 }

@@ -1,0 +1,223 @@
+import type { ConnectOptions, Reconnecting, ReconnectOptions } from "../client/options.ts";
+import type { ConnectionStats, MessageData } from "../connection.ts";
+import { type CloseReason, type ConnectError, SendError, type SendErrorCode } from "../errors.ts";
+import { Emitter } from "../events.ts";
+import { ReceiveQueue } from "../receive-queue.ts";
+import { dial, type Link } from "./dial.ts";
+
+/** One received message. */
+export interface Message {
+  readonly connection: Connection;
+  /** Text as a string, everything else as bytes that are yours to keep. */
+  readonly data: Uint8Array | string;
+  /** True for bytes, false for text. */
+  readonly binary: boolean;
+}
+
+export interface ConnectionEvents {
+  /** A message. While somebody listens, nothing waits for `recv`. */
+  message: [message: Message];
+  /** The connection was lost and is open again; only with the option `reconnect`. */
+  open: [];
+  /** The connection is lost, and an attempt to open it again is due; only with the option `reconnect`. */
+  reconnecting: [attempt: Reconnecting];
+  /** The connection ended; nothing follows. */
+  close: [reason: CloseReason];
+}
+
+/** Messages that wait for `recv`; beyond it the oldest is dropped. */
+const MAX_WAITING_MESSAGES = 4_096;
+const MAX_WAITING_BYTES = 4_194_304;
+/** Browsers call ICE disconnected after 6 to 10 s without an answer and failed 10 to 20 s later; servers do not wait so long. */
+const DISCONNECTED_MS = 4_000;
+
+/** A connection to a server. Opened by `connect`. */
+export class Connection extends Emitter<ConnectionEvents> {
+  readonly #url: string;
+  readonly #options: ConnectOptions;
+  /** Set while open. */
+  #link: Link | undefined;
+  #id = "";
+  #opened = 0;
+  #closed = false;
+  readonly #stop = new AbortController();
+  readonly #received = new ReceiveQueue<Message>("the connection", MAX_WAITING_MESSAGES, MAX_WAITING_BYTES, () => {});
+  readonly #counts = { messagesReceived: 0, messagesSent: 0, bytesReceived: 0, bytesSent: 0 };
+
+  private constructor(url: string, options: ConnectOptions) {
+    super();
+    this.#url = url;
+    this.#options = options;
+  }
+
+  /** @internal */
+  static async open(url: string, options: ConnectOptions): Promise<Connection> {
+    const connection = new Connection(url, options);
+    connection.#attach(await dial(url, options, options.signal ?? connection.#stop.signal));
+    return connection;
+  }
+
+  /** The same as the server's `connection.id`; another one after a reconnection. */
+  get id(): string {
+    return this.#id;
+  }
+
+  get state(): "open" | "reconnecting" | "closed" {
+    return this.#closed ? "closed" : this.#link ? "open" : "reconnecting";
+  }
+
+  /** The longest message that `send` takes, in bytes of UTF-8 or binary. */
+  get maxMessageBytes(): number {
+    return this.#link?.peer.sctp?.maxMessageSize ?? 65_536;
+  }
+
+  /** The browser's own object, for its statistics; `undefined` while not open. */
+  get peerConnection(): RTCPeerConnection | undefined {
+    return this.#link?.peer;
+  }
+
+  /**
+   * Sends one message; resolves when the browser has it. Unreliable messages are not waited for: they may be lost. Nobody
+   * needs to look at the promise: a rejection that is not handled is not reported.
+   *
+   * @throws TypeError for data of another kind, RangeError over `maxMessageBytes`; both at the call
+   * @returns rejects with a `SendError`: `closed` (also while reconnecting), `queue-full`
+   */
+  send(data: MessageData): Promise<void> {
+    const refused = this.#send(data);
+    const sent = refused ? Promise.reject(new SendError(refused)) : Promise.resolve();
+    sent.catch(() => {});
+    return sent;
+  }
+
+  /**
+   * The same without a promise: false where the message was not taken.
+   *
+   * @throws TypeError for data of another kind, RangeError over `maxMessageBytes`
+   */
+  trySend(data: MessageData): boolean {
+    return !this.#send(data);
+  }
+
+  /**
+   * The next message.
+   *
+   * @throws ClosedError when the connection is closed and nothing waits; the signal's reason when it aborts
+   */
+  recv({ signal }: { signal?: AbortSignal } = {}): Promise<Message> {
+    return this.#received.pop(signal);
+  }
+
+  /** The messages, until the connection is closed. */
+  [Symbol.asyncIterator](): AsyncGenerator<Message, void, void> {
+    return this.#received[Symbol.asyncIterator]();
+  }
+
+  /** Ends the connection now, and any attempt to open it again; the server is told. `close` is emitted with `local`. */
+  close(): void {
+    this.#end("local");
+  }
+
+  stats(): Omit<ConnectionStats, "state"> & { readonly state: Connection["state"] } {
+    return { state: this.state, ageMs: this.#link ? performance.now() - this.#opened : 0, ...this.#counts };
+  }
+
+  #send(data: MessageData): SendErrorCode | undefined {
+    const bytes = byteLength(data);
+    const { maxQueuedBytes = 262_144 } = this.#options;
+    const channel = this.#link?.channel;
+    if (bytes > this.maxMessageBytes) {
+      throw new RangeError(`data must be at most ${this.maxMessageBytes} bytes (connection.maxMessageBytes)`);
+    }
+    if (channel?.readyState !== "open") return "closed";
+    if (channel.bufferedAmount > 0 && channel.bufferedAmount + bytes > maxQueuedBytes) return "queue-full";
+    channel.send(data as string);
+    this.#counts.messagesSent++;
+    this.#counts.bytesSent += bytes;
+    return undefined;
+  }
+
+  #attach(link: Link): void {
+    const { peer, channel } = link;
+    this.#link = link;
+    this.#id = link.id;
+    this.#opened = performance.now();
+    let silent: ReturnType<typeof setTimeout>;
+    const leave = () => lose("local");
+    const lose = (reason: CloseReason) => {
+      clearTimeout(silent);
+      removeEventListener("pagehide", leave);
+      if (this.#link !== link) return;
+      this.#link = undefined;
+      peer.close();
+      if (this.#options.reconnect) this.#reconnect(reason);
+      else this.#end(reason);
+    };
+    // A tab that is closed would go without a word, and the server would wait for its silence to be long enough.
+    addEventListener("pagehide", leave);
+    channel.onclose = () => lose("remote");
+    channel.onmessage = ({ data }) => this.#receive(data);
+    peer.onconnectionstatechange = () => {
+      const { connectionState } = peer;
+      clearTimeout(silent);
+      if (connectionState === "failed") lose("idle");
+      else if (connectionState === "disconnected") silent = setTimeout(lose, DISCONNECTED_MS, "idle");
+    };
+  }
+
+  #receive(received: ArrayBuffer | string): void {
+    const binary = typeof received !== "string";
+    const data = binary ? new Uint8Array(received) : received;
+    this.#counts.messagesReceived++;
+    this.#counts.bytesReceived += data.length;
+    const message = { connection: this, data, binary };
+    if (!this.emit("message", message)) this.#received.push(message, data.length);
+  }
+
+  async #reconnect(reason: CloseReason): Promise<void> {
+    const { reconnect } = this.#options;
+    const {
+      minDelayMs = 500,
+      maxDelayMs = 15_000,
+      maxAttempts = Number.POSITIVE_INFINITY,
+    } = reconnect as ReconnectOptions; // Of `true` there is nothing to take.
+    for (let attempt = 1; attempt <= maxAttempts; attempt++) {
+      // Half of it at random, so that the clients of a restarted server do not come back all at once.
+      const delayMs = Math.min(maxDelayMs, minDelayMs * 2 ** (attempt - 1)) * (1 - Math.random() / 2);
+      this.emit("reconnecting", { attempt, delayMs });
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+      if (this.#closed) return;
+      try {
+        this.#attach(await dial(this.#url, this.#options, this.#stop.signal));
+        this.emit("open");
+        return;
+      } catch (error) {
+        if (this.#closed || isFinal(error)) break;
+      }
+    }
+    this.#end(reason);
+  }
+
+  #end(reason: CloseReason): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#stop.abort();
+    const link = this.#link;
+    this.#link = undefined;
+    link?.peer.close();
+    this.#received.close();
+    this.emit("close", reason);
+  }
+}
+
+/** Whether the server has said no, and would say no again: HTTP 4xx but for those that mean "later". */
+function isFinal(error: unknown): boolean {
+  const { status = 0 } = error as ConnectError;
+  return status >= 400 && status < 500 && status !== 408 && status !== 429;
+}
+
+function byteLength(data: MessageData): number {
+  if (typeof data === "string") return new TextEncoder().encode(data).length;
+  if (data instanceof ArrayBuffer || ArrayBuffer.isView(data)) return data.byteLength;
+  throw new TypeError("data must be a string, an ArrayBuffer or a view of one");
+}

@@ -1,0 +1,101 @@
+import type { ConnectOptions } from "../client/options.ts";
+import { ConnectError, type ConnectErrorCode } from "../errors.ts";
+
+/** One open peer connection with its channel. */
+export interface Link {
+  readonly peer: RTCPeerConnection;
+  readonly channel: RTCDataChannel;
+  /** The server's ICE user fragment: how the server calls this connection, too. */
+  readonly id: string;
+}
+
+/** One attempt to connect: signalling, ICE, DTLS, SCTP, an open channel. Leaves nothing behind when it fails. */
+export function dial(url: string, options: ConnectOptions, signal: AbortSignal): Promise<Link> {
+  const { timeoutMs = 15_000, channel: { label = "data", reliable, ...given } = {} } = options;
+  return new Promise((resolve, reject) => {
+    if (typeof RTCPeerConnection !== "function") {
+      throw new ConnectError("unsupported", "this browser has no RTCPeerConnection");
+    }
+    const peer = new RTCPeerConnection();
+    const stop = new AbortController();
+    const end = () => {
+      clearTimeout(timer);
+      stop.abort();
+    };
+    const fail = (error: unknown) => {
+      end();
+      peer.close();
+      reject(error);
+    };
+    const failWith = (code: ConnectErrorCode, message: string, details?: { cause?: unknown; status?: number }) =>
+      fail(new ConnectError(code, message, details));
+    const handleAbort = () => failWith("aborted", "connecting was aborted", { cause: signal.reason });
+
+    const isConnected = () => /^co/.test(peer.iceConnectionState); // connected, completed
+    const blocked = () => failWith("udp-blocked", "no answer by UDP: blocked, or a wrong address");
+    const timer = setTimeout(() => {
+      if (peer.remoteDescription && !isConnected()) blocked();
+      else failWith("timeout", `not open within ${timeoutMs} ms`);
+    }, timeoutMs);
+    if (signal.aborted) {
+      handleAbort();
+      return;
+    }
+    signal.addEventListener("abort", handleAbort, { signal: stop.signal });
+
+    try {
+      const limits = reliable || given.maxPacketLifeTime !== undefined ? {} : { maxRetransmits: 0 };
+      const channel = peer.createDataChannel(label, { ordered: false, ...limits, ...given });
+      channel.binaryType = "arraybuffer";
+      let id = "";
+      channel.onopen = () => {
+        end();
+        resolve({ peer, channel, id });
+      };
+      peer.onconnectionstatechange = () => {
+        if (peer.connectionState !== "failed") return;
+        if (peer.iceConnectionState === "failed") blocked();
+        else failWith("handshake-failed", "DTLS refused: another certificate than announced?");
+      };
+      negotiate(peer, url, options, stop.signal, (ufrag) => {
+        id = ufrag;
+      }).catch(fail);
+    } catch (error) {
+      fail(error); // What createDataChannel says of wrong options.
+    }
+  });
+}
+
+/** The offer goes out at once: the server, which is ICE-lite, needs none of our candidates. */
+async function negotiate(
+  peer: RTCPeerConnection,
+  url: string,
+  { headers, fetch: request = (to, init) => fetch(to, init) }: ConnectOptions,
+  signal: AbortSignal,
+  setId: (ufrag: string) => void,
+): Promise<void> {
+  const offer = await peer.createOffer();
+  const ready = peer.setLocalDescription(offer);
+  ready.catch(() => {}); // It is waited for below, unless signalling fails first.
+  const init: RequestInit = { method: "POST", body: offer.sdp!, signal };
+  if (headers) init.headers = typeof headers === "function" ? await headers() : headers;
+  let response: Response;
+  let text: string;
+  try {
+    response = await request(url, init);
+    text = await response.text();
+  } catch (cause) {
+    throw new ConnectError("unreachable", `${url} cannot be reached`, { cause });
+  }
+  const { status } = response;
+  if (!response.ok) throw new ConnectError("refused", `${url} answered ${status}: ${text.slice(0, 200)}`, { status });
+  try {
+    const { answer, candidate } = JSON.parse(text);
+    setId(/ice-ufrag:(\S+)/.exec(answer.sdp)![1]);
+    await ready;
+    await peer.setRemoteDescription(answer);
+    if (candidate?.candidate) await peer.addIceCandidate(candidate);
+  } catch (cause) {
+    throw new ConnectError("bad-answer", `${url} did not answer the offer`, { cause });
+  }
+}

@@ -1,0 +1,210 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { type Connection, type ConnectOptions, connect, type Message } from "../../../src/browser.ts";
+import { answering, enterPage, FakePeer, leavePage, page, settle } from "./fake-peer.ts";
+
+beforeEach(enterPage);
+afterEach(leavePage);
+
+async function opened(options: ConnectOptions = {}): Promise<{ connection: Connection; peer: FakePeer }> {
+  const connecting = connect("/rtc", { fetch: answering(), ...options });
+  await settle();
+  FakePeer.last.open();
+  return { connection: await connecting, peer: FakePeer.last };
+}
+
+function logOf(connection: Connection): string[] {
+  const log: string[] = [];
+  connection.on("open", () => log.push("open"));
+  connection.on("reconnecting", ({ attempt }) => log.push(`reconnecting ${attempt}`));
+  connection.on("close", (reason) => log.push(`close ${reason}`));
+  return log;
+}
+
+describe("sending", () => {
+  test("hands text, buffers and views to the channel and counts them", async () => {
+    const { connection, peer } = await opened();
+    const messages = ["grüße", new ArrayBuffer(3), new Uint8Array(5).subarray(1, 3), "", new Uint8Array(0)];
+    for (const message of messages) await connection.send(message);
+    expect(peer.channel.sent).toEqual(messages);
+    expect(connection.stats()).toMatchObject({ messagesSent: 5, bytesSent: 12 });
+  });
+
+  test("refuses what is too long in bytes, and what is neither text nor bytes", async () => {
+    const { connection, peer } = await opened();
+    expect(() => connection.send("ü".repeat(601))).toThrow(RangeError);
+    expect(() => connection.trySend(new Uint8Array(1201))).toThrow(/1200 bytes/);
+    expect(() => connection.trySend(7 as never)).toThrow(TypeError);
+    expect(peer.channel.sent).toEqual([]);
+  });
+
+  test("refuses when too much waits for the network", async () => {
+    const { connection, peer } = await opened({ maxQueuedBytes: 1000 });
+    peer.channel.bufferedAmount = 900;
+    expect(connection.trySend(new Uint8Array(100))).toBe(true);
+    expect(connection.trySend(new Uint8Array(101))).toBe(false);
+    await expect(connection.send(new Uint8Array(101))).rejects.toMatchObject({ code: "queue-full" });
+  });
+
+  test("rejects as closed after the close", async () => {
+    const { connection } = await opened();
+    connection.close();
+    expect(connection.trySend("late")).toBe(false);
+    await expect(connection.send("late")).rejects.toMatchObject({ name: "SendError", code: "closed" });
+  });
+});
+
+describe("receiving", () => {
+  test("recv and the iterator give text and bytes in order, until the close", async () => {
+    const { connection, peer } = await opened();
+    peer.channel.onmessage({ data: "one" });
+    peer.channel.onmessage({ data: new Uint8Array([2]).buffer });
+    const first = await connection.recv();
+    expect(first).toEqual({ connection, data: "one", binary: false });
+    const rest: Message[] = [];
+    const reading = (async () => {
+      for await (const message of connection) rest.push(message);
+    })();
+    await settle();
+    peer.channel.onclose();
+    await reading;
+    expect(rest.map(({ data, binary }) => ({ data, binary }))).toEqual([{ data: new Uint8Array([2]), binary: true }]);
+    await expect(connection.recv()).rejects.toMatchObject({ name: "ClosedError" });
+    expect(connection.stats()).toMatchObject({ state: "closed", messagesReceived: 2, bytesReceived: 4 });
+  });
+
+  test("gives messages to listeners instead, while there are some", async () => {
+    const { connection, peer } = await opened();
+    const seen: unknown[] = [];
+    const listener = ({ data }: Message) => seen.push(data);
+    connection.on("message", listener);
+    peer.channel.onmessage({ data: "heard" });
+    connection.off("message", listener);
+    peer.channel.onmessage({ data: "kept" });
+    expect(seen).toEqual(["heard"]);
+    expect((await connection.recv()).data).toBe("kept");
+  });
+
+  test("recv gives up when its signal aborts", async () => {
+    const { connection } = await opened();
+    await expect(connection.recv({ signal: AbortSignal.abort("enough") })).rejects.toBe("enough");
+  });
+});
+
+describe("closing", () => {
+  test.each<[string, (connection: Connection, peer: FakePeer) => unknown]>([
+    ["local", (connection) => connection.close()],
+    ["local", () => page.dispatchEvent(new Event("pagehide"))],
+    ["remote", (_, peer) => peer.channel.onclose()],
+    ["idle", (_, peer) => peer.become("failed", "failed")],
+  ])("emits close once with %s", async (reason, act) => {
+    const { connection, peer } = await opened();
+    const log = logOf(connection);
+    await act(connection, peer);
+    peer.channel.onclose();
+    connection.close();
+    expect(log).toEqual([`close ${reason}`]);
+    expect(connection.state).toBe("closed");
+    expect(peer.closed).toBe(true);
+  });
+
+  test("a silence ends the connection only if it lasts", async () => {
+    const { connection, peer } = await opened();
+    const log = logOf(connection);
+    peer.become("disconnected");
+    await vi.advanceTimersByTimeAsync(3_900);
+    peer.become("connected");
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(log).toEqual([]);
+    peer.become("disconnected");
+    await vi.advanceTimersByTimeAsync(4_000);
+    expect(log).toEqual(["close idle"]);
+  });
+});
+
+describe("reconnecting", () => {
+  test("is the same connection, open again with a new peer", async () => {
+    const { connection, peer } = await opened({ reconnect: true });
+    const log = logOf(connection);
+    peer.channel.onclose();
+    expect(connection.state).toBe("reconnecting");
+    expect(connection.trySend("into the void")).toBe(false);
+    await vi.advanceTimersByTimeAsync(500);
+    expect(FakePeer.last).not.toBe(peer);
+    FakePeer.last.open();
+    await settle();
+    expect(log).toEqual(["reconnecting 1", "open"]);
+    expect(connection.state).toBe("open");
+    const next = connection.recv();
+    FakePeer.last.channel.onmessage({ data: "back" });
+    expect((await next).data).toBe("back");
+  });
+
+  test("waits twice as long each time, less a random part, up to the limit", async () => {
+    const fetch = vi.fn(answering());
+    const { connection, peer } = await opened({ fetch, reconnect: { minDelayMs: 100, maxDelayMs: 1_000 } });
+    const delays: number[] = [];
+    connection.on("reconnecting", ({ delayMs }) => delays.push(delayMs));
+    fetch.mockRejectedValue(new TypeError("no network"));
+    peer.channel.onclose();
+    await vi.advanceTimersByTimeAsync(6_000);
+    expect(delays.length).toBeGreaterThan(5);
+    for (const [index, delay] of delays.entries()) {
+      const full = Math.min(1_000, 100 * 2 ** index);
+      expect(delay).toBeGreaterThan(full / 2 - 1e-9);
+      expect(delay).toBeLessThanOrEqual(full);
+    }
+    connection.close();
+  });
+
+  test("ends when the attempts are used up, with the reason of the loss", async () => {
+    const fetch = vi.fn(answering());
+    const { connection, peer } = await opened({ fetch, reconnect: { maxAttempts: 2 } });
+    const log = logOf(connection);
+    fetch.mockRejectedValue(new TypeError("no network"));
+    peer.become("failed", "failed");
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(log).toEqual(["reconnecting 1", "reconnecting 2", "close idle"]);
+  });
+
+  test("ends at once when the server says no", async () => {
+    const fetch = vi.fn(answering());
+    const { connection, peer } = await opened({ fetch, reconnect: true });
+    const log = logOf(connection);
+    fetch.mockImplementation(async () => new Response("banned", { status: 403 }));
+    peer.channel.onclose();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(log).toEqual(["reconnecting 1", "close remote"]);
+  });
+
+  test("goes on while the server says later", async () => {
+    const fetch = vi.fn(answering());
+    const { connection, peer } = await opened({ fetch, reconnect: true });
+    const log = logOf(connection);
+    fetch.mockImplementation(async () => new Response("full", { status: 503 }));
+    peer.channel.onclose();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(log.length).toBeGreaterThan(3);
+    expect(connection.state).toBe("reconnecting");
+    connection.close();
+  });
+
+  test("stops when the application closes the connection in between", async () => {
+    const { connection, peer } = await opened({ reconnect: true });
+    const log = logOf(connection);
+    peer.channel.onclose();
+    await vi.advanceTimersByTimeAsync(500);
+    connection.close();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(log).toEqual(["reconnecting 1", "close local"]);
+    expect(FakePeer.all.every(({ closed }) => closed)).toBe(true);
+  });
+
+  test("asks for fresh headers each time", async () => {
+    const headers = vi.fn(async () => ({ authorization: "fresh" }));
+    const { connection, peer } = await opened({ reconnect: true, headers });
+    peer.channel.onclose();
+    await vi.advanceTimersByTimeAsync(500);
+    expect(headers).toHaveBeenCalledTimes(2);
+    connection.close();
+  });
+});

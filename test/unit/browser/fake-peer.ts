@@ -1,0 +1,111 @@
+/** A page's world in small: RTCPeerConnection, pagehide and a signalling server that the test moves by hand. */
+import { vi } from "vitest";
+
+export class FakeChannel {
+  readonly label: string;
+  readonly init: RTCDataChannelInit;
+  readyState = "connecting";
+  bufferedAmount = 0;
+  binaryType = "";
+  readonly sent: unknown[] = [];
+  onopen = () => {};
+  onclose = () => {};
+  onmessage: (event: { data: unknown }) => void = () => {};
+
+  constructor(label: string, init: RTCDataChannelInit) {
+    this.label = label;
+    this.init = init;
+  }
+
+  send(data: unknown): void {
+    this.sent.push(data);
+  }
+}
+
+export class FakePeer {
+  static readonly all: FakePeer[] = [];
+  static get last(): FakePeer {
+    return FakePeer.all[FakePeer.all.length - 1];
+  }
+
+  readonly sctp = { maxMessageSize: 1200 };
+  connectionState = "new";
+  iceConnectionState = "new";
+  onconnectionstatechange = () => {};
+  remoteDescription: unknown = null;
+  localDescription: unknown = null;
+  readonly candidates: unknown[] = [];
+  channel!: FakeChannel;
+  closed = false;
+
+  constructor() {
+    FakePeer.all.push(this);
+  }
+
+  createDataChannel(label: string, init: RTCDataChannelInit): FakeChannel {
+    if (init.maxRetransmits !== undefined && init.maxPacketLifeTime !== undefined) throw new TypeError("both limits");
+    this.channel = new FakeChannel(label, init);
+    return this.channel;
+  }
+
+  async createOffer() {
+    return { type: "offer", sdp: "v=0 offer" };
+  }
+
+  async setLocalDescription(description: unknown) {
+    this.localDescription = description;
+  }
+
+  async setRemoteDescription(description: { type?: string }) {
+    if (description.type !== "answer") throw new TypeError("not an answer");
+    this.remoteDescription = description;
+  }
+
+  async addIceCandidate(candidate: unknown) {
+    this.candidates.push(candidate);
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  // ——— what the test does ———
+
+  become(connectionState: string, iceConnectionState = this.iceConnectionState): void {
+    this.connectionState = connectionState;
+    this.iceConnectionState = iceConnectionState;
+    this.onconnectionstatechange();
+  }
+
+  open(): void {
+    this.become("connected", "connected");
+    this.channel.readyState = "open";
+    this.channel.onopen();
+  }
+}
+
+export const ANSWER = {
+  answer: { type: "answer", sdp: "v=0\r\na=ice-ufrag:s3rver\r\n" },
+  candidate: { candidate: "candidate:1 1 udp 1 192.0.2.1 42424 typ host", sdpMLineIndex: 0, sdpMid: "0" },
+};
+
+export const answering = () => vi.fn(async (_url: string, _init: RequestInit) => Response.json(ANSWER));
+
+/** Listeners of the page's own events. */
+export const page = new EventTarget();
+
+export function enterPage(): void {
+  FakePeer.all.length = 0;
+  vi.useFakeTimers();
+  vi.stubGlobal("RTCPeerConnection", FakePeer);
+  vi.stubGlobal("addEventListener", page.addEventListener.bind(page));
+  vi.stubGlobal("removeEventListener", page.removeEventListener.bind(page));
+}
+
+export function leavePage(): void {
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+}
+
+/** Lets all promises settle; no time passes. */
+export const settle = () => vi.advanceTimersByTimeAsync(0);
