@@ -23,6 +23,9 @@ export interface ProxyCounters {
   countedLost: number;
 }
 
+/** Sees every datagram that a proxy passes on: `from` and `to` are ports on 127.0.0.1, as the client sees them. */
+export type DatagramTap = (datagram: Uint8Array, from: number, to: number) => void;
+
 /** One per direction: a queue in order of arrival, and one timer for its head. */
 class Direction {
   readonly counters: ProxyCounters = { datagrams: 0, lost: 0, countedDatagrams: 0, countedLost: 0 };
@@ -75,6 +78,7 @@ export class UdpProxy {
   serverPort = 0;
   /** What counts as carrying a message, see `ProxyCounters`. */
   countedBytes = 0;
+  tap: DatagramTap = () => {};
   readonly #conditions: Required<ProxyConditions>;
   readonly #front: Socket;
   readonly #toServer: Direction;
@@ -126,6 +130,7 @@ export class UdpProxy {
   #fromClient(datagram: Buffer, from: RemoteInfo): void {
     this.#toServer.pass(datagram.length, this.#conditions, this.countedBytes, () => {
       const socket = this.#upstreamOf(from.port);
+      this.tap(datagram, from.port, this.port);
       if (this.serverPort > 0) socket.send(datagram, this.serverPort, "127.0.0.1");
     });
   }
@@ -137,6 +142,7 @@ export class UdpProxy {
     // Sending binds it to a free port.
     socket.on("message", (datagram) => {
       this.#toClient.pass(datagram.length, this.#conditions, this.countedBytes, () => {
+        this.tap(datagram, this.port, clientPort);
         this.#front.send(datagram, clientPort, "127.0.0.1", () => {});
       });
     });
