@@ -34,6 +34,7 @@ export type DropReason =
   | "sctp-duplicate"
   | "sctp-reassembly-limit"
   | "sctp-receive-window"
+  | "sctp-message-too-large"
   // data channels
   | "dcep-malformed"
   | "dcep-unexpected"

@@ -1,0 +1,97 @@
+import { type Tsn, tsnAfter } from "../wire/serial.ts";
+
+/**
+ * Packets of the first window. RFC 9260 §7.2.1 has about four (4,404 bytes); RFC 6928 raised TCP's to ten, and both
+ * browsers' SCTP uses ten. A server that answers a new player with a 10 KB snapshot sends it in one go.
+ */
+const INITIAL_PACKETS = 10;
+/** §7.2.3: the window after a loss is never below four packets, so a lossy path keeps a game's small messages flowing. */
+const LEAST_PACKETS = 4;
+/** A window beyond this serves nobody at the rates this library is for, and bounds what may be outstanding. */
+const MAX_WINDOW_BYTES = 4_194_304;
+
+/**
+ * Congestion window of the one path (RFC 9260 §7.2): slow start, congestion avoidance, fast recovery.
+ *
+ * Bytes are bytes of user data, as in `flight size`. Lost unreliable messages count like any other loss: RFC 3758 §3.5 F5.
+ */
+export class CongestionWindow {
+  readonly #packetBytes: number;
+  #window: number;
+  #slowStartThreshold = MAX_WINDOW_BYTES;
+  #partialBytesAcked = 0;
+  #recoveryPoint: Tsn | undefined;
+
+  /** @param packetBytes user data that fits in one packet (PMDCS) */
+  constructor(packetBytes: number) {
+    this.#packetBytes = packetBytes;
+    this.#window = INITIAL_PACKETS * packetBytes;
+  }
+
+  get bytes(): number {
+    return this.#window;
+  }
+
+  get inFastRecovery(): boolean {
+    return this.#recoveryPoint !== undefined;
+  }
+
+  /**
+   * A SACK moved the cumulative TSN ack.
+   *
+   * @param ackedBytes user data it acknowledged for the first time
+   * @param flightBefore bytes in flight before it
+   * @param flightAfter bytes in flight after it
+   */
+  acked(cumulativeTsn: Tsn, ackedBytes: number, flightBefore: number, flightAfter: number): void {
+    if (this.#recoveryPoint !== undefined) {
+      // §7.2.4: fast recovery ends once everything outstanding at its start is acknowledged; until then no growth.
+      if (!tsnAfter(this.#recoveryPoint, cumulativeTsn)) this.#recoveryPoint = undefined;
+      else return;
+    }
+    // §7.2.1, §7.2.2: the window grows only where it was the limit.
+    const wasFull = flightBefore + this.#packetBytes > this.#window;
+    if (this.#window <= this.#slowStartThreshold) {
+      // §7.2.1: "by, at most, the lesser of the total size of the … DATA chunk(s) acknowledged and L times the PMDCS"
+      if (wasFull) this.#grow(Math.min(ackedBytes, this.#packetBytes));
+      return;
+    }
+    // §7.2.2
+    this.#partialBytesAcked += ackedBytes;
+    if (this.#partialBytesAcked >= this.#window) {
+      this.#partialBytesAcked = wasFull ? this.#partialBytesAcked - this.#window : this.#window;
+      if (wasFull) this.#grow(this.#packetBytes);
+    }
+    if (flightAfter === 0) this.#partialBytesAcked = 0;
+  }
+
+  /** A chunk was found lost by miss indications (§7.2.4). `highestTsn`: the last one sent. */
+  lost(highestTsn: Tsn): void {
+    if (this.#recoveryPoint !== undefined) return;
+    this.#halve();
+    this.#window = this.#slowStartThreshold;
+    this.#recoveryPoint = highestTsn;
+  }
+
+  /** The retransmission timer fired with data in flight (§7.2.3). */
+  timedOut(): void {
+    this.#halve();
+    this.#window = this.#packetBytes;
+    this.#recoveryPoint = undefined;
+  }
+
+  /** Nothing was in flight for a whole time-out (§7.2.1): what the window was says less about the path each time. */
+  idle(timeouts: number): void {
+    const floor = INITIAL_PACKETS * this.#packetBytes;
+    if (this.#window > floor) this.#window = Math.max(floor, this.#window / 2 ** Math.min(timeouts, 16));
+  }
+
+  #halve(): void {
+    this.#slowStartThreshold = Math.max(this.#window / 2, LEAST_PACKETS * this.#packetBytes);
+    this.#partialBytesAcked = 0;
+  }
+
+  #grow(bytes: number): void {
+    this.#window = Math.min(MAX_WINDOW_BYTES, this.#window + bytes);
+  }
+}

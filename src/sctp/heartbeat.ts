@@ -1,0 +1,49 @@
+import { equalConstantTime, type RandomSource } from "../crypto/platform.ts";
+import { ByteWriter } from "../wire/bytes.ts";
+import { HEARTBEAT, HEARTBEAT_INFO, parseParameters, writeChunk, writeParameter } from "./packet.ts";
+
+const NONCE_BYTES = 8;
+
+/**
+ * Our own HEARTBEATs (RFC 9260 §8.3): optional, because ICE consent (RFC 7675) watches the path already. The information
+ * in them is a nonce, so that only the peer's answer to the last one counts.
+ */
+export class Heartbeat {
+  readonly #intervalMs: number;
+  readonly #random: RandomSource;
+  #info: Uint8Array | undefined;
+  #sentAt = 0;
+  /** When the next one is due, absolute ms. */
+  deadline = Number.POSITIVE_INFINITY;
+
+  /** @param intervalMs 0 for none */
+  constructor(intervalMs: number, random: RandomSource) {
+    this.#intervalMs = intervalMs;
+    this.#random = random;
+  }
+
+  /** The last one has not been answered. */
+  get isUnanswered(): boolean {
+    return this.#info !== undefined;
+  }
+
+  start(now: number): void {
+    if (this.#intervalMs > 0) this.deadline = now + this.#intervalMs;
+  }
+
+  /** A HEARTBEAT chunk to send now; the next is due an interval and a time-out later. */
+  timeout(now: number, rtoMs: number): Uint8Array {
+    this.#info = new ByteWriter(NONCE_BYTES).bytes(this.#random(NONCE_BYTES)).finish();
+    this.#sentAt = now;
+    this.deadline = now + this.#intervalMs + rtoMs;
+    return writeChunk(HEARTBEAT, 0, writeParameter(HEARTBEAT_INFO, this.#info));
+  }
+
+  /** The round trip in ms where `body` (of a HEARTBEAT ACK) answers the last one. */
+  acknowledged(now: number, body: Uint8Array): number | undefined {
+    const info = parseParameters(body)?.find((parameter) => parameter.type === HEARTBEAT_INFO)?.value;
+    if (this.#info === undefined || info === undefined || !equalConstantTime(info, this.#info)) return undefined;
+    this.#info = undefined;
+    return now - this.#sentAt;
+  }
+}

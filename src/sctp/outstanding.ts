@@ -1,0 +1,107 @@
+import { type Ssn, ssn, type Tsn, tsn, tsnAdd, tsnDistance } from "../wire/serial.ts";
+
+/** Sent, and nothing is known of it. Only these count as in flight. */
+export const IN_FLIGHT = 0;
+/** Reported by a gap ack block. */
+export const ACKED = 1;
+/** Found lost, to be sent again. */
+export const LOST = 2;
+/** Given up (RFC 3758 §3.5): never sent again, skipped by FORWARD TSN. */
+export const ABANDONED = 3;
+
+/** One DATA chunk that was sent and is not covered by the cumulative TSN ack. */
+export class SentChunk {
+  tsn: Tsn = tsn(0);
+  state = IN_FLIGHT;
+  flags = 0;
+  streamId = 0;
+  ssn: Ssn = ssn(0);
+  ppid = 0;
+  /** Bytes of user data. */
+  length = 0;
+  /** Where the user data is kept; undefined for one that will never be sent again. */
+  data: Uint8Array | undefined = undefined;
+  start = 0;
+  /** The same for all fragments of a message. */
+  message = 0;
+  sentAt = 0;
+  transmissions = 0;
+  /** Miss indications (RFC 9260 §7.2.4). */
+  misses = 0;
+  fastRetransmitted = false;
+  maxRetransmits = 0;
+  expiresAt = 0;
+}
+
+const FIRST_CAPACITY = 16;
+/** Beyond this many the window is closed, however small the chunks: gap ack blocks reach no further than 65,535. */
+export const MAX_OUTSTANDING = 8_192;
+
+/**
+ * The chunks behind the cumulative TSN ack, in order of their TSNs, which are consecutive: a ring whose entries are used
+ * again and again, so that a steady flow allocates nothing.
+ */
+export class Outstanding {
+  #ring: (SentChunk | undefined)[] = new Array(FIRST_CAPACITY).fill(undefined);
+  #head = 0;
+  #count = 0;
+  #firstTsn: Tsn;
+
+  constructor(initialTsn: Tsn) {
+    this.#firstTsn = initialTsn;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The TSN after the cumulative TSN ack; where nothing is outstanding, the next one to be sent. */
+  get firstTsn(): Tsn {
+    return this.#firstTsn;
+  }
+
+  /** The next TSN to be sent. */
+  get nextTsn(): Tsn {
+    return tsnAdd(this.#firstTsn, this.#count);
+  }
+
+  at(index: number): SentChunk {
+    return this.#ring[(this.#head + index) & (this.#ring.length - 1)] as SentChunk;
+  }
+
+  /** Index of a TSN; outside 0 … count − 1 where it is not outstanding. */
+  indexOf(which: Tsn): number {
+    return tsnDistance(which, this.#firstTsn);
+  }
+
+  /** A fresh entry with the next TSN, in flight. The caller fills in the rest. */
+  push(): SentChunk {
+    if (this.#count === this.#ring.length) this.#grow();
+    const slot = (this.#head + this.#count) & (this.#ring.length - 1);
+    const chunk = this.#ring[slot] ?? new SentChunk();
+    this.#ring[slot] = chunk;
+    chunk.tsn = this.nextTsn;
+    chunk.state = IN_FLIGHT;
+    chunk.transmissions = 1;
+    chunk.misses = 0;
+    chunk.fastRetransmitted = false;
+    this.#count++;
+    return chunk;
+  }
+
+  /** Takes out the first; valid until the next `push`. */
+  shift(): SentChunk {
+    const chunk = this.at(0);
+    this.#head = (this.#head + 1) & (this.#ring.length - 1);
+    this.#firstTsn = tsnAdd(this.#firstTsn, 1);
+    this.#count--;
+    return chunk;
+  }
+
+  #grow(): void {
+    const grown: (SentChunk | undefined)[] = new Array(this.#ring.length * 2).fill(undefined);
+    for (let i = 0; i < this.#count; i++) grown[i] = this.at(i);
+    this.#ring = grown;
+    this.#head = 0;
+  }
+}

@@ -1,0 +1,191 @@
+import type { AssociationLimits } from "../options.ts";
+import type { DropCounters } from "../wire/drops.ts";
+import { ssn, type Tsn, tsnAdd, tsnAfter } from "../wire/serial.ts";
+import { FLAG_IMMEDIATE, SACK, SACK_HEADER_BYTES } from "./packet.ts";
+import { Reassembly, type ReassemblySink } from "./reassembly.ts";
+import { ReceivedTsns } from "./received-tsns.ts";
+
+/**
+ * RFC 9260 §6.2: "an acknowledgement … SHOULD be generated within 200 ms of the arrival of any unacknowledged DATA chunk"
+ * (and MUST be within 500 ms). Where something is sent before, the SACK rides on it.
+ */
+const SACK_DELAY_MS = 200;
+/** §6.2: "an acknowledgement SHOULD be generated for at least every second packet". */
+const SACK_EVERY_PACKETS = 2;
+/**
+ * A peer's window grows by one packet per SACK (§7.2.1), so a bulk transfer must not see one SACK per event-loop turn:
+ * after this much unacknowledged data one leaves at once, without waiting for the flush. Four full packets keep slow start
+ * going at a tenth of the cost that a SACK for each second packet of a burst would have.
+ */
+const SACK_EVERY_BYTES = 4_500;
+
+/** The receiving half of an association: what has come, what is delivered, and when that must be acknowledged. */
+export class Receiver {
+  readonly #tsns: ReceivedTsns;
+  readonly #reassembly: Reassembly;
+  readonly #limits: AssociationLimits;
+  readonly #drops: DropCounters;
+  #unreadBytes = 0;
+
+  #packets = 0;
+  #bytes = 0;
+  /** Data has come that no SACK has acknowledged yet. */
+  #pending = false;
+  /** The next flush must carry a SACK. */
+  #due = false;
+  #sawData = false;
+  /** When a SACK is due if nothing is sent before, ms. */
+  sackDeadline = Number.POSITIVE_INFINITY;
+
+  constructor(initialTsn: Tsn, limits: AssociationLimits, sink: ReassemblySink, drops: DropCounters) {
+    this.#tsns = new ReceivedTsns(initialTsn);
+    this.#limits = limits;
+    this.#reassembly = new Reassembly(limits, sink);
+    this.#drops = drops;
+  }
+
+  get cumulativeTsn(): Tsn {
+    return this.#tsns.cumulative;
+  }
+
+  /** A SACK belongs into the next packet that leaves. */
+  get sackPending(): boolean {
+    return this.#pending;
+  }
+
+  /** A packet must leave for the SACK alone if there is no other. */
+  get sackDue(): boolean {
+    return this.#due;
+  }
+
+  /** So much came since the last SACK that it should not wait for the flush. */
+  get sackOverdue(): boolean {
+    return this.#bytes >= SACK_EVERY_BYTES;
+  }
+
+  /** Bytes of the SACK that would be written now. */
+  get sackBytes(): number {
+    return this.#pending ? SACK_HEADER_BYTES + 4 * (this.#tsns.blockCount + this.#tsns.duplicateCount) : 0;
+  }
+
+  /** Delivered messages that the application has not taken yet, bytes: they narrow the advertised window. */
+  set unreadBytes(bytes: number) {
+    this.#unreadBytes = bytes;
+  }
+
+  /** What the peer may send beyond what is held (§6.2: "SHOULD reflect the current receive buffer space"), bytes. */
+  get window(): number {
+    return Math.max(0, this.#limits.receiveWindowBytes - this.#reassembly.heldBytes - this.#unreadBytes);
+  }
+
+  /** One DATA chunk, its user data at `memory[offset …]`. */
+  data(
+    flags: number,
+    chunkTsn: Tsn,
+    streamId: number,
+    sequence: number,
+    ppid: number,
+    memory: Uint8Array,
+    offset: number,
+    length: number,
+  ): void {
+    this.#sawData = true;
+    this.#pending = true;
+    this.#bytes += length;
+    // RFC 9260 §6.2, the I bit of §3.3.1: "the receiver … SHOULD NOT delay the sending of the SACK".
+    if ((flags & FLAG_IMMEDIATE) !== 0) this.#due = true;
+    const next = tsnAdd(this.#tsns.cumulative, 1);
+    if (chunkTsn !== next && this.#tsns.has(chunkTsn)) {
+      // §6.2: "When a packet arrives with duplicate DATA chunk(s) and with no new DATA chunk(s), the endpoint MUST
+      // immediately send a SACK chunk with no delay."
+      this.#tsns.addDuplicate(chunkTsn);
+      this.#due = true;
+      this.#drops.count("sctp-duplicate");
+      return;
+    }
+    if (!this.#tsns.hasRoomFor(chunkTsn)) {
+      this.#due = true;
+      this.#drops.count("sctp-receive-window");
+      return;
+    }
+    const isNext = chunkTsn === next;
+    if (!this.#reassembly.add(flags, chunkTsn, streamId, sequence, ppid, memory, offset, length, isNext)) {
+      // §6.2: "if no space is available, … the receiver drops the data and sends a SACK".
+      this.#due = true;
+      this.#drops.count("sctp-reassembly-limit");
+      return;
+    }
+    this.#tsns.add(chunkTsn);
+  }
+
+  /** A DATA chunk that is acknowledged and thrown away: its stream does not exist (§6.5). */
+  discard(chunkTsn: Tsn): void {
+    this.#sawData = true;
+    this.#pending = true;
+    if (this.#tsns.has(chunkTsn) || !this.#tsns.hasRoomFor(chunkTsn)) return;
+    this.#tsns.add(chunkTsn);
+  }
+
+  /** FORWARD TSN with its stream entries at `view[offset …]`, 4 bytes each (RFC 3758 §3.6). */
+  forward(newCumulative: Tsn, view: DataView, offset: number, length: number): void {
+    this.#sawData = true;
+    this.#pending = true;
+    if (!this.#tsns.forward(newCumulative)) {
+      // "treat this FORWARD TSN as out-of-date …. The receiver SHOULD send a SACK": the previous one may be lost.
+      this.#due = true;
+      return;
+    }
+    this.#reassembly.forward(newCumulative);
+    for (let at = offset; at + 4 <= offset + length; at += 4) {
+      const streamId = view.getUint16(at);
+      if (streamId < this.#limits.maxStreams) this.#reassembly.skip(streamId, ssn(view.getUint16(at + 2)));
+    }
+  }
+
+  /** The peer's streams start over (RFC 6525 §5.2.2). Empty: all of them. */
+  resetStreams(streamIds: readonly number[]): void {
+    this.#reassembly.reset(streamIds);
+  }
+
+  /** True once everything up to `lastTsn` has come. */
+  hasAllUpTo(lastTsn: Tsn): boolean {
+    return !tsnAfter(lastTsn, this.#tsns.cumulative);
+  }
+
+  /** Call after the last chunk of each packet: decides when to acknowledge (§6.2). */
+  packetDone(now: number): void {
+    if (!this.#sawData) return;
+    this.#sawData = false;
+    this.#packets++;
+    // §6.7: "if … a gap in the TSN sequence … the data receiver SHOULD send a SACK … immediately".
+    if (this.#packets >= SACK_EVERY_PACKETS || this.#tsns.blockCount > 0) this.#due = true;
+    if (!this.#due && this.sackDeadline === Number.POSITIVE_INFINITY) this.sackDeadline = now + SACK_DELAY_MS;
+  }
+
+  /** The SACK must leave with the next flush: the delay is over, or a DCEP message wants its answer. */
+  sackNow(): void {
+    if (this.#pending) this.#due = true;
+    this.sackDeadline = Number.POSITIVE_INFINITY;
+  }
+
+  /** Writes the SACK in at most `room` bytes (16 or more) and returns its length. */
+  writeSack(view: DataView, offset: number, room: number): number {
+    let entries = Math.floor((room - SACK_HEADER_BYTES) / 4);
+    const blocks = Math.min(this.#tsns.blockCount, entries);
+    entries -= blocks;
+    const duplicates = Math.min(this.#tsns.duplicateCount, entries);
+    const length = SACK_HEADER_BYTES + 4 * (blocks + duplicates);
+    view.setUint32(offset, (SACK << 24) | length);
+    view.setUint32(offset + 4, this.#tsns.cumulative);
+    view.setUint32(offset + 8, this.window);
+    view.setUint16(offset + 12, blocks);
+    view.setUint16(offset + 14, duplicates);
+    this.#tsns.write(view, offset + SACK_HEADER_BYTES, blocks, duplicates);
+    this.#packets = 0;
+    this.#bytes = 0;
+    this.#pending = false;
+    this.#due = false;
+    this.sackDeadline = Number.POSITIVE_INFINITY;
+    return length;
+  }
+}

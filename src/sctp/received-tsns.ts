@@ -1,0 +1,114 @@
+import { type Tsn, tsnAdd, tsnAfter, tsnDistance } from "../wire/serial.ts";
+
+/** Gap ack blocks kept; a TSN that would open a further one is refused, as if it had been lost. */
+const MAX_BLOCKS = 256;
+/** Offsets in gap ack blocks have 16 bits (RFC 9260 §3.3.4). */
+const MAX_AHEAD = 0xffff;
+/** Duplicates reported in one SACK. */
+const MAX_DUPLICATES = 16;
+
+/** Which TSNs have come: all up to `cumulative`, and the blocks beyond it (RFC 9260 §6.2, §6.7). */
+export class ReceivedTsns {
+  #cumulative: Tsn;
+  /** Sorted, disjoint, not adjacent; all beyond `cumulative + 1`. */
+  readonly #starts: Tsn[] = [];
+  readonly #ends: Tsn[] = [];
+  readonly #duplicates: Tsn[] = [];
+
+  constructor(initialTsn: Tsn) {
+    this.#cumulative = tsnAdd(initialTsn, -1);
+  }
+
+  get cumulative(): Tsn {
+    return this.#cumulative;
+  }
+
+  get blockCount(): number {
+    return this.#starts.length;
+  }
+
+  get duplicateCount(): number {
+    return this.#duplicates.length;
+  }
+
+  has(tsn: Tsn): boolean {
+    if (!tsnAfter(tsn, this.#cumulative)) return true;
+    for (let i = this.#starts.length - 1; i >= 0; i--) {
+      if (!tsnAfter(this.#starts[i], tsn)) return !tsnAfter(tsn, this.#ends[i]);
+    }
+    return false;
+  }
+
+  /** True where a TSN that has not come yet can be taken into account. */
+  hasRoomFor(tsn: Tsn): boolean {
+    const ahead = tsnDistance(tsn, this.#cumulative);
+    return ahead === 1 || (ahead <= MAX_AHEAD && (this.#starts.length < MAX_BLOCKS || this.#touchesBlock(tsn)));
+  }
+
+  /** Takes a TSN into account for which `has` is false and `hasRoomFor` true. */
+  add(tsn: Tsn): void {
+    if (tsnDistance(tsn, this.#cumulative) === 1) {
+      this.#cumulative = tsn;
+      if (this.#starts.length > 0) this.#absorb();
+      return;
+    }
+    let i = this.#starts.length;
+    while (i > 0 && tsnAfter(this.#starts[i - 1], tsn)) i--;
+    const joinsLeft = i > 0 && tsnAdd(this.#ends[i - 1], 1) === tsn;
+    const joinsRight = i < this.#starts.length && tsnAdd(tsn, 1) === this.#starts[i];
+    if (joinsLeft && joinsRight) {
+      this.#ends[i - 1] = this.#ends[i];
+      this.#starts.splice(i, 1);
+      this.#ends.splice(i, 1);
+    } else if (joinsLeft) this.#ends[i - 1] = tsn;
+    else if (joinsRight) this.#starts[i] = tsn;
+    else {
+      this.#starts.splice(i, 0, tsn);
+      this.#ends.splice(i, 0, tsn);
+    }
+  }
+
+  /** RFC 9260 §6.2: duplicates are reported with the next SACK. */
+  addDuplicate(tsn: Tsn): void {
+    if (this.#duplicates.length < MAX_DUPLICATES) this.#duplicates.push(tsn);
+  }
+
+  /** FORWARD TSN (RFC 3758 §3.6): nothing up to `tsn` is waited for any more. False where that is old news. */
+  forward(tsn: Tsn): boolean {
+    if (!tsnAfter(tsn, this.#cumulative)) return false;
+    this.#cumulative = tsn;
+    while (this.#ends.length > 0 && !tsnAfter(this.#ends[0], tsn)) this.#dropFirst();
+    // A block that reaches over the new point: what is left of it begins right behind the point.
+    if (this.#starts.length > 0 && !tsnAfter(this.#starts[0], tsn)) this.#starts[0] = tsnAdd(tsn, 1);
+    this.#absorb();
+    return true;
+  }
+
+  /** Writes gap ack blocks, then duplicates, which are forgotten. The counts may be less than there are. */
+  write(view: DataView, offset: number, blocks: number, duplicates: number): void {
+    let at = offset;
+    for (let i = 0; i < blocks; i++, at += 4) {
+      view.setUint16(at, tsnDistance(this.#starts[i], this.#cumulative));
+      view.setUint16(at + 2, tsnDistance(this.#ends[i], this.#cumulative));
+    }
+    for (let i = 0; i < duplicates; i++, at += 4) view.setUint32(at, this.#duplicates[i]);
+    if (this.#duplicates.length > 0) this.#duplicates.length = 0;
+  }
+
+  #touchesBlock(tsn: Tsn): boolean {
+    return this.has(tsnAdd(tsn, -1)) || this.has(tsnAdd(tsn, 1));
+  }
+
+  /** Moves the cumulative point over the first block where it has become adjacent. */
+  #absorb(): void {
+    if (this.#starts.length > 0 && tsnDistance(this.#starts[0], this.#cumulative) === 1) {
+      this.#cumulative = this.#ends[0];
+      this.#dropFirst();
+    }
+  }
+
+  #dropFirst(): void {
+    this.#starts.shift();
+    this.#ends.shift();
+  }
+}

@@ -1,0 +1,167 @@
+import { type Tsn, tsnAdd } from "../wire/serial.ts";
+import {
+  type OutgoingReset,
+  parseReconfig,
+  RESULT_BAD_SEQUENCE,
+  RESULT_DENIED,
+  RESULT_IN_PROGRESS,
+  RESULT_NOTHING_TO_DO,
+  RESULT_PERFORMED,
+  type ResetResponse,
+  writeOutgoingReset,
+  writeResetResponse,
+} from "./reconfig.ts";
+
+/** What a stream reset does to the association around it. */
+export interface ResetHost {
+  sendControl(chunk: Uint8Array): void;
+  /** The last TSN that was given to a chunk. */
+  lastSentTsn(): Tsn;
+  /** Messages of this stream still wait for the window. */
+  hasQueued(streamId: number): boolean;
+  hasReceivedAllUpTo(tsn: Tsn): boolean;
+  /** The peer's streams start over; empty: all of them. */
+  incomingReset(streamIds: readonly number[]): void;
+  /** Ours do, where `performed`; otherwise the peer refused and their numbers go on. */
+  outgoingReset(streamIds: readonly number[], performed: boolean): void;
+  retransmitMs(): number;
+}
+
+/** Streams in one request; more follow with the next. Fits any packet. */
+const MAX_STREAMS = 128;
+
+/**
+ * Stream reset (RFC 6525), as data channels use it to close (RFC 8831 §6.7): one outgoing request of ours at a time, and
+ * the peer's answered. Requests to reset *our* streams, to add streams or to reset all sequence numbers are denied: no
+ * data channel needs them (RFC 8831 §6.2 asks for outgoing resets only).
+ */
+export class StreamReset {
+  readonly #host: ResetHost;
+  /** Our next request; §5.1.1 begins with the initial TSN. */
+  #requestSequence: Tsn;
+  /** The peer's next request. */
+  #expectedSequence: Tsn;
+  #lastResponse: ResetResponse | undefined;
+  readonly #waiting = new Set<number>();
+  #current: { streamIds: readonly number[]; sequence: Tsn; chunk: Uint8Array } | undefined;
+  /** A request of the peer's for which DATA is still missing. */
+  #deferred: OutgoingReset | undefined;
+  /** When the current request is sent again, absolute ms. */
+  deadline = Number.POSITIVE_INFINITY;
+
+  constructor(localInitialTsn: Tsn, peerInitialTsn: Tsn, host: ResetHost) {
+    this.#requestSequence = localInitialTsn;
+    this.#expectedSequence = peerInitialTsn;
+    this.#host = host;
+  }
+
+  /** Our stream is being reset: it takes no more messages until that is done. */
+  isResetting(streamId: number): boolean {
+    return this.#waiting.has(streamId) || this.#current?.streamIds.includes(streamId) === true;
+  }
+
+  /** Resets outgoing streams once what was sent on them before has been given its TSNs. */
+  request(streamIds: readonly number[]): void {
+    for (const streamId of streamIds) if (!this.isResetting(streamId)) this.#waiting.add(streamId);
+  }
+
+  /** Sends the next request if there is one and its time has come. Call before each flush. */
+  advance(now: number): void {
+    if (this.#deferred !== undefined && this.#host.hasReceivedAllUpTo(this.#deferred.lastTsn)) {
+      this.#perform(this.#deferred);
+    }
+    // §5.1.1: "at any given time there MUST NOT be more than one request in flight".
+    if (this.#current !== undefined || this.#waiting.size === 0) return;
+    const streamIds = [...this.#waiting].filter((id) => !this.#host.hasQueued(id)).slice(0, MAX_STREAMS);
+    if (streamIds.length === 0) return;
+    for (const streamId of streamIds) this.#waiting.delete(streamId);
+    const sequence = this.#requestSequence;
+    const chunk = writeOutgoingReset({
+      requestSequence: sequence,
+      responseSequence: tsnAdd(this.#expectedSequence, -1),
+      lastTsn: this.#host.lastSentTsn(),
+      streamIds,
+    });
+    this.#current = { streamIds, sequence, chunk };
+    this.#requestSequence = tsnAdd(sequence, 1);
+    this.#host.sendControl(chunk);
+    this.deadline = now + this.#host.retransmitMs();
+  }
+
+  /** A RE-CONFIG chunk; false where it is malformed. */
+  handle(now: number, body: Uint8Array): boolean {
+    const parameters = parseReconfig(body);
+    if (parameters === undefined) return false;
+    for (const parameter of parameters) {
+      if (parameter.kind === "response") this.#handleResponse(now, parameter.response);
+      else if (parameter.kind === "outgoing-reset") this.#handleRequest(parameter.reset);
+      else this.#handleOther(parameter.requestSequence);
+    }
+    return true;
+  }
+
+  /** The request went unanswered. */
+  timeout(now: number): void {
+    this.deadline = Number.POSITIVE_INFINITY;
+    if (this.#current === undefined) return;
+    this.#host.sendControl(this.#current.chunk);
+    this.deadline = now + this.#host.retransmitMs();
+  }
+
+  #handleRequest(reset: OutgoingReset): void {
+    if (!this.#isNew(reset.requestSequence)) return;
+    // §5.2.2 E2: DATA up to the last assigned TSN is still missing, so the streams cannot start over yet. The request stays
+    // open; it is performed, and answered again, when the last of it has come.
+    if (!this.#host.hasReceivedAllUpTo(reset.lastTsn)) {
+      this.#deferred = reset;
+      this.#host.sendControl(
+        writeResetResponse({ responseSequence: reset.requestSequence, result: RESULT_IN_PROGRESS }),
+      );
+      return;
+    }
+    this.#perform(reset);
+  }
+
+  #perform(reset: OutgoingReset): void {
+    this.#deferred = undefined;
+    this.#host.incomingReset(reset.streamIds);
+    this.#answer(reset.requestSequence, RESULT_PERFORMED);
+  }
+
+  #handleOther(sequence: Tsn): void {
+    if (this.#isNew(sequence)) this.#answer(sequence, RESULT_DENIED);
+  }
+
+  /** §5.2.1: the expected one is served, the last one answered again, any other refused. */
+  #isNew(sequence: Tsn): boolean {
+    if (sequence === this.#expectedSequence) return true;
+    const known = this.#lastResponse?.responseSequence === sequence;
+    this.#host.sendControl(
+      writeResetResponse(
+        known && this.#lastResponse !== undefined
+          ? this.#lastResponse
+          : { responseSequence: sequence, result: RESULT_BAD_SEQUENCE },
+      ),
+    );
+    return false;
+  }
+
+  #answer(sequence: Tsn, result: number): void {
+    this.#expectedSequence = tsnAdd(sequence, 1);
+    this.#lastResponse = { responseSequence: sequence, result };
+    this.#host.sendControl(writeResetResponse(this.#lastResponse));
+  }
+
+  #handleResponse(now: number, response: ResetResponse): void {
+    const current = this.#current;
+    if (current === undefined || response.responseSequence !== current.sequence) return;
+    if (response.result === RESULT_IN_PROGRESS) {
+      this.deadline = now + this.#host.retransmitMs();
+      return;
+    }
+    this.#current = undefined;
+    this.deadline = Number.POSITIVE_INFINITY;
+    const performed = response.result === RESULT_PERFORMED || response.result === RESULT_NOTHING_TO_DO;
+    this.#host.outgoingReset(current.streamIds, performed);
+  }
+}

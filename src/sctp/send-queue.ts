@@ -1,0 +1,164 @@
+/** A message that waits for the congestion window, wholly or in part. */
+export interface QueuedMessage {
+  readonly streamId: number;
+  readonly ppid: number;
+  readonly data: Uint8Array;
+  readonly ordered: boolean;
+  /** Infinity: reliable as far as this goes. */
+  readonly maxRetransmits: number;
+  /** When it is worth nothing any more, ms; Infinity: never. */
+  readonly expiresAt: number;
+  /** Bytes sent so far. */
+  sent: number;
+  /** Message number and SSN, given with the first fragment. */
+  message: number;
+  ssn: number;
+}
+
+/** Unreliable messages sent in a row while reliable ones wait. */
+const UNRELIABLE_SHARE = 3;
+
+/**
+ * What waits for the window, in two lines: unreliable messages are worth most when fresh, so they overtake the reliable
+ * ones, three to one, and never the other messages of their own stream.
+ *
+ * Bounded in bytes. A message that does not fit pushes out the oldest unreliable ones; where only reliable ones wait it is
+ * refused.
+ */
+export class SendQueue {
+  readonly #maxBytes: number;
+  readonly #unreliable = new Line();
+  readonly #reliable = new Line();
+  readonly #reliablePerStream = new Map<number, number>();
+  /** A message of which fragments were sent: nothing may come between them (RFC 9260 §6.9: TSNs "MUST be … sequential"). */
+  #current: QueuedMessage | undefined;
+  #bytes = 0;
+  #inARow = 0;
+  /** Unreliable messages pushed out by newer ones. */
+  dropped = 0;
+  /** Messages whose lifetime ended before they were sent. */
+  expired = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  get isEmpty(): boolean {
+    return this.#current === undefined && this.#unreliable.length === 0 && this.#reliable.length === 0;
+  }
+
+  /** User data that waits, bytes. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** @param exempt takes no notice of the bound: for DCEP, of which there is little and on which channels depend */
+  push(message: QueuedMessage, exempt: boolean): boolean {
+    if (!exempt && !this.#makeRoom(message.data.length)) return false;
+    this.#bytes += message.data.length;
+    const ahead = this.#reliablePerStream.get(message.streamId) ?? 0;
+    if (isUnreliable(message) && ahead === 0) this.#unreliable.push(message);
+    else {
+      this.#reliable.push(message);
+      this.#reliablePerStream.set(message.streamId, ahead + 1);
+    }
+    return true;
+  }
+
+  /** The message to send from next; it stays until `advance` has taken all of it. */
+  next(now: number): QueuedMessage | undefined {
+    while (this.#current === undefined) {
+      const message = this.#pick();
+      if (message === undefined) return undefined;
+      // RFC 3758 §4.1 TR3: "Before assigning a TSN …, the SCTP sender MUST evaluate the lifetime of that message."
+      if (message.expiresAt > now) this.#current = message;
+      else {
+        this.#bytes -= message.data.length;
+        this.expired++;
+      }
+    }
+    return this.#current;
+  }
+
+  /** `bytes` more of the message from `next` were sent. */
+  advance(bytes: number): void {
+    const message = this.#current;
+    if (message === undefined) return;
+    message.sent += bytes;
+    this.#bytes -= bytes;
+    if (message.sent === message.data.length) this.#current = undefined;
+  }
+
+  /** Forgets the rest of a message of which fragments were abandoned. */
+  abandon(message: number): void {
+    const current = this.#current;
+    if (current === undefined || current.sent === 0 || current.message !== message) return;
+    this.#bytes -= current.data.length - current.sent;
+    this.#current = undefined;
+  }
+
+  hasStream(streamId: number): boolean {
+    return (
+      this.#current?.streamId === streamId ||
+      this.#unreliable.some((message) => message.streamId === streamId) ||
+      this.#reliable.some((message) => message.streamId === streamId)
+    );
+  }
+
+  #pick(): QueuedMessage | undefined {
+    const unreliableFirst = this.#reliable.length === 0 || this.#inARow < UNRELIABLE_SHARE;
+    if (this.#unreliable.length > 0 && unreliableFirst) {
+      this.#inARow++;
+      return this.#unreliable.shift();
+    }
+    this.#inARow = 0;
+    const message = this.#reliable.shift();
+    if (message !== undefined) {
+      const left = (this.#reliablePerStream.get(message.streamId) ?? 1) - 1;
+      if (left === 0) this.#reliablePerStream.delete(message.streamId);
+      else this.#reliablePerStream.set(message.streamId, left);
+    }
+    return message;
+  }
+
+  #makeRoom(bytes: number): boolean {
+    while (this.#bytes + bytes > this.#maxBytes && this.#unreliable.length > 0) {
+      this.#bytes -= this.#unreliable.shift()!.data.length;
+      this.dropped++;
+    }
+    return this.#bytes + bytes <= this.#maxBytes || this.#bytes === 0;
+  }
+}
+
+export function isUnreliable(message: { maxRetransmits: number; expiresAt: number }): boolean {
+  return message.maxRetransmits !== Number.POSITIVE_INFINITY || message.expiresAt !== Number.POSITIVE_INFINITY;
+}
+
+/** First in, first out, without moving the rest for each one that leaves. */
+class Line {
+  #items: QueuedMessage[] = [];
+  #head = 0;
+
+  get length(): number {
+    return this.#items.length - this.#head;
+  }
+
+  push(message: QueuedMessage): void {
+    this.#items.push(message);
+  }
+
+  shift(): QueuedMessage | undefined {
+    if (this.length === 0) return undefined;
+    const message = this.#items[this.#head++];
+    if (this.#head >= 32 && this.#head * 2 >= this.#items.length) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    }
+    return message;
+  }
+
+  some(test: (message: QueuedMessage) => boolean): boolean {
+    for (let i = this.#head; i < this.#items.length; i++) if (test(this.#items[i])) return true;
+    return false;
+  }
+}

@@ -1,0 +1,507 @@
+import { type Ssn, ssn, ssnAdd, type Tsn, tsnAdd, tsnDistance } from "../wire/serial.ts";
+import type { PacketAssembler } from "./assembler.ts";
+import { CongestionWindow } from "./congestion.ts";
+import { writeForwardTsns } from "./forward-tsn.ts";
+import { ABANDONED, ACKED, IN_FLIGHT, LOST, MAX_OUTSTANDING, Outstanding, type SentChunk } from "./outstanding.ts";
+import { FLAG_BEGIN, FLAG_END, FLAG_IMMEDIATE, FLAG_UNORDERED } from "./packet.ts";
+import type { RetransmissionTimeout } from "./rto.ts";
+import { type QueuedMessage, SendQueue } from "./send-queue.ts";
+
+/** One message to send. The object is only read, and may be used again for the next. */
+export interface OutgoingMessage {
+  streamId: number;
+  /** Payload protocol identifier (RFC 8831 §8). */
+  ppid: number;
+  /** One byte or more; copied. */
+  data: Uint8Array;
+  /** Default false. */
+  ordered?: boolean;
+  /** How often it is sent again at most. Default: as long as it takes; 0 is fire and forget. */
+  maxRetransmits?: number;
+  /** For how long it may be sent or sent again, ms. Default: as long as it takes. */
+  lifetimeMs?: number;
+  /** Exempt from `maxQueuedBytes`. Default false. */
+  exempt?: boolean;
+}
+
+/**
+ * What became of a message:
+ *
+ * - `sent`: it leaves with the next flush, or has left.
+ * - `queued`: it waits for the congestion window or for the handshake.
+ * - `queue-full`: refused, because `maxQueuedBytes` of reliable messages wait already.
+ * - `too-large`: refused, because it exceeds `maxMessageBytes` of one side.
+ * - `closed`: refused, because the association or the stream is closed.
+ */
+export type SendResult = "sent" | "queued" | "queue-full" | "too-large" | "closed";
+
+export interface TransmitterOptions {
+  initialTsn: Tsn;
+  maxMessageBytes: number;
+  maxQueuedBytes: number;
+}
+
+/** Fast retransmit at the third miss indication (RFC 9260 §7.2.4). */
+const MISSES = 3;
+/** A fragment smaller than this waits for a packet of its own. */
+const LEAST_FRAGMENT_BYTES = 200;
+/** Reordering tolerated before a message is given up, as a share of the round trip (RFC 8985 §6.2). */
+const REORDER_SHARE = 1 / 4;
+
+/** The sending half of an association: queue, window, retransmission, abandonment (RFC 9260 §6.1, §7.2; RFC 3758 §3.5). */
+export class Transmitter {
+  readonly #assembler: PacketAssembler;
+  readonly #rto: RetransmissionTimeout;
+  readonly #maxMessageBytes: number;
+  readonly #outstanding: Outstanding;
+  readonly #queue: SendQueue;
+  readonly #congestion: CongestionWindow;
+  readonly #nextSsn = new Map<number, Ssn>();
+
+  /** False until the association is established. */
+  #open = false;
+  #partialReliability = false;
+  /** a_rwnd of the last SACK. */
+  #peerWindow = 0;
+  #flight = 0;
+  #lost = 0;
+  #messages = 0;
+  #timedTsn: Tsn | undefined;
+  #lastSentAt = Number.NEGATIVE_INFINITY;
+  #newestAckedSentAt = Number.NEGATIVE_INFINITY;
+  #forwardPoint: Tsn | undefined;
+  #forwardSentAt = Number.NEGATIVE_INFINITY;
+  #forwardDue = false;
+
+  /** T3-rtx, absolute ms. */
+  deadline = Number.POSITIVE_INFINITY;
+  /** DATA chunks sent again. */
+  retransmissions = 0;
+  /** Messages given up after they were sent at least once. */
+  abandoned = 0;
+
+  constructor(options: TransmitterOptions, assembler: PacketAssembler, rto: RetransmissionTimeout) {
+    this.#assembler = assembler;
+    this.#rto = rto;
+    this.#maxMessageBytes = options.maxMessageBytes;
+    this.#outstanding = new Outstanding(options.initialTsn);
+    this.#queue = new SendQueue(options.maxQueuedBytes);
+    this.#congestion = new CongestionWindow(assembler.maxPayloadBytes);
+  }
+
+  get nextTsn(): Tsn {
+    return this.#outstanding.nextTsn;
+  }
+
+  get queuedBytes(): number {
+    return this.#queue.bytes;
+  }
+
+  get flightBytes(): number {
+    return this.#flight;
+  }
+
+  get congestionWindowBytes(): number {
+    return this.#congestion.bytes;
+  }
+
+  /** Messages that never left: pushed out of the queue, or too old before their turn. */
+  get droppedMessages(): number {
+    return this.#queue.dropped + this.#queue.expired;
+  }
+
+  /** Nothing waits and nothing is unacknowledged. */
+  get isIdle(): boolean {
+    return this.#queue.isEmpty && this.#outstanding.count === 0;
+  }
+
+  /** A FORWARD TSN belongs into the next flush. */
+  get forwardDue(): boolean {
+    return this.#forwardDue;
+  }
+
+  hasQueued(streamId: number): boolean {
+    return this.#queue.hasStream(streamId);
+  }
+
+  /** The peer's parameters. */
+  learnPeer(peerWindow: number, partialReliability: boolean): void {
+    this.#peerWindow = peerWindow;
+    this.#partialReliability = partialReliability;
+  }
+
+  /** The association is established: data may flow. */
+  open(now: number): void {
+    this.#open = true;
+    this.#pump(now, false);
+  }
+
+  /** Puts what waits behind a COOKIE ECHO, as far as it fits into that packet (RFC 9260 §5.1 C). */
+  fillPacket(now: number): void {
+    this.#pump(now, true);
+  }
+
+  send(now: number, message: OutgoingMessage): SendResult {
+    const { data, maxRetransmits = Number.POSITIVE_INFINITY, lifetimeMs = Number.POSITIVE_INFINITY } = message;
+    const length = data.length;
+    if (length > this.#maxMessageBytes) return "too-large";
+    const expiresAt = now + lifetimeMs;
+    if (
+      this.#open &&
+      this.#queue.isEmpty &&
+      this.#lost === 0 &&
+      length <= this.#assembler.maxPayloadBytes &&
+      this.#mayTransmit(length)
+    ) {
+      const flags = FLAG_BEGIN | FLAG_END | (message.ordered === true ? 0 : FLAG_UNORDERED);
+      const sequence = message.ordered === true ? this.#takeSsn(message.streamId) : ssn(0);
+      const chunk = this.#newChunk(now, flags, message.streamId, sequence, message.ppid, length, ++this.#messages);
+      chunk.maxRetransmits = maxRetransmits;
+      chunk.expiresAt = expiresAt;
+      chunk.data = this.#partialReliability && maxRetransmits === 0 ? undefined : data.slice();
+      this.#write(now, chunk, data, 0);
+      return "sent";
+    }
+    const queued: QueuedMessage = {
+      streamId: message.streamId,
+      ppid: message.ppid,
+      data: data.slice(),
+      ordered: message.ordered === true,
+      maxRetransmits,
+      expiresAt,
+      sent: 0,
+      message: 0,
+      ssn: 0,
+    };
+    if (!this.#queue.push(queued, message.exempt === true)) return "queue-full";
+    if (this.#open) this.#pump(now, false);
+    return queued.sent === length ? "sent" : "queued";
+  }
+
+  /**
+   * A SACK (RFC 9260 §6.2.1), its gap ack blocks at `view[gapsOffset …]`.
+   *
+   * @returns true where it acknowledged something new
+   */
+  sack(now: number, cumulative: Tsn, window: number, view: DataView, gapsOffset: number, gaps: number): boolean {
+    // i: "If Cumulative TSN Ack is less than the Cumulative TSN Ack Point, then drop the SACK chunk." Beyond what was sent
+    // it is nonsense, and dropped as well.
+    const advance = tsnDistance(cumulative, this.#outstanding.firstTsn) + 1;
+    if (advance < 0 || advance > this.#outstanding.count) return false;
+    const flightBefore = this.#flight;
+    const lastTsn = tsnAdd(this.nextTsn, -1);
+    this.#peerWindow = window;
+    let acked = 0;
+    for (let i = 0; i < advance; i++) acked += this.#acknowledge(now, this.#outstanding.shift());
+    const marked = this.#markGaps(now, view, gapsOffset, gaps, advance > 0);
+    acked += marked.acked;
+    if (marked.lost) this.#congestion.lost(lastTsn);
+    if (advance > 0) this.#congestion.acked(cumulative, acked, flightBefore, this.#flight);
+    this.#checkForward(now);
+    if (marked.lost && this.#lost > 0) this.#retransmit(now, true);
+    // §6.3.2 R2, R3
+    if (advance > 0) this.deadline = Number.POSITIVE_INFINITY;
+    this.#armTimer(now);
+    if (this.#open) this.#pump(now, false);
+    return acked > 0 || advance > 0;
+  }
+
+  /**
+   * T3-rtx expired (RFC 9260 §6.3.3). Everything in flight counts as lost: what may be sent again waits for its turn, the
+   * rest is abandoned and leaves the flight, so that new messages go out at once whatever the window has become.
+   */
+  timeout(now: number): void {
+    this.deadline = Number.POSITIVE_INFINITY;
+    // Behind an unanswered COOKIE ECHO nothing else may be sent (§5.1 C); T1-cookie is at work.
+    if (!this.#open) {
+      this.#armTimer(now);
+      return;
+    }
+    this.#timedTsn = undefined;
+    if (this.#flight > 0) {
+      this.#congestion.timedOut();
+      for (let i = 0; i < this.#outstanding.count; i++) {
+        const chunk = this.#outstanding.at(i);
+        if (chunk.state === IN_FLIGHT) this.#lose(now, i);
+      }
+    }
+    this.#rto.backOff();
+    // RFC 3758 §3.5 A5
+    this.#forwardPoint = undefined;
+    this.#checkForward(now);
+    this.#pump(now, false);
+    this.#armTimer(now);
+  }
+
+  /** The FORWARD TSN chunks that are due. */
+  forwardTsns(now: number): Uint8Array[] {
+    this.#forwardDue = false;
+    this.#forwardSentAt = now;
+    const chunks = writeForwardTsns(this.#outstanding);
+    // RFC 3758 §3.5 C5: "If a FORWARD TSN is sent, the sender MUST assure that at least one T3-rtx timer is running."
+    this.#armTimer(now);
+    return chunks;
+  }
+
+  /** Outgoing streams start over with SSN 0 (RFC 6525 §5.2.3). Empty: all of them. */
+  resetStreams(streamIds: readonly number[]): void {
+    if (streamIds.length === 0) this.#nextSsn.clear();
+    for (const streamId of streamIds) this.#nextSsn.delete(streamId);
+  }
+
+  /**
+   * Sends what the window allows: first what was lost (RFC 9260 §6.1 C), then what waits.
+   *
+   * @param onePacket whole messages only, and only what fits into the packet under construction
+   */
+  #pump(now: number, onePacket: boolean): void {
+    if (this.#lost > 0) this.#retransmit(now, false);
+    if (this.#lost > 0) return;
+    for (;;) {
+      const message = this.#queue.next(now);
+      if (message === undefined) return;
+      const length = this.#nextLength(message, onePacket);
+      if (length <= 0 || !this.#mayTransmit(length)) return;
+      this.#transmitFragment(now, message, length);
+    }
+  }
+
+  #takeSsn(streamId: number): Ssn {
+    const sequence = this.#nextSsn.get(streamId) ?? ssn(0);
+    this.#nextSsn.set(streamId, ssnAdd(sequence, 1));
+    return sequence;
+  }
+
+  /** RFC 9260 §6.1 A (the peer's window; with nothing in flight one chunk may probe it) and B (the congestion window). */
+  #mayTransmit(length: number): boolean {
+    if (this.#flight === 0) return this.#outstanding.count < MAX_OUTSTANDING;
+    return (
+      this.#flight < this.#congestion.bytes &&
+      this.#flight + length <= this.#peerWindow &&
+      this.#outstanding.count < MAX_OUTSTANDING
+    );
+  }
+
+  #nextLength(message: QueuedMessage, onePacket: boolean): number {
+    const left = message.data.length - message.sent;
+    const { maxPayloadBytes, room } = this.#assembler;
+    if (onePacket) return left <= room ? left : 0;
+    // A message that fits into one packet is not cut, and a fragment fills what is left of the open packet.
+    if (message.sent === 0 && left <= maxPayloadBytes) return left;
+    const space = room >= LEAST_FRAGMENT_BYTES || room >= left ? room : maxPayloadBytes;
+    return Math.min(left, space);
+  }
+
+  #transmitFragment(now: number, message: QueuedMessage, length: number): void {
+    let flags = message.ordered ? 0 : FLAG_UNORDERED;
+    if (message.sent === 0) {
+      flags |= FLAG_BEGIN;
+      message.message = ++this.#messages;
+      if (message.ordered) message.ssn = this.#takeSsn(message.streamId);
+    }
+    if (message.sent + length === message.data.length) flags |= FLAG_END;
+    const { streamId, ppid } = message;
+    const chunk = this.#newChunk(now, flags, streamId, ssn(message.ssn), ppid, length, message.message);
+    chunk.maxRetransmits = message.maxRetransmits;
+    chunk.expiresAt = message.expiresAt;
+    chunk.data = message.data;
+    chunk.start = message.sent;
+    this.#queue.advance(length);
+    this.#write(now, chunk, message.data, chunk.start);
+  }
+
+  #newChunk(
+    now: number,
+    flags: number,
+    streamId: number,
+    sequence: Ssn,
+    ppid: number,
+    length: number,
+    message: number,
+  ): SentChunk {
+    if (this.#flight === 0) this.#congestion.idle((now - this.#lastSentAt) / this.#rto.ms);
+    const chunk = this.#outstanding.push();
+    chunk.flags = flags;
+    chunk.streamId = streamId;
+    chunk.ssn = sequence;
+    chunk.ppid = ppid;
+    chunk.length = length;
+    chunk.start = 0;
+    chunk.message = message;
+    // RFC 9260 §6.3.1 C4: one measurement per round trip.
+    this.#timedTsn ??= chunk.tsn;
+    return chunk;
+  }
+
+  /** Puts a chunk into the packet under construction and into the flight. */
+  #write(now: number, chunk: SentChunk, data: Uint8Array, start: number): void {
+    chunk.sentAt = now;
+    this.#lastSentAt = now;
+    this.#flight += chunk.length;
+    // RFC 9260 §6.1 E, RFC 7053: the window is full or this is a second attempt, so the sender waits for the SACK.
+    const urgent = chunk.transmissions > 1 || this.#flight >= this.#congestion.bytes;
+    const flags = urgent ? chunk.flags | FLAG_IMMEDIATE : chunk.flags;
+    this.#assembler.data(now, flags, chunk.tsn, chunk.streamId, chunk.ssn, chunk.ppid, data, start, chunk.length);
+    if (this.deadline === Number.POSITIVE_INFINITY) this.deadline = now + this.#rto.ms;
+  }
+
+  /** Sends lost chunks again, earliest first; `fast`: one packet of them whatever the window (RFC 9260 §7.2.4). */
+  #retransmit(now: number, fast: boolean): void {
+    let budget = fast ? this.#assembler.maxPayloadBytes : Number.POSITIVE_INFINITY;
+    for (let i = 0; i < this.#outstanding.count && this.#lost > 0; i++) {
+      const chunk = this.#outstanding.at(i);
+      if (chunk.state !== LOST) continue;
+      // RFC 3758 §4.1 TR4: "Before … retransmitting a message …, the SCTP sender MUST evaluate the lifetime".
+      if (chunk.data === undefined || (this.#partialReliability && chunk.expiresAt <= now)) {
+        this.#abandon(i);
+        continue;
+      }
+      if (fast ? chunk.length > budget : this.#flight > 0 && this.#flight >= this.#congestion.bytes) break;
+      budget -= chunk.length;
+      chunk.state = IN_FLIGHT;
+      chunk.misses = 0;
+      chunk.transmissions++;
+      this.#lost--;
+      this.retransmissions++;
+      this.#write(now, chunk, chunk.data, chunk.start);
+    }
+    this.#checkForward(now);
+  }
+
+  /** Takes a chunk out of the flight for good; returns the bytes this acknowledges for the first time. */
+  #acknowledge(now: number, chunk: SentChunk): number {
+    const { state } = chunk;
+    if (chunk.tsn === this.#timedTsn) {
+      this.#timedTsn = undefined;
+      // §6.3.1 C5, Karn's rule: not from a chunk that was sent twice.
+      if (state === IN_FLIGHT && chunk.transmissions === 1) this.#rto.measure(now - chunk.sentAt);
+    }
+    chunk.data = undefined;
+    if (state === IN_FLIGHT) this.#flight -= chunk.length;
+    else if (state === LOST) this.#lost--;
+    else return 0;
+    if (chunk.sentAt > this.#newestAckedSentAt) this.#newestAckedSentAt = chunk.sentAt;
+    return chunk.length;
+  }
+
+  /** Gap ack blocks: what has come beyond the cumulative point, and so what has not (RFC 9260 §6.2.1 iv, §7.2.4). */
+  #markGaps(
+    now: number,
+    view: DataView,
+    offset: number,
+    gaps: number,
+    advanced: boolean,
+  ): { acked: number; lost: boolean } {
+    const outstanding = this.#outstanding;
+    let acked = 0;
+    let highestNew = -1;
+    let reached = 0;
+    for (let block = 0; block < gaps; block++) {
+      const first = view.getUint16(offset + 4 * block) - 1;
+      const last = view.getUint16(offset + 4 * block + 2) - 1;
+      // Blocks are ascending and within what was sent; what else a peer may write is worth no guess.
+      if (first < reached || last < first || last >= outstanding.count) break;
+      for (let i = reached; i < first; i++) this.#unacknowledge(outstanding.at(i));
+      for (let i = first; i <= last; i++) {
+        const chunk = outstanding.at(i);
+        if (chunk.state !== IN_FLIGHT && chunk.state !== LOST) continue;
+        acked += this.#gapAcknowledge(now, chunk);
+        highestNew = i;
+      }
+      reached = last + 1;
+    }
+    // A first chunk that is acknowledged contradicts the cumulative point: the peer took it back.
+    if (outstanding.count > 0) this.#unacknowledge(outstanding.at(0));
+    // HTNA: a miss counts where something sent later is newly acknowledged; in fast recovery, where the cumulative point
+    // moved, for everything the SACK reports missing.
+    const upTo = this.#congestion.inFastRecovery && advanced ? reached - 1 : highestNew;
+    let lost = false;
+    for (let i = 0; i < upTo; i++) {
+      const chunk = outstanding.at(i);
+      if (chunk.state !== IN_FLIGHT || ++chunk.misses < MISSES || chunk.fastRetransmitted) continue;
+      if (this.#gaveUp(now, chunk) && !this.#isPastReordering(chunk)) continue;
+      chunk.fastRetransmitted = true;
+      this.#lose(now, i);
+      lost = true;
+    }
+    return { acked, lost };
+  }
+
+  #gapAcknowledge(now: number, chunk: SentChunk): number {
+    // The peer may take it back (§6.2.1), so what could be sent again is kept until the cumulative point covers it.
+    const { data } = chunk;
+    const bytes = this.#acknowledge(now, chunk);
+    chunk.data = data;
+    chunk.state = ACKED;
+    return bytes;
+  }
+
+  #unacknowledge(chunk: SentChunk): void {
+    if (chunk.state !== ACKED) return;
+    chunk.state = IN_FLIGHT;
+    chunk.misses = 0;
+    this.#flight += chunk.length;
+  }
+
+  /** A chunk in flight is lost: abandoned where its message may not be sent again, else to be sent again. */
+  #lose(now: number, index: number): void {
+    const chunk = this.#outstanding.at(index);
+    if (chunk.tsn === this.#timedTsn) this.#timedTsn = undefined;
+    if (this.#gaveUp(now, chunk)) {
+      this.#abandon(index);
+      return;
+    }
+    chunk.state = LOST;
+    this.#flight -= chunk.length;
+    this.#lost++;
+  }
+
+  #gaveUp(now: number, chunk: SentChunk): boolean {
+    return this.#partialReliability && (chunk.transmissions > chunk.maxRetransmits || chunk.expiresAt <= now);
+  }
+
+  /**
+   * For a message that will not be sent again a wrong guess is final: FORWARD TSN would make the peer throw away what is
+   * merely late. So it is given up only once something has arrived that was sent clearly later (as RFC 8985 decides).
+   */
+  #isPastReordering(chunk: SentChunk): boolean {
+    return this.#newestAckedSentAt - chunk.sentAt >= this.#rto.smoothedMs * REORDER_SHARE;
+  }
+
+  /** RFC 3758 §3.5 A3: "all the TSNs of the message" are abandoned with one of them. */
+  #abandon(index: number): void {
+    const { message } = this.#outstanding.at(index);
+    let first = index;
+    while (first > 0 && this.#outstanding.at(first - 1).message === message) first--;
+    for (let i = first; i < this.#outstanding.count; i++) {
+      const chunk = this.#outstanding.at(i);
+      if (chunk.message !== message) break;
+      if (chunk.state === IN_FLIGHT) this.#flight -= chunk.length;
+      else if (chunk.state === LOST) this.#lost--;
+      chunk.state = ABANDONED;
+      chunk.data = undefined;
+    }
+    this.#queue.abandon(message);
+    this.abandoned++;
+  }
+
+  /** RFC 3758 §3.5 C2, C3: is there anything to skip, and is it time to say so? */
+  #checkForward(now: number): void {
+    const outstanding = this.#outstanding;
+    let point: Tsn | undefined;
+    for (let i = 0; i < outstanding.count; i++) {
+      const { state, tsn } = outstanding.at(i);
+      if (state === ABANDONED) point = tsn;
+      else if (state !== ACKED) break;
+    }
+    if (point === undefined) return;
+    // F2: "An implementation may wish to limit the number of duplicate FORWARD TSN chunks … by … waiting a full RTT".
+    if (point !== this.#forwardPoint || now - this.#forwardSentAt >= this.#rto.smoothedMs) this.#forwardDue = true;
+    this.#forwardPoint = point;
+  }
+
+  #armTimer(now: number): void {
+    if (this.#outstanding.count === 0) this.deadline = Number.POSITIVE_INFINITY;
+    else if (this.deadline === Number.POSITIVE_INFINITY) this.deadline = now + this.#rto.ms;
+  }
+}
