@@ -1,0 +1,159 @@
+import { describe, expect, it } from "vitest";
+import {
+  encodeWhole,
+  type FragmentResult,
+  type HandshakeMessage,
+  MAX_MESSAGE_BYTES,
+  Reassembly,
+  writeFragment,
+} from "../../../src/dtls/handshake.ts";
+import { concatBytes } from "../../../src/wire/bytes.ts";
+
+const MESSAGE = message(0, 200);
+
+function message(sequence: number, length: number, type = 1, epoch = 0): HandshakeMessage {
+  return { type, sequence, epoch, body: Uint8Array.from({ length }, (_, i) => (i * 7 + sequence) & 0xff) };
+}
+
+function fragment(of: HandshakeMessage, start: number, end: number): Uint8Array {
+  const target = new Uint8Array(12 + end - start);
+  writeFragment(target, 0, of, start, end);
+  return target;
+}
+
+function add(reassembly: Reassembly, content: Uint8Array, epoch = 0): FragmentResult[] {
+  const results: FragmentResult[] = [];
+  reassembly.addRecord(epoch, content, (result) => results.push(result));
+  return results;
+}
+
+describe("reassembly", () => {
+  it("hands out a message that came in one fragment", () => {
+    const reassembly = new Reassembly();
+    expect(add(reassembly, encodeWhole(MESSAGE))).toEqual([]);
+    expect(reassembly.take()).toEqual(MESSAGE);
+    expect(reassembly.take()).toBeUndefined();
+  });
+
+  it("puts fragments together in any order, cut anew and overlapping", () => {
+    const cuts = [
+      [150, 200],
+      [0, 60],
+      [40, 100],
+      [90, 160],
+    ];
+    for (let rotation = 0; rotation < cuts.length; rotation++) {
+      const reassembly = new Reassembly();
+      const order = [...cuts.slice(rotation), ...cuts.slice(0, rotation)];
+      order.forEach(([start, end], i) => {
+        expect(reassembly.take()).toBeUndefined();
+        expect(reassembly.incomplete).toBe(i > 0);
+        add(reassembly, fragment(MESSAGE, start, end));
+      });
+      expect(reassembly.take()).toEqual(MESSAGE);
+      expect(reassembly.incomplete).toBe(false);
+    }
+  });
+
+  it("puts together what comes byte by byte, up to its bound of holes", () => {
+    const reassembly = new Reassembly();
+    for (let at = 0; at < 200; at += 4) add(reassembly, fragment(MESSAGE, at, at + 1));
+    for (let at = 0; at < 200; at++) add(reassembly, fragment(MESSAGE, at, at + 1));
+    expect(reassembly.take()).toEqual(MESSAGE);
+    const scattered = new Reassembly();
+    const results = Array.from({ length: 100 }, (_, i) => add(scattered, fragment(MESSAGE, 2 * i, 2 * i + 1))).flat();
+    expect(results).toContain("dtls-reassembly-limit");
+  });
+
+  it("hands messages out in sequence, whatever order they came in", () => {
+    const reassembly = new Reassembly();
+    const all = [0, 1, 2, 3].map((sequence) => message(sequence, 20 * sequence));
+    for (const one of [3, 1, 2, 0]) add(reassembly, encodeWhole(all[one]));
+    expect([0, 1, 2, 3].map(() => reassembly.take())).toEqual(all);
+  });
+
+  it("takes several fragments from one record", () => {
+    const reassembly = new Reassembly();
+    add(reassembly, concatBytes(encodeWhole(message(0, 10)), encodeWhole(message(1, 0)), encodeWhole(message(2, 5))));
+    expect(reassembly.take()?.sequence).toBe(0);
+    expect(reassembly.take()?.body).toHaveLength(0);
+    expect(reassembly.take()?.sequence).toBe(2);
+  });
+
+  it("tells when the end of a message comes again that was already taken", () => {
+    const reassembly = new Reassembly();
+    add(reassembly, encodeWhole(MESSAGE));
+    reassembly.take();
+    expect(add(reassembly, encodeWhole(MESSAGE))).toEqual([{ repeated: 0, epoch: 0 }]);
+    expect(add(reassembly, fragment(MESSAGE, 0, 100))).toEqual([]);
+    expect(add(reassembly, fragment(MESSAGE, 100, 200))).toEqual([{ repeated: 0, epoch: 0 }]);
+  });
+
+  it("takes a rejected message anew", () => {
+    const reassembly = new Reassembly();
+    add(reassembly, encodeWhole(message(0, 30, 99)));
+    reassembly.reject(reassembly.take()!);
+    add(reassembly, encodeWhole(MESSAGE));
+    expect(reassembly.take()).toEqual(MESSAGE);
+  });
+
+  it("lets an authenticated fragment replace what came without protection, never the other way round", () => {
+    const reassembly = new Reassembly();
+    add(reassembly, fragment(message(0, 50), 0, 20), 0);
+    const real = message(0, 40, 20, 1);
+    add(reassembly, fragment(real, 0, 10), 1);
+    expect(add(reassembly, fragment(message(0, 50), 20, 50), 0)).toEqual(["dtls-unexpected"]);
+    add(reassembly, fragment(real, 10, 40), 1);
+    expect(reassembly.take()).toEqual(real);
+  });
+
+  it("drops what contradicts an earlier fragment, is too large, too far ahead or malformed", () => {
+    const reassembly = new Reassembly();
+    add(reassembly, fragment(MESSAGE, 0, 100));
+    const other = { ...MESSAGE, type: 2 };
+    expect(add(reassembly, fragment(other, 100, 200))).toEqual(["dtls-unexpected"]);
+    expect(add(reassembly, fragment(message(0, 201), 100, 201))).toEqual(["dtls-unexpected"]);
+    expect(add(reassembly, fragment(message(1, MAX_MESSAGE_BYTES + 1), 0, 1))).toEqual(["dtls-too-large"]);
+    expect(add(reassembly, encodeWhole(message(8, 1)))).toEqual(["dtls-unexpected"]);
+    expect(add(reassembly, encodeWhole(message(65_535, 1)))).toEqual(["dtls-unexpected"]);
+    const pastEnd = fragment(MESSAGE, 0, 100);
+    pastEnd[8] = 101; // offset 101 + 100 bytes > 200
+    expect(add(reassembly, pastEnd)).toEqual(["dtls-malformed"]);
+  });
+
+  it("holds a bounded number of bytes, whatever lengths are claimed", () => {
+    const reassembly = new Reassembly();
+    const results = [0, 1, 2, 3, 4, 5].flatMap((sequence) =>
+      add(reassembly, fragment(message(sequence, MAX_MESSAGE_BYTES), 0, 1)),
+    );
+    expect(results).toEqual(Array(4).fill("dtls-reassembly-limit"));
+  });
+
+  it("reports a fragment that is cut off at any byte, and never throws", () => {
+    const whole = encodeWhole(MESSAGE);
+    for (let length = 1; length < whole.length; length++) {
+      const reassembly = new Reassembly();
+      expect(add(reassembly, whole.subarray(0, length)), `length ${length}`).toEqual(["dtls-malformed"]);
+      expect(reassembly.take()).toBeUndefined();
+    }
+  });
+
+  it("survives each header field at 0, 1, 2, 3 and its largest value", () => {
+    const fields = [
+      [0, 1],
+      [1, 3],
+      [4, 2],
+      [6, 3],
+      [9, 3],
+    ];
+    for (const [at, size] of fields) {
+      for (const value of [0, 1, 2, 3, 2 ** (8 * size) - 1]) {
+        const content = encodeWhole(MESSAGE);
+        for (let i = 0; i < size; i++) content[at + i] = (value / 2 ** (8 * (size - 1 - i))) & 0xff;
+        const reassembly = new Reassembly();
+        add(reassembly, content);
+        reassembly.take();
+      }
+    }
+  });
+});
