@@ -28,11 +28,38 @@ export interface EchoOptions {
   timeoutMs?: number;
 }
 
+export interface FlowOptions {
+  /** Index of the channel, default 0. */
+  channel?: number;
+  /** Messages in all. */
+  count: number;
+  hz: number;
+  /** Length of each message; its first four bytes are its number. */
+  bytes: number;
+}
+
+export interface FlowReport {
+  distinct: number;
+  duplicates: number;
+  longestGapMs: number;
+}
+
+/** Bulk data: message `n` holds the 32-bit little-endian numbers n·words … (n+1)·words − 1. */
+export interface BulkOptions {
+  channel: number;
+  messages: number;
+  words: number;
+}
+
 interface Harness {
   connect(options: ConnectOptions): Promise<number>;
   echo(id: number, messages: Message[], options: EchoOptions): Promise<Message[]>;
   trySend(id: number, bytes: number, channel: number): string | null;
   logged(id: number, prefix: string, timeoutMs: number): Promise<string[]>;
+  sendFlow(id: number, options: FlowOptions): Promise<number>;
+  flowReport(id: number, channel: number): FlowReport;
+  sendBulk(id: number, options: BulkOptions): Promise<void>;
+  receiveBulk(id: number, options: BulkOptions & { timeoutMs: number }): Promise<number | null>;
   log(id: number): string[];
   closeChannel(id: number, index: number): void;
   closePeer(id: number): void;
@@ -71,6 +98,25 @@ export class PeerInPage {
   /** Waits for a line of the page's event log that starts so: `close data`, `connection failed`. */
   logged(prefix: string, timeoutMs = 30_000): Promise<string[]> {
     return call(this.page, "logged", this.#id, prefix, timeoutMs);
+  }
+
+  /** Sends numbered messages at a steady rate; resolves with how many were sent. */
+  sendFlow(options: FlowOptions): Promise<number> {
+    return call(this.page, "sendFlow", this.#id, options);
+  }
+
+  /** What arrived so far of numbered messages. */
+  flowReport(channel = 0): Promise<FlowReport> {
+    return call(this.page, "flowReport", this.#id, channel);
+  }
+
+  sendBulk(options: BulkOptions): Promise<void> {
+    return call(this.page, "sendBulk", this.#id, options);
+  }
+
+  /** Resolves with null where all messages arrived as sent and in order, else with the index of the first that did not. */
+  receiveBulk(options: BulkOptions, timeoutMs: number): Promise<number | null> {
+    return call(this.page, "receiveBulk", this.#id, { ...options, timeoutMs });
   }
 
   log(): Promise<string[]> {

@@ -6,6 +6,9 @@ import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { randomLoss } from "../sim/loss.ts";
 import { Random } from "../sim/random.ts";
 
+/** So that bursts wait instead of being lost uncounted; the system may give less. */
+const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
+
 export interface ProxyConditions {
   /** Share of datagrams lost, 0 … 1, in each direction. Default 0. */
   loss?: number;
@@ -138,8 +141,8 @@ export class UdpProxy {
   #upstreamOf(clientPort: number): Socket {
     const known = this.#upstream.get(clientPort);
     if (known !== undefined) return known;
-    const socket = createSocket("udp4");
     // Sending binds it to a free port.
+    const socket = createSocket({ type: "udp4", recvBufferSize: RECEIVE_BUFFER_BYTES });
     socket.on("message", (datagram) => {
       this.#toClient.pass(datagram.length, this.#conditions, this.countedBytes, () => {
         this.tap(datagram, this.port, clientPort);
@@ -153,7 +156,7 @@ export class UdpProxy {
 }
 
 async function bind(): Promise<Socket> {
-  const socket = createSocket("udp4");
+  const socket = createSocket({ type: "udp4", recvBufferSize: RECEIVE_BUFFER_BYTES });
   await new Promise<void>((resolve, reject) => socket.once("error", reject).bind(0, "127.0.0.1", resolve));
   // The browser that went away makes the system report unreachable ports.
   socket.on("error", () => {});

@@ -16,7 +16,7 @@ async function connect(options = {}) {
     timeoutMs = 30_000,
   } = options;
   const peer = new RTCPeerConnection();
-  const connection = { peer, channels: [], received: [], log: [], wake: new Set() };
+  const connection = { peer, channels: [], received: [], counts: [], log: [], wake: new Set() };
   const id = nextId++;
   connections.set(id, connection);
   peer.onconnectionstatechange = () => note(connection, `connection ${peer.connectionState}`);
@@ -40,11 +40,13 @@ async function connect(options = {}) {
 function watch(connection, channel) {
   channel.binaryType = "arraybuffer";
   const index = connection.channels.push(channel) - 1;
+  connection.counts[index] = 0;
   channel.onopen = () => note(connection, `open ${channel.label}`);
   channel.onclose = () => note(connection, `close ${channel.label}`);
   channel.onerror = (event) => note(connection, `error ${channel.label} ${event.error?.message ?? ""}`);
   channel.onmessage = ({ data }) => {
     connection.received.push({ channel: index, data, at: performance.now() });
+    connection.counts[index]++;
     wake(connection);
   };
 }
@@ -80,6 +82,70 @@ async function logged(id, prefix, timeoutMs = 30_000) {
   return connection.log;
 }
 
+/**
+ * Sends `count` numbered messages of `bytes` bytes at `hz`, catching up where a timer came late. Echoes or the server's own
+ * numbered messages are counted by `flowReport`.
+ */
+function sendFlow(id, { channel = 0, count, hz, bytes }) {
+  const { channels } = connections.get(id);
+  const started = performance.now();
+  let next = 0;
+  return new Promise((resolve) => {
+    const timer = setInterval(() => {
+      const due = Math.min(count, Math.floor(((performance.now() - started) * hz) / 1000) + 1);
+      while (next < due && channels[channel].readyState === "open") {
+        channels[channel].send(numbered(next++, bytes));
+      }
+      if (next < count && channels[channel].readyState === "open") return;
+      clearInterval(timer);
+      resolve(next);
+    }, 1000 / hz);
+  });
+}
+
+function numbered(number, bytes) {
+  const message = new DataView(new ArrayBuffer(bytes));
+  message.setUint32(0, number);
+  return message;
+}
+
+/** How many distinct numbers arrived on a channel, how many twice, and the times (ms) between neighbours at the most. */
+function flowReport(id, channel = 0) {
+  const arrived = connections
+    .get(id)
+    .received.filter((entry) => entry.channel === channel && typeof entry.data !== "string");
+  const numbers = arrived.map(({ data }) => new DataView(data).getUint32(0));
+  const gaps = arrived.slice(1).map(({ at }, index) => at - arrived[index].at);
+  const distinct = new Set(numbers).size;
+  return { distinct, duplicates: numbers.length - distinct, longestGapMs: Math.max(0, ...gaps) };
+}
+
+/** Bulk data: message `n` of `words` 32-bit words holds the numbers n·words … (n+1)·words − 1. */
+const HIGH_WATER_BYTES = 1_048_576;
+
+async function sendBulk(id, { channel, messages, words }) {
+  const { channels } = connections.get(id);
+  const to = channels[channel];
+  to.bufferedAmountLowThreshold = HIGH_WATER_BYTES / 2;
+  for (let n = 0; n < messages; n++) {
+    if (to.bufferedAmount > HIGH_WATER_BYTES)
+      await new Promise((resolve) => to.addEventListener("bufferedamountlow", resolve, { once: true }));
+    to.send(Uint32Array.from({ length: words }, (_, i) => n * words + i));
+  }
+}
+
+/** Waits for `messages` bulk messages on a channel; resolves with the index of the first that is not as sent, or null. */
+async function receiveBulk(id, { channel, messages, words, timeoutMs }) {
+  const connection = connections.get(id);
+  const arrived = () => connection.received.filter((entry) => entry.channel === channel);
+  await until(connection, timeoutMs, () => connection.counts[channel] >= messages, `${messages} bulk messages`);
+  const wrong = arrived().findIndex(({ data }, n) => {
+    const numbers = new Uint32Array(data);
+    return numbers.length !== words || !numbers.every((number, i) => number === n * words + i);
+  });
+  return wrong < 0 && arrived().length === messages ? null : wrong;
+}
+
 function note(connection, line) {
   connection.log.push(line);
   wake(connection);
@@ -111,6 +177,10 @@ window.harness = {
   echo,
   trySend,
   logged,
+  sendFlow,
+  flowReport,
+  sendBulk,
+  receiveBulk,
   log: (id) => connections.get(id).log,
   maxMessageSize: (id) => connections.get(id).peer.sctp.maxMessageSize,
   serverUfrag: (id) => /a=ice-ufrag:(\S+)/.exec(connections.get(id).peer.remoteDescription.sdp)[1],

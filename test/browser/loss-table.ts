@@ -1,0 +1,122 @@
+/**
+ * `npm run loss:browsers`: link loss in, message loss out, with real browsers through a proxy that loses and delays. For each
+ * browser and loss rate one page sends to the server and the server to the page, at once.
+ *
+ *   --seconds 20   length of each flow      --seed TEXT   of the losses
+ */
+import { parseArgs } from "node:util";
+import { BROWSERS, type BrowserName, launchBrowser } from "../support/browsers.ts";
+import { startEchoServer } from "../support/echo-server.ts";
+import { FlowReceiver, sendFlow } from "../support/flow.ts";
+import { PeerInPage } from "../support/harness.ts";
+import { type ProxyCounters, UdpProxy } from "../support/proxy.ts";
+
+const LOSSES = [0.02, 0.05];
+const ONE_WAY_DELAY_MS = 50;
+const HZ = 60;
+/** Larger than any datagram that carries no message once the channel is open: the proxy tells them apart by this. */
+const MESSAGE_BYTES = 200;
+/** Message loss may be this many times the loss of the datagrams that carry messages. */
+const BOUND = 1.3;
+/** For what is still on its way when the last message was sent: a multiple of the round trip. */
+const SETTLE_MS = 2_000;
+
+export interface Row {
+  browser: BrowserName;
+  direction: "page → server" | "server → page";
+  nominalLoss: number;
+  sent: number;
+  lost: number;
+  duplicates: number;
+  /** Datagrams that carried messages, and how many of them the proxy lost. */
+  datagrams: number;
+  datagramsLost: number;
+}
+
+export async function main(args: string[]): Promise<number> {
+  const { values } = parseArgs({
+    args,
+    options: { seconds: { type: "string", default: "20" }, seed: { type: "string", default: "loss" } },
+  });
+  const seconds = Number(values.seconds);
+  console.log(
+    `RTT ${2 * ONE_WAY_DELAY_MS} ms, ${HZ} Hz both ways, ${MESSAGE_BYTES} B, ${seconds} s; seed "${values.seed}"\n`,
+  );
+  console.log("| browser | direction | link loss | messages | datagrams lost | messages lost | ratio | twice |");
+  console.log("|---|---|---|---|---|---|---|---|");
+  let failed = false;
+  for (const loss of LOSSES) {
+    const measured = await Promise.all(BROWSERS.map((name) => measure(name, loss, seconds, values.seed)));
+    for (const row of measured.flat()) {
+      console.log(format(row));
+      failed ||= !isWithinBound(row);
+    }
+  }
+  console.log(
+    failed ? `\nsome rows lost more than ${BOUND} × the link's loss` : `\nall within ${BOUND} × the link's loss`,
+  );
+  return failed ? 1 : 0;
+}
+
+export function isWithinBound({ sent, lost, duplicates, datagrams, datagramsLost }: Row): boolean {
+  return sent > 0 && duplicates === 0 && lost / sent <= (BOUND * datagramsLost) / datagrams;
+}
+
+/** One flow each way between one page and the server. */
+export async function measure(browser: BrowserName, loss: number, seconds: number, seed: string): Promise<Row[]> {
+  const proxy = await UdpProxy.start({ loss, delayMs: ONE_WAY_DELAY_MS, seed: `${seed} ${browser} ${loss}` });
+  proxy.countedBytes = MESSAGE_BYTES;
+  const received = new FlowReceiver();
+  const echo = await startEchoServer({
+    publicAddresses: [`127.0.0.1:${proxy.port}`],
+    onMessage: ({ data }) => received.add(data as Uint8Array),
+  });
+  proxy.serverPort = echo.server.localAddress.port;
+  const running = await launchBrowser(browser);
+  try {
+    const peer = await PeerInPage.connect(await running.open(echo.site.url), { timeoutMs: 60_000 });
+    const connection = await echo.opened.waitFor(10_000, "the server sees the connection", () => true);
+    const before = { up: { ...proxy.toServer }, down: { ...proxy.toClient } };
+    const flow = { count: seconds * HZ, hz: HZ, bytes: MESSAGE_BYTES };
+    const [sentUp, sentDown] = await Promise.all([peer.sendFlow(flow), sendFlow(connection, flow)]);
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+    const down = await peer.flowReport();
+    const common = { browser, nominalLoss: loss };
+    return [
+      { ...common, direction: "page → server", ...outcome(sentUp, received), ...between(before.up, proxy.toServer) },
+      { ...common, direction: "server → page", ...outcome(sentDown, down), ...between(before.down, proxy.toClient) },
+    ];
+  } finally {
+    await running.close();
+    await echo.close();
+    await proxy.close();
+  }
+}
+
+function outcome(sent: number, { distinct, duplicates }: { distinct: number; duplicates: number }) {
+  return { sent, lost: sent - distinct, duplicates };
+}
+
+function between(before: ProxyCounters, after: ProxyCounters) {
+  return {
+    datagrams: after.countedDatagrams - before.countedDatagrams,
+    datagramsLost: after.countedLost - before.countedLost,
+  };
+}
+
+function format(row: Row): string {
+  const percent = (share: number) => `${(100 * share).toFixed(2)} %`;
+  const link = row.datagramsLost / row.datagrams;
+  const message = row.lost / row.sent;
+  const cells = [
+    row.browser,
+    row.direction,
+    percent(row.nominalLoss),
+    row.sent,
+    `${row.datagramsLost} (${percent(link)})`,
+    `${row.lost} (${percent(message)})`,
+    `${(message / link).toFixed(2)}${isWithinBound(row) ? "" : " ✗"}`,
+    row.duplicates,
+  ];
+  return `| ${cells.join(" | ")} |`;
+}
