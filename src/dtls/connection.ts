@@ -227,6 +227,11 @@ export class DtlsConnection {
     return this.#maxPlaintextBytes;
   }
 
+  /** The same, under the name it has for SCTP: one packet per record (RFC 8261 §5). */
+  get maxPacketBytes(): number {
+    return this.#maxPlaintextBytes;
+  }
+
   /** When {@link handleTimeout} wants to be called, in the clock of `now`; `Infinity` when never. */
   get nextDeadline(): number {
     return this.#timers.next;

@@ -100,9 +100,9 @@ export interface AssociationOptions {
   limits?: AssociationLimits;
   /** `a=sctp-port` of each side (RFC 8841). Default 5000. */
   localPort?: number;
-  peerPort?: number;
+  remotePort?: number;
   /** `a=max-message-size` of the peer, bytes; 0 for no limit (RFC 8841 §6). Default 65,536. */
-  peerMaxMessageBytes?: number;
+  remoteMaxMessageBytes?: number;
   /** How old a COOKIE ECHO may be, ms. Default 60,000 (Valid.Cookie.Life, RFC 9260 §16). */
   cookieLifetimeMs?: number;
   /** Default {@link DEFAULT_RTO}. */
@@ -164,15 +164,16 @@ export class Association {
   #closed = false;
   readonly #pendingEvents: Event[] = [];
   #dispatching = false;
+  #now = 0;
 
   constructor(options: AssociationOptions, datapath: Datapath, transport: PacketTransport, events: AssociationEvents) {
     const { random, drops, limits = DEFAULT_ASSOCIATION_LIMITS, rto = DEFAULT_RTO } = options;
-    const { localPort = DEFAULT_PORT, peerPort = DEFAULT_PORT } = options;
+    const { localPort = DEFAULT_PORT, remotePort = DEFAULT_PORT } = options;
     this.#datapath = datapath;
     this.#events = events;
     this.#drops = drops;
     this.#limits = limits;
-    this.#ports = ((peerPort << 16) | localPort) >>> 0;
+    this.#ports = ((remotePort << 16) | localPort) >>> 0;
     this.#maxRetransmissions = options.maxRetransmissions ?? 10;
     this.#local = {
       initiateTag: options.initiateTag ?? randomTag(random),
@@ -182,10 +183,10 @@ export class Association {
       initialTsn: tsn(options.initialTsn ?? randomTag(random)),
     };
     this.#outboundStreams = limits.maxStreams;
-    const { peerMaxMessageBytes = DEFAULT_PEER_MESSAGE_BYTES } = options;
+    const { remoteMaxMessageBytes = DEFAULT_PEER_MESSAGE_BYTES } = options;
     this.maxMessageBytes =
-      peerMaxMessageBytes === 0 ? limits.maxMessageBytes : Math.min(limits.maxMessageBytes, peerMaxMessageBytes);
-    this.#assembler = new PacketAssembler(datapath, transport, this.#sackSource(), localPort, peerPort);
+      remoteMaxMessageBytes === 0 ? limits.maxMessageBytes : Math.min(limits.maxMessageBytes, remoteMaxMessageBytes);
+    this.#assembler = new PacketAssembler(datapath, transport, this.#sackSource(), localPort, remotePort);
     this.#rto = new RetransmissionTimeout(rto);
     this.#transmitter = new Transmitter(
       {
@@ -224,6 +225,11 @@ export class Association {
   get state(): "idle" | "cookie-wait" | "cookie-echoed" | "established" | "shutting-down" | "closed" {
     if (this.#closed) return "closed";
     return this.#shutdown.isActive ? "shutting-down" : this.#handshake.state;
+  }
+
+  /** `now` of the call that is under way, for listeners that call back; else of the last one. */
+  get now(): number {
+    return this.#now;
   }
 
   /** Streams we may send on: 0 … n − 1. */
@@ -288,6 +294,7 @@ export class Association {
     const length = remoteInit.length >= CHUNK_HEADER_BYTES ? (remoteInit[2] << 8) | remoteInit[3] : 0;
     if (this.#closed || remoteInit[0] !== INIT || length < CHUNK_HEADER_BYTES || length > remoteInit.length)
       return false;
+    this.#now = now;
     const init = parseInit(remoteInit.subarray(CHUNK_HEADER_BYTES, length));
     if (init === undefined || !this.#handshake.establish(now, init)) return false;
     this.#dispatch();
@@ -311,6 +318,7 @@ export class Association {
 
   /** One decrypted SCTP packet; borrowed. Parsed in place where it lies in the datapath's memory already. */
   handlePacket(now: number, packet: Uint8Array): void {
+    this.#now = now;
     const drop = this.#handle(now, packet);
     if (drop !== undefined) this.#drops.count(drop);
     this.#dispatch();
@@ -329,6 +337,7 @@ export class Association {
 
   /** Closes our direction of these streams (RFC 6525) once what was sent on them before is on its way. */
   resetStreams(now: number, streamIds: readonly number[]): void {
+    this.#now = now;
     if (this.#closed || this.#reset === undefined) return;
     if (this.#handshake.peer?.reconfig === true) {
       this.#reset.request(streamIds);
@@ -354,6 +363,7 @@ export class Association {
   /** Ends the association with an ABORT, at once. */
   abort(now: number, reason = "closed"): void {
     if (this.#closed) return;
+    this.#now = now;
     this.#abortWith(now, userAbort(reason));
     this.#close("local-abort");
     this.#dispatch();
@@ -362,6 +372,7 @@ export class Association {
   /** Does what is due at `now`, and flushes. */
   handleTimeout(now: number): void {
     if (this.#closed) return;
+    this.#now = now;
     if (this.#handshake.deadline <= now) this.#handshake.timeout(now);
     if (this.#receiver !== undefined && this.#receiver.sackDeadline <= now) this.#receiver.sackNow();
     if (this.#transmitter.deadline <= now && this.#countError()) this.#transmitter.timeout(now);

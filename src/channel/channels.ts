@@ -1,0 +1,354 @@
+import type { AssociationLimits } from "../options.ts";
+import type { Association, AssociationCloseReason, AssociationEvents, SendResult } from "../sctp/association.ts";
+import type { OutgoingMessage } from "../sctp/transmit.ts";
+import type { DropCounters } from "../wire/drops.ts";
+import { Channel } from "./channel.ts";
+import {
+  type ChannelParameters,
+  decodeText,
+  encodeText,
+  MAX_NAME_BYTES,
+  PPID_BINARY,
+  PPID_BINARY_EMPTY,
+  PPID_DCEP,
+  PPID_STRING,
+  PPID_STRING_EMPTY,
+  parseDcep,
+  writeAck,
+  writeOpen,
+} from "./dcep.ts";
+
+/** How to open a channel; the names and meanings of `RTCDataChannelInit`. */
+export interface ChannelOptions {
+  /** Default false: messages are delivered as they arrive. */
+  ordered?: boolean;
+  /** Default 0 where `maxPacketLifeTime` is not given: fire and forget. `null`: reliable. */
+  maxRetransmits?: number | null;
+  /** ms. Default `null`. Not together with `maxRetransmits`. */
+  maxPacketLifeTime?: number | null;
+  /** Subprotocol, at most 1,024 bytes of UTF-8. Default empty. */
+  protocol?: string;
+  /** Both sides open the channel with the same `id`, and nothing is announced. Default false. */
+  negotiated?: boolean;
+  /** Stream number. Default: the lowest free one of our parity. */
+  id?: number;
+  /** Default 256 (normal). */
+  priority?: number;
+}
+
+export interface ChannelsOptions {
+  /** Our DTLS role: the client opens channels with even numbers, the server with odd ones (RFC 8832 §6). */
+  role: "client" | "server";
+  limits: AssociationLimits;
+  drops: DropCounters;
+  /** Channels at once. Default: `limits.maxStreams`. */
+  maxChannels?: number;
+  /**
+   * What to make of messages on a stream that nobody has opened, as a page sends them on a `negotiated: true` channel:
+   * a channel with this treatment for our own messages. Default: none, they are dropped and counted.
+   */
+  acceptUnannounced?: ChannelOptions | undefined;
+}
+
+/** What comes out. Called synchronously from within the association. */
+export interface ChannelEvents {
+  /** SCTP is up. */
+  associationEstablished(): void;
+  associationClosed(reason: AssociationCloseReason): void;
+  channelOpened(channel: Channel): void;
+  /** Text as a string, all else as bytes (an own copy). */
+  channelMessage(channel: Channel, data: Uint8Array | string): void;
+  channelClosed(channel: Channel): void;
+}
+
+const DEFAULT_PRIORITY = 256;
+/** §6.5 of RFC 8831 leaves 65,535 out. */
+const MAX_STREAM_ID = 65_534;
+
+/**
+ * The data channels of one association (RFC 8831, RFC 8832): opening by either side, messages, closing by stream reset.
+ *
+ * @example
+ * const channels = new Channels({ role: "server", limits, drops }, events);
+ * const association = new Association(options, datapath, transport, channels);
+ * channels.attach(association);
+ * channels.send(now, channel, "hello");
+ */
+export class Channels implements AssociationEvents {
+  readonly #options: ChannelsOptions;
+  readonly #events: ChannelEvents;
+  readonly #channels = new Map<number, Channel>();
+  readonly #outgoing: OutgoingMessage = { streamId: 0, ppid: 0, data: ZERO };
+  #association: Association | undefined;
+  #first: Channel | undefined;
+
+  constructor(options: ChannelsOptions, events: ChannelEvents) {
+    this.#options = options;
+    this.#events = events;
+  }
+
+  /** The association whose events these are. Call before anything happens on it. */
+  attach(association: Association): void {
+    this.#association = association;
+  }
+
+  /** The open channels, first opened first. */
+  get open(): readonly Channel[] {
+    return [...this.#channels.values()].filter((channel) => channel.state === "open");
+  }
+
+  /** The channel that was opened first, of those that are open. */
+  get first(): Channel | undefined {
+    if (this.#first?.state !== "open") this.#first = this.open[0];
+    return this.#first;
+  }
+
+  /**
+   * Opens a channel. Messages may be sent on it at once.
+   *
+   * @throws TypeError, RangeError for options that contradict each other or are out of range; RangeError where no stream
+   *   is free
+   */
+  create(now: number, label: string, options: ChannelOptions = {}): Channel {
+    const parameters = checkParameters(label, options);
+    const negotiated = options.negotiated === true;
+    if (negotiated && options.id === undefined) throw new TypeError("id must be given for a negotiated channel");
+    const id = this.#takeId(options.id);
+    const established = this.#association?.state === "established";
+    const channel = new Channel(id, parameters, negotiated, negotiated && established ? "open" : "connecting");
+    this.#channels.set(id, channel);
+    if (!negotiated) {
+      channel.awaitsAck = true;
+      this.#sendDcep(now, id, writeOpen(parameters));
+    } else if (established) {
+      this.#events.channelOpened(channel);
+    }
+    return channel;
+  }
+
+  /**
+   * Sends a message as its channel treats them.
+   *
+   * Until the peer has answered our OPEN, messages are ordered whatever the channel says, so that none overtakes it
+   * (RFC 8832 §6).
+   */
+  send(now: number, channel: Channel, data: Uint8Array | string): SendResult {
+    if (this.#association === undefined || channel.state === "closing" || channel.state === "closed") return "closed";
+    const outgoing = this.#outgoing;
+    outgoing.streamId = channel.id;
+    outgoing.ordered = channel.ordered || channel.awaitsAck;
+    outgoing.maxRetransmits = channel.maxRetransmits ?? Number.POSITIVE_INFINITY;
+    outgoing.lifetimeMs = channel.maxPacketLifeTime ?? Number.POSITIVE_INFINITY;
+    if (data.length === 0) {
+      outgoing.ppid = typeof data === "string" ? PPID_STRING_EMPTY : PPID_BINARY_EMPTY;
+      outgoing.data = ZERO;
+    } else {
+      outgoing.ppid = typeof data === "string" ? PPID_STRING : PPID_BINARY;
+      outgoing.data = typeof data === "string" ? encodeText(data) : data;
+    }
+    return this.#association.send(now, outgoing);
+  }
+
+  /** Closes a channel: our direction now, the peer's when it answers (RFC 8831 §6.7). */
+  close(now: number, channel: Channel): void {
+    if (channel.state === "closing" || channel.state === "closed") return;
+    channel.state = "closing";
+    this.#association?.resetStreams(now, [channel.id]);
+  }
+
+  // ——— from the association ———
+
+  established(): void {
+    this.#events.associationEstablished();
+    for (const channel of [...this.#channels.values()]) {
+      if (channel.negotiated && channel.state === "connecting") this.#opened(channel);
+    }
+  }
+
+  message(streamId: number, ppid: number, data: Uint8Array): void {
+    if (ppid === PPID_DCEP) {
+      this.#handleDcep(streamId, data);
+      return;
+    }
+    const text = ppid === PPID_STRING || ppid === PPID_STRING_EMPTY;
+    if (!text && ppid !== PPID_BINARY && ppid !== PPID_BINARY_EMPTY) {
+      this.#options.drops.count("message-unknown-ppid");
+      return;
+    }
+    const channel = this.#channels.get(streamId) ?? this.#acceptUnannounced(streamId);
+    if (channel === undefined) {
+      this.#options.drops.count("message-unknown-channel");
+      return;
+    }
+    // RFC 8832 §6: any message on the channel says as much as the ACK.
+    if (channel.awaitsAck) this.#acknowledged(channel);
+    if (ppid === PPID_BINARY) this.#events.channelMessage(channel, data);
+    else if (ppid === PPID_STRING) {
+      const string = decodeText(data);
+      if (string === undefined) this.#options.drops.count("message-invalid-text");
+      else this.#events.channelMessage(channel, string);
+    } else this.#events.channelMessage(channel, text ? "" : new Uint8Array(0));
+  }
+
+  incomingStreamsReset(streamIds: readonly number[]): void {
+    const ids = streamIds.length === 0 ? [...this.#channels.keys()] : streamIds;
+    const answer: number[] = [];
+    for (const id of ids) {
+      const channel = this.#channels.get(id);
+      if (channel === undefined || channel.incomingClosed) continue;
+      channel.incomingClosed = true;
+      if (channel.state !== "closing") answer.push(id);
+      channel.state = "closing";
+      this.#finish(channel);
+    }
+    // RFC 8831 §6.7: "if … the peer … resets its outgoing stream, the … endpoint SHOULD also reset the corresponding one".
+    if (answer.length > 0) this.#association?.resetStreams(this.#now, answer);
+  }
+
+  outgoingStreamsReset(streamIds: readonly number[]): void {
+    for (const id of streamIds) {
+      const channel = this.#channels.get(id);
+      if (channel === undefined) continue;
+      channel.outgoingClosed = true;
+      this.#finish(channel);
+    }
+  }
+
+  closed(reason: AssociationCloseReason): void {
+    for (const channel of [...this.#channels.values()]) this.#closed(channel);
+    this.#events.associationClosed(reason);
+  }
+
+  #handleDcep(streamId: number, data: Uint8Array): void {
+    // The peer waits for the answer, or for our SACK of its ACK: not for a delayed one.
+    this.#association?.acknowledgeNow();
+    const message = parseDcep(data);
+    const channel = this.#channels.get(streamId);
+    if (message === undefined) {
+      this.#options.drops.count("dcep-malformed");
+      if (channel === undefined) this.#refuse(streamId);
+    } else if (message.kind === "ack") {
+      if (channel?.awaitsAck === true) this.#acknowledged(channel);
+      else this.#options.drops.count("dcep-unexpected");
+    } else if (channel !== undefined) {
+      this.#options.drops.count("dcep-unexpected");
+    } else {
+      this.#accept(streamId, message.channel);
+    }
+  }
+
+  #accept(streamId: number, parameters: ChannelParameters): void {
+    const { role, drops, limits, maxChannels = limits.maxStreams } = this.#options;
+    // RFC 8832 §6: the peer opens streams of its own parity; otherwise both could open the same.
+    if (streamId % 2 !== (role === "server" ? 0 : 1)) {
+      drops.count("dcep-unexpected");
+      this.#refuse(streamId);
+      return;
+    }
+    const { label, protocol } = parameters;
+    const isTooLong = label.length > MAX_NAME_BYTES || protocol.length > MAX_NAME_BYTES;
+    if (this.#channels.size >= maxChannels || isTooLong || streamId >= this.#outboundStreams()) {
+      drops.count("channel-limit");
+      this.#refuse(streamId);
+      return;
+    }
+    const channel = new Channel(streamId, parameters, false, "connecting");
+    this.#channels.set(streamId, channel);
+    this.#sendDcep(this.#now, streamId, writeAck());
+    this.#opened(channel);
+  }
+
+  /** RFC 8832 §6: a channel that can not be had is closed, by a reset of our stream. */
+  #refuse(streamId: number): void {
+    if (streamId < this.#outboundStreams()) this.#association?.resetStreams(this.#now, [streamId]);
+  }
+
+  #acceptUnannounced(streamId: number): Channel | undefined {
+    const { acceptUnannounced, limits, maxChannels = limits.maxStreams } = this.#options;
+    if (acceptUnannounced === undefined || streamId >= this.#outboundStreams()) return undefined;
+    if (this.#channels.size >= maxChannels) {
+      this.#options.drops.count("channel-limit");
+      return undefined;
+    }
+    const channel = new Channel(streamId, checkParameters("", acceptUnannounced), true, "connecting");
+    this.#channels.set(streamId, channel);
+    this.#opened(channel);
+    return channel;
+  }
+
+  #acknowledged(channel: Channel): void {
+    channel.awaitsAck = false;
+    if (channel.state === "connecting") this.#opened(channel);
+  }
+
+  #opened(channel: Channel): void {
+    channel.state = "open";
+    this.#events.channelOpened(channel);
+  }
+
+  #finish(channel: Channel): void {
+    if (channel.incomingClosed && channel.outgoingClosed) this.#closed(channel);
+  }
+
+  #closed(channel: Channel): void {
+    this.#channels.delete(channel.id);
+    channel.state = "closed";
+    this.#events.channelClosed(channel);
+  }
+
+  #sendDcep(now: number, streamId: number, data: Uint8Array): void {
+    // RFC 8832 §6: DCEP messages "MUST be sent using ordered delivery and reliable transmission".
+    this.#association?.send(now, { streamId, ppid: PPID_DCEP, data, ordered: true, exempt: true });
+  }
+
+  #takeId(wanted: number | undefined): number {
+    const end = this.#outboundStreams();
+    if (wanted !== undefined) {
+      if (!(Number.isInteger(wanted) && wanted >= 0 && wanted < end)) {
+        throw new RangeError(`id must be an integer from 0 to ${end - 1}, not ${wanted}`);
+      }
+      if (this.#channels.has(wanted)) throw new RangeError(`id ${wanted} is in use`);
+      return wanted;
+    }
+    for (let id = this.#options.role === "client" ? 0 : 1; id < end; id += 2) if (!this.#channels.has(id)) return id;
+    throw new RangeError(`all ${end} streams are in use (maxStreams)`);
+  }
+
+  /** The time of the call into the association that events come from. */
+  get #now(): number {
+    return this.#association?.now ?? 0;
+  }
+
+  #outboundStreams(): number {
+    return Math.min(MAX_STREAM_ID + 1, this.#association?.outboundStreams ?? this.#options.limits.maxStreams);
+  }
+}
+
+const ZERO = new Uint8Array(1);
+
+function checkParameters(label: string, options: ChannelOptions): ChannelParameters {
+  const { protocol = "", ordered = false, maxPacketLifeTime = null, priority = DEFAULT_PRIORITY } = options;
+  const { maxRetransmits = maxPacketLifeTime === null ? 0 : null } = options;
+  checkName("label", label);
+  checkName("protocol", protocol);
+  if (maxRetransmits !== null && maxPacketLifeTime !== null) {
+    throw new TypeError("maxRetransmits and maxPacketLifeTime must not be given together");
+  }
+  checkInteger("maxRetransmits", maxRetransmits ?? 0, 0xffff_ffff);
+  checkInteger("maxPacketLifeTime", maxPacketLifeTime ?? 0, 0xffff_ffff);
+  checkInteger("priority", priority, 0xffff);
+  return { label, protocol, ordered, maxRetransmits, maxPacketLifeTime, priority };
+}
+
+function checkName(name: string, value: string): void {
+  if (typeof value !== "string") throw new TypeError(`${name} must be a string`);
+  if (encodeText(value).length > MAX_NAME_BYTES) {
+    throw new RangeError(`${name} must have at most ${MAX_NAME_BYTES} bytes of UTF-8`);
+  }
+}
+
+function checkInteger(name: string, value: number, limit: number): void {
+  if (!(Number.isInteger(value) && value >= 0 && value <= limit)) {
+    throw new RangeError(`${name} must be an integer from 0 to ${limit}, not ${value}`);
+  }
+}
