@@ -7,7 +7,7 @@ import { Certificate } from "./dtls/certificate.ts";
 import type { CloseReason } from "./errors.ts";
 import { callUserCode, Emitter } from "./events.ts";
 import { ReceiveQueue } from "./receive-queue.ts";
-import { interfaceAddresses, openUdp, sslKeyLog } from "./runtime/node.ts";
+import { interfaceAddresses, openUdp, sslKeyLog } from "./runtime/index.ts";
 import type { UdpSocket } from "./runtime/udp.ts";
 import {
   checkListenOptions,
@@ -116,7 +116,10 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
     this.localAddress = socket.localAddress;
     this.publicAddresses = announcedAddresses(options.publicAddresses, socket.localAddress);
     const keyLog = options.keyLog ?? sslKeyLog();
-    this.#endpoint = new Endpoint({ certificate, limits, random: randomBytes, keyLog }, this);
+    this.#endpoint = new Endpoint(
+      { certificate, limits, random: randomBytes, keyLog, negotiatedChannels: options.negotiatedChannels },
+      this,
+    );
     this.#shell = new Shell(this.#endpoint, socket, () => this.#drainEvents());
     this.#queue = new ReceiveQueue("the server", limits.maxReceiveQueueMessages, limits.maxReceiveQueueBytes, () =>
       this.#endpoint.drops.count("receive-queue-full"),
@@ -220,6 +223,12 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
   channelOpened(core: CoreConnection, channel: Channel): void {
     const connection = this.#connections.get(core);
     if (connection !== undefined) this.#pendingEvents.push(() => connection.emitChannel(channel));
+  }
+
+  /** @internal */
+  channelClosed(core: CoreConnection, channel: Channel): void {
+    const connection = this.#connections.get(core);
+    if (connection !== undefined) this.#pendingEvents.push(() => connection.emitChannelClose(channel));
   }
 
   /** @internal */

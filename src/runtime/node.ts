@@ -62,10 +62,15 @@ class NodeUdpSocket implements UdpSocket {
 
   send(datagram: Uint8Array, to: SocketAddress): void {
     if (this.#closed !== undefined) return;
+    if (to.port === 0) {
+      // A sender may pretend to have port 0, and dgram throws for it.
+      this.sendErrors++;
+      return;
+    }
     const address = this.#mapped && !isIpv6(to.address) ? `::ffff:${to.address}` : to.address;
     // The system takes a datagram at once unless its buffer is full. Only then does libuv keep a reference to the bytes, and
-    // only then are they copied: what we were given is scratch memory.
-    const busy = this.#socket.getSendQueueCount() > 0;
+    // only then are they copied: what we were given is scratch memory. Deno's dgram cannot tell.
+    const busy = this.#socket.getSendQueueCount === undefined || this.#socket.getSendQueueCount() > 0;
     this.#socket.send(busy ? datagram.slice() : datagram, to.port, address, this.#onSent);
   }
 
@@ -81,9 +86,13 @@ class NodeUdpSocket implements UdpSocket {
 
 function bind(socket: Socket, { address, port }: UdpOptions): Promise<void> {
   return new Promise((resolve, reject) => {
-    socket.once("error", reject);
+    const fail = (error: Error) => {
+      socket.close();
+      reject(error);
+    };
+    socket.once("error", fail);
     socket.bind(port, address, () => {
-      socket.off("error", reject);
+      socket.off("error", fail);
       resolve();
     });
   });
