@@ -3,7 +3,10 @@ import type { Channel, Connection } from "../../src/index.ts";
 import type { BulkOptions, FlowOptions } from "./harness.ts";
 
 /** Sends numbered messages at a steady rate, catching up where a timer came late; resolves with how many were taken. */
-export function sendFlow(connection: Connection, { count, hz, bytes }: Omit<FlowOptions, "channel">): Promise<number> {
+export function sendFlow(
+  connection: Connection,
+  { count, hz, bytes }: Omit<FlowOptions, "channel" | "first">,
+): Promise<number> {
   const started = performance.now();
   let next = 0;
   let taken = 0;

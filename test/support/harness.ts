@@ -14,6 +14,8 @@ export interface ChannelInit {
 }
 
 export interface ConnectOptions {
+  /** Where the offer is posted. Default `/new_rtc_session` of the page's own site. */
+  url?: string;
   /** Default: one unreliable, unordered channel "data". */
   channels?: ChannelInit[];
   /** Put into the answer in place of the server's own: `sha-256 AA:BB:…`. */
@@ -31,6 +33,8 @@ export interface EchoOptions {
 export interface FlowOptions {
   /** Index of the channel, default 0. */
   channel?: number;
+  /** The first number, default 0. */
+  first?: number;
   /** Messages in all. */
   count: number;
   hz: number;
@@ -41,7 +45,9 @@ export interface FlowOptions {
 export interface FlowReport {
   distinct: number;
   duplicates: number;
-  longestGapMs: number;
+  /** Of the round trips, where the other end echoes. */
+  medianMs: number;
+  p99Ms: number;
 }
 
 /** Bulk data: message `n` holds the 32-bit little-endian numbers n·words … (n+1)·words − 1. */
@@ -58,6 +64,7 @@ interface Harness {
   logged(id: number, prefix: string, timeoutMs: number): Promise<string[]>;
   sendFlow(id: number, options: FlowOptions): Promise<number>;
   flowReport(id: number, channel: number): FlowReport;
+  forgetReceived(id: number): void;
   sendBulk(id: number, options: BulkOptions): Promise<void>;
   receiveBulk(id: number, options: BulkOptions & { timeoutMs: number }): Promise<number | null>;
   log(id: number): string[];
@@ -108,6 +115,11 @@ export class PeerInPage {
   /** What arrived so far of numbered messages. */
   flowReport(channel = 0): Promise<FlowReport> {
     return call(this.page, "flowReport", this.#id, channel);
+  }
+
+  /** Starts the counts of `flowReport` anew. */
+  forgetReceived(): Promise<void> {
+    return call(this.page, "forgetReceived", this.#id);
   }
 
   sendBulk(options: BulkOptions): Promise<void> {

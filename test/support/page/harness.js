@@ -16,7 +16,7 @@ async function connect(options = {}) {
     timeoutMs = 30_000,
   } = options;
   const peer = new RTCPeerConnection();
-  const connection = { peer, channels: [], received: [], counts: [], log: [], wake: new Set() };
+  const connection = { peer, channels: [], received: [], sentAt: [], counts: [], log: [], wake: new Set() };
   const id = nextId++;
   connections.set(id, connection);
   peer.onconnectionstatechange = () => note(connection, `connection ${peer.connectionState}`);
@@ -86,15 +86,16 @@ async function logged(id, prefix, timeoutMs = 30_000) {
  * Sends `count` numbered messages of `bytes` bytes at `hz`, catching up where a timer came late. Echoes or the server's own
  * numbered messages are counted by `flowReport`.
  */
-function sendFlow(id, { channel = 0, count, hz, bytes }) {
-  const { channels } = connections.get(id);
+function sendFlow(id, { channel = 0, first = 0, count, hz, bytes }) {
+  const { channels, sentAt } = connections.get(id);
   const started = performance.now();
   let next = 0;
   return new Promise((resolve) => {
     const timer = setInterval(() => {
       const due = Math.min(count, Math.floor(((performance.now() - started) * hz) / 1000) + 1);
       while (next < due && channels[channel].readyState === "open") {
-        channels[channel].send(numbered(next++, bytes));
+        sentAt[first + next] = performance.now();
+        channels[channel].send(numbered(first + next++, bytes));
       }
       if (next < count && channels[channel].readyState === "open") return;
       clearInterval(timer);
@@ -179,6 +180,7 @@ window.harness = {
   logged,
   sendFlow,
   flowReport,
+  forgetReceived,
   sendBulk,
   receiveBulk,
   log: (id) => connections.get(id).log,
