@@ -1,0 +1,14 @@
+/** The floor: what a bare UDP echo costs, with the same short cut for address look-ups that our own socket has. */
+import { createSocket } from "node:dgram";
+import { serve } from "./child.mjs";
+
+const socket = createSocket({
+  type: "udp4",
+  recvBufferSize: 4_194_304,
+  sendBufferSize: 4_194_304,
+  lookup: (hostname, _options, callback) => callback(null, hostname, 4),
+});
+socket.on("message", (datagram, { port, address }) => socket.send(datagram, port, address, ignore));
+socket.bind(0, "127.0.0.1", () => serve({ address: () => socket.address() }));
+
+function ignore() {}
