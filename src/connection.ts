@@ -1,5 +1,6 @@
 import type { Channel } from "./channel/channel.ts";
-import type { ConnectionState, Connection as CoreConnection } from "./core/connection.ts";
+import type { ChannelOptions } from "./channel/channels.ts";
+import type { ConnectionState, ConnectionStats, Connection as CoreConnection } from "./core/connection.ts";
 import { type CloseReason, SendError, type SendErrorCode } from "./errors.ts";
 import { Emitter } from "./events.ts";
 import type { Shell } from "./shell.ts";
@@ -13,21 +14,13 @@ export interface SendOptions {
   channel?: Channel;
 }
 
-export interface ConnectionStats {
-  readonly state: ConnectionState;
-  /** Milliseconds since the first verified check. */
-  readonly ageMs: number;
-  readonly messagesReceived: number;
-  readonly messagesSent: number;
-  readonly bytesReceived: number;
-  readonly bytesSent: number;
-}
-
 export interface ConnectionEvents {
   /** The connection ended; nothing follows. */
   close: [reason: CloseReason];
   /** The peer opened a further data channel. */
   channel: [channel: Channel];
+  /** A data channel closed; the connection stays. */
+  channelclose: [channel: Channel];
 }
 
 /**
@@ -112,6 +105,25 @@ export class Connection extends Emitter<ConnectionEvents> {
     return this.#core.stats(this.#shell.now());
   }
 
+  /**
+   * Opens a further data channel from this side; its `channel` event follows when the peer has answered, but messages may be
+   * sent on it at once.
+   *
+   * @throws TypeError or RangeError for options that contradict each other or are out of range
+   */
+  createChannel(label: string, options?: ChannelOptions): Channel {
+    const channel = this.#core.createChannel(this.#shell.now(), label, options);
+    if (channel === undefined) throw new SendError("closed");
+    this.#shell.settle();
+    return channel;
+  }
+
+  /** Closes one data channel; the connection stays. */
+  closeChannel(channel: Channel): void {
+    this.#core.closeChannel(this.#shell.now(), channel);
+    this.#shell.settle();
+  }
+
   /** @internal */
   emitClose(reason: CloseReason): void {
     this.emit("close", reason);
@@ -120,6 +132,11 @@ export class Connection extends Emitter<ConnectionEvents> {
   /** @internal */
   emitChannel(channel: Channel): void {
     this.emit("channel", channel);
+  }
+
+  /** @internal */
+  emitChannelClose(channel: Channel): void {
+    this.emit("channelclose", channel);
   }
 
   #send(data: MessageData, options: SendOptions | undefined): SendErrorCode | undefined {
@@ -138,3 +155,5 @@ function messageBytes(data: MessageData): Uint8Array | string {
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   throw new TypeError("data must be a string, an ArrayBuffer or a view of one");
 }
+
+export type { ConnectionStats } from "./core/connection.ts";

@@ -1,3 +1,4 @@
+import type { NegotiatedChannel } from "./core/endpoint.ts";
 import { Certificate } from "./dtls/certificate.ts";
 import {
   type AssociationLimits,
@@ -29,6 +30,8 @@ export interface ListenOptions {
   certificate?: Certificate;
   /** Whose pages may signal: `"*"`, one web origin, a list, or a function of the `Origin` header. Default `"*"`. */
   allowOrigin?: SessionEndpointOptions["allowOrigin"];
+  /** Channels that pages create with `negotiated: true`: open on every connection without a word. Default: none. */
+  negotiatedChannels?: readonly NegotiatedChannel[];
   /**
    * Called for each message, synchronously, instead of the queue behind `recv` and the iterator: the cheapest way to
    * receive. What it throws surfaces as an uncaught error.

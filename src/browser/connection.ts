@@ -118,7 +118,7 @@ export class Connection extends Emitter<ConnectionEvents> {
     this.#end("local");
   }
 
-  stats(): Omit<ConnectionStats, "state"> & { readonly state: Connection["state"] } {
+  stats(): Omit<ConnectionStats, "state" | "dtls" | "sctp"> & { readonly state: Connection["state"] } {
     return { state: this.state, ageMs: this.#link ? performance.now() - this.#opened : 0, ...this.#counts };
   }
 

@@ -1,8 +1,14 @@
 import type { Channel } from "../channel/channel.ts";
-import { type ChannelEvents, Channels } from "../channel/channels.ts";
-import type { DtlsCloseReason, DtlsConnection, DtlsEvents } from "../dtls/connection.ts";
+import { type ChannelEvents, type ChannelOptions, Channels } from "../channel/channels.ts";
+import { sha256 } from "../crypto/platform.ts";
+import { type DtlsCloseReason, DtlsConnection, type DtlsEvents } from "../dtls/connection.ts";
 import type { CloseReason } from "../errors.ts";
-import { Association, type AssociationCloseReason } from "../sctp/association.ts";
+import {
+  Association,
+  type AssociationCloseReason,
+  type AssociationStats,
+  type SendResult,
+} from "../sctp/association.ts";
 import type { SocketAddress } from "../wire/address.ts";
 import { equalBytes } from "../wire/bytes.ts";
 import type { Route } from "./address-table.ts";
@@ -16,6 +22,26 @@ import type { Session } from "./session.ts";
  * - `open`: a data channel is open
  */
 export type ConnectionState = "handshaking" | "connected" | "open" | "closed";
+
+/** What a connection can tell of itself. */
+export interface ConnectionStats {
+  readonly state: ConnectionState;
+  /** Milliseconds since the first verified check. */
+  readonly ageMs: number;
+  readonly dtls: {
+    readonly version: string | undefined;
+    /** IANA numbers of the cipher suite and of the key exchange's group. */
+    readonly cipherSuite: number | undefined;
+    readonly group: number | undefined;
+  };
+  /** `undefined` before the DTLS handshake is complete. */
+  readonly sctp: AssociationStats | undefined;
+  readonly messagesReceived: number;
+  readonly messagesSent: number;
+  /** User data; for text, UTF-16 code units. */
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+}
 
 /**
  * One remote peer: ICE → DTLS → SCTP → data channels. Each layer hands its events to the next one up; what comes out at
@@ -39,6 +65,11 @@ export class Connection implements HeapItem, DtlsEvents, ChannelEvents {
   readonly #openDeadline: number;
   #lastCheck: number;
   #nominated = false;
+  readonly #startedAt: number;
+  #messagesReceived = 0;
+  #messagesSent = 0;
+  #bytesReceived = 0;
+  #bytesSent = 0;
   /** The one address that our handshake flights went to; `undefined` once there were two. */
   #flightsTo: SocketAddress | undefined;
   #dtls: DtlsConnection | undefined;
@@ -55,6 +86,7 @@ export class Connection implements HeapItem, DtlsEvents, ChannelEvents {
     this.#flightsTo = source;
     this.countedAddress = source.address;
     this.#lastCheck = now;
+    this.#startedAt = now;
     this.#openDeadline = now + limits.handshakeTimeoutMs;
   }
 
@@ -123,6 +155,48 @@ export class Connection implements HeapItem, DtlsEvents, ChannelEvents {
     }
   }
 
+  /**
+   * Sends a message on a channel, or where none is named on the first one. It leaves with the next flush.
+   *
+   * @returns `closed` too while no channel is open
+   */
+  send(now: number, data: Uint8Array | string, channel = this.#channels?.first): SendResult {
+    if (channel === undefined || this.#channels === undefined || this.state === "closed") return "closed";
+    const result = this.#channels.send(now, channel, data);
+    if (result === "sent" || result === "queued") {
+      this.#messagesSent++;
+      this.#bytesSent += data.length;
+      this.#endpoint.touch(this);
+    }
+    return result;
+  }
+
+  /** Opens a data channel from this side. `undefined` before the connection is established, or after its end. */
+  createChannel(now: number, label: string, options?: ChannelOptions): Channel | undefined {
+    this.#now = now;
+    this.#endpoint.touch(this);
+    return this.state === "closed" ? undefined : this.#channels?.create(now, label, options);
+  }
+
+  closeChannel(now: number, channel: Channel): void {
+    this.#now = now;
+    this.#channels?.close(now, channel);
+    this.#endpoint.touch(this);
+  }
+
+  stats(now: number): ConnectionStats {
+    return {
+      state: this.state,
+      ageMs: now - this.#startedAt,
+      dtls: { version: this.#dtls?.version, cipherSuite: this.#dtls?.cipherSuite, group: this.#dtls?.group },
+      sctp: this.#association?.stats,
+      messagesReceived: this.#messagesReceived,
+      messagesSent: this.#messagesSent,
+      bytesReceived: this.#bytesReceived,
+      bytesSent: this.#bytesSent,
+    };
+  }
+
   flush(now: number): void {
     this.#now = now;
     this.#association?.flush(now);
@@ -148,9 +222,14 @@ export class Connection implements HeapItem, DtlsEvents, ChannelEvents {
   connected(): void {
     const { limits, random } = this.#endpoint.options;
     const { datapath, drops } = this.#endpoint;
-    const remotePort = this.session.remote.sctpPort;
+    const { sctpPort: remotePort, maxMessageBytes: remoteMaxMessageBytes } = this.session.remote;
     this.#channels = new Channels({ role: "server", limits, drops }, this);
-    this.#association = new Association({ limits, random, drops, remotePort }, datapath, this.#dtls!, this.#channels);
+    this.#association = new Association(
+      { limits, random, drops, remotePort, remoteMaxMessageBytes },
+      datapath,
+      this.#dtls!,
+      this.#channels,
+    );
     this.#channels.attach(this.#association);
     this.#endpoint.connectionEstablished(this.#now, this, this.#flightsTo);
     // Our INIT leaves in the datagram of our Finished: one round trip less in both browsers (BROWSERS.md).
@@ -162,7 +241,68 @@ export class Connection implements HeapItem, DtlsEvents, ChannelEvents {
     this.#association?.handlePacket(this.#now, plaintext);
   }
 
+  /** DTLS has ended. The peer's close_notify is its goodbye; anything else before the handshake's end is a refusal. */
+  closed({ cause }: DtlsCloseReason): void {
+    if (cause === "peer") this.close(this.#now, "remote");
+    else if (!this.established) this.close(this.#now, cause === "timeout" ? "handshake-timeout" : "handshake-failed");
+    else this.close(this.#now, "protocol-error");
+  }
+
+  // ——— from the data channels ———
+
+  associationEstablished(): void {
+    this.state = "connected";
+    for (const { label, ...options } of this.#endpoint.options.negotiatedChannels ?? []) {
+      this.#channels!.create(this.#now, label, { ...options, negotiated: true });
+    }
+  }
+
+  associationClosed(reason: AssociationCloseReason): void {
+    const remote = reason === "peer-abort" || reason === "peer-shutdown" || reason === "restarted";
+    this.close(this.#now, remote ? "remote" : "protocol-error");
+  }
+
+  channelOpened(channel: Channel): void {
+    if (this.state === "connected") {
+      this.state = "open";
+      this.#endpoint.events.opened(this);
+    }
+    this.#endpoint.events.channelOpened(this, channel);
+  }
+
+  channelMessage(channel: Channel, data: Uint8Array | string): void {
+    this.#messagesReceived++;
+    this.#bytesReceived += data.length;
+    this.#endpoint.events.message(this, channel, data);
+  }
+
+  channelClosed(channel: Channel): void {
+    this.#endpoint.events.channelClosed(this, channel);
+  }
+
   // ——— internals ———
+
+  #createDtls(): DtlsConnection {
+    const { certificate, limits, random, keyLog } = this.#endpoint.options;
+    const { datapath, drops } = this.#endpoint;
+    const { fingerprint } = this.session.remote;
+    return new DtlsConnection(
+      {
+        role: "server",
+        certificate,
+        datapath,
+        drops,
+        random,
+        mtuBytes: limits.mtuBytes,
+        initialTimeoutMs: limits.dtlsRetransmitMs,
+        handshakeTimeoutMs: limits.handshakeTimeoutMs,
+        // RFC 8827 §6.5: the fingerprint that came by signalling is who the peer is.
+        verifyPeerCertificate: (der) => equalBytes(sha256(der), fingerprint),
+        ...(keyLog && { keyLog }),
+      },
+      this,
+    );
+  }
 
   #sendTo(source: SocketAddress): void {
     if (source.port === this.remote.port && source.address === this.remote.address) return;

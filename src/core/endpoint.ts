@@ -1,4 +1,5 @@
 import type { Channel } from "../channel/channel.ts";
+import type { ChannelOptions } from "../channel/channels.ts";
 import type { RandomSource } from "../crypto/platform.ts";
 import type { Certificate } from "../dtls/certificate.ts";
 import type { CloseReason } from "../errors.ts";
@@ -18,8 +19,16 @@ export interface EndpointOptions {
   certificate: Certificate;
   limits: EndpointLimits & AssociationLimits;
   random: RandomSource;
+  /** Channels that pages create with `negotiated: true`: open on every connection as soon as SCTP is up. Default: none. */
+  negotiatedChannels?: readonly NegotiatedChannel[] | undefined;
   /** Receives NSS key log lines (for Wireshark). Default: none. */
   keyLog?: ((line: string) => void) | undefined;
+}
+
+/** A data channel that both sides know beforehand: the `id` and the options of the page's `createDataChannel`. */
+export interface NegotiatedChannel extends Omit<ChannelOptions, "negotiated"> {
+  readonly label: string;
+  readonly id: number;
 }
 
 /** What comes out of an endpoint. Called synchronously from within it: the shell queues, and calls user code later. */
@@ -29,6 +38,9 @@ export interface EndpointEvents {
   /** The connection's first data channel is open: it can send. */
   opened(connection: Connection): void;
   message(connection: Connection, channel: Channel, data: Uint8Array | string): void;
+  /** A data channel opened, the first included. */
+  channelOpened(connection: Connection, channel: Channel): void;
+  channelClosed(connection: Connection, channel: Channel): void;
   closed(connection: Connection, reason: CloseReason): void;
 }
 
