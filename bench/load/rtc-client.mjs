@@ -33,7 +33,7 @@ const drops = new DropCounters();
 
 /** All clients of this process share one timer. */
 const clients = new Set();
-let ticking;
+setInterval(tick, TICK_MS).unref();
 
 export class RtcClient {
   /** Called after each datagram that brought messages, with their number. */
@@ -109,7 +109,6 @@ export class RtcClient {
       setTimeout(() => reject(new Error("no connection within 30 s")), CONNECT_TIMEOUT_MS).unref();
     });
     clients.add(this);
-    ticking ??= setInterval(tick, TICK_MS).unref();
     this.#check(performance.now());
     await opened;
     this.#open = true;

@@ -277,7 +277,9 @@ test("unprotected hellos, alerts and handshakes of others do not touch a connect
 
 test("an authentic peer that sends handshakes, alerts and types of its own invention ends nobody but itself", () => {
   const bystander = connectedPair();
-  const contents: Uint8Array[] = [0, 1, 2, 3, 12, 13, 24, 100, 1_000].map((length) => new Uint8Array(length).fill(length));
+  const contents: Uint8Array[] = [0, 1, 2, 3, 12, 13, 24, 100, 1_000].map((length) =>
+    new Uint8Array(length).fill(length),
+  );
   for (const [datagram] of [chromium, firefox]) contents.push(datagram.subarray(13), datagram.subarray(25));
   for (const type of [0, 20, 21, 22, 24, 25, 26, 255]) {
     for (const content of contents) {

@@ -90,7 +90,7 @@ export class IceAgent {
   }
 
   #check(now: number): void {
-    const { nominatesAtOnce, sameTransaction, answeredGapsMs } = this.#profile;
+    const { nominatesAtOnce, sameTransaction } = this.#profile;
     if (this.state === "connected" || !sameTransaction)
       this.#transactionId = this.#random.bytes(12) as Uint8Array<ArrayBuffer>;
     this.#remember(this.#transactionId);
@@ -106,12 +106,14 @@ export class IceAgent {
         tieBreaker: this.#tieBreaker,
       }),
     );
-    if (this.state === "connected") {
-      this.#answeredGaps = Math.min(this.#answeredGaps + 1, answeredGapsMs.length - 1);
-      this.#nextCheckAt = now + answeredGapsMs[this.#answeredGaps];
-    } else {
-      this.#nextCheckAt = this.#nextUnanswered();
-    }
+    this.#nextCheckAt = this.state === "connected" ? now + this.#nextGap() : this.#nextUnanswered();
+  }
+
+  #nextGap(): number {
+    const { answeredGapsMs, steadyGapMs } = this.#profile;
+    const [least, most] = steadyGapMs;
+    // The first of the gaps led to the check that just left.
+    return answeredGapsMs[++this.#answeredGaps] ?? least + this.#random.unit() * (most - least);
   }
 
   #nextUnanswered(): number {

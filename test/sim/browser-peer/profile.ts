@@ -22,8 +22,10 @@ export interface IceProfile {
   /** When checks leave while none was answered, from the first one; the last gap repeats. */
   readonly unansweredAt: readonly number[];
   readonly unansweredGapMs: number;
-  /** Checks after the first answer: gaps between them; the last one repeats. */
+  /** The gaps between checks after the first answer … */
   readonly answeredGapsMs: readonly number[];
+  /** … and from then on: uniform between these two. */
+  readonly steadyGapMs: readonly [least: number, most: number];
   /** Whether the very first check nominates, or only those after the first answer. */
   readonly nominatesAtOnce: boolean;
   /** No answer for this long: the connection failed. */
@@ -52,7 +54,8 @@ export const CHROMIUM: BrowserProfile = {
     sameTransaction: false,
     unansweredAt: [0, 49],
     unansweredGapMs: 62.5,
-    answeredGapsMs: [56, 63, 1125, 1062, 2660],
+    answeredGapsMs: [56, 63, 1125, 1062],
+    steadyGapMs: [2660, 2660],
     nominatesAtOnce: false,
     failedAfterMs: 15_900,
   },
@@ -74,7 +77,8 @@ export const FIREFOX: BrowserProfile = {
     sameTransaction: true,
     unansweredAt: [0, 100, 300, 700, 1500, 3100, 6300],
     unansweredGapMs: Number.POSITIVE_INFINITY,
-    answeredGapsMs: [4100, 4400, 5000],
+    answeredGapsMs: [4100],
+    steadyGapMs: [4000, 6000],
     nominatesAtOnce: true,
     failedAfterMs: 29_700,
   },

@@ -1,7 +1,7 @@
 import { type DataChunk, type ForwardTsn, type Sack, unwrapTsn, wrapTsn } from "./sctp-chunks.ts";
 
-/** Gap blocks and duplicates that fit a packet of our own. */
-const MAX_REPORTED = 200;
+/** Gap blocks, and duplicates, in one SACK. */
+const MAX_REPORTED = 20;
 
 export type MessageHandler = (streamId: number, ppid: number, data: Uint8Array) => void;
 
@@ -108,7 +108,7 @@ export class SctpReceiver {
       cumulativeTsn: wrapTsn(this.#cumulative),
       windowBytes: Math.max(0, Math.floor(this.#windowBytes - this.#bufferedBytes)),
       gaps: gaps.slice(0, MAX_REPORTED),
-      duplicates: this.#duplicates.slice(0, MAX_REPORTED - Math.min(gaps.length, MAX_REPORTED)),
+      duplicates: this.#duplicates.slice(0, MAX_REPORTED),
     };
     this.#duplicates = [];
     this.#sack = "none";

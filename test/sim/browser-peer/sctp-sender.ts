@@ -7,8 +7,6 @@ import { BackoffTimer, type RetransmissionTimeout } from "./sctp-timing.ts";
 const MTU_BYTES = 1191;
 const INITIAL_WINDOW_MTUS = 10;
 const LOSS_WINDOW_MTUS = 4;
-/** From this window on a browser leaves its edge unfilled rather than send a small fragment. */
-const WHOLE_PACKETS_FROM_MTUS = 6;
 const MISSES_UNTIL_LOST = 3;
 
 /** One chunk that was sent and that the cumulative TSN has not passed yet. */
@@ -58,11 +56,6 @@ export class SctpSender {
 
   get lastAssignedTsn(): number {
     return this.cumulative + this.#sent.length;
-  }
-
-  get canSend(): boolean {
-    if (this.congestionWindow < WHOLE_PACKETS_FROM_MTUS * MTU_BYTES) return true;
-    return this.congestionWindow - this.#flightBytes >= 0.9 * MTU_BYTES;
   }
 
   /** DATA chunks for the next packet: first what is to be repeated, then new ones, in `room` bytes. */

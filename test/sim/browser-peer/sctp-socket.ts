@@ -331,12 +331,13 @@ export class SctpSocket {
     const association = this.#association;
     if (association === undefined) return;
     const { sender, receiver, reset } = association;
-    for (let packet = 0; packet < MAX_BURST_PACKETS && sender.canSend; packet++) {
-      let chunks: RawChunk[] = [];
+    for (let packet = 0; packet < MAX_BURST_PACKETS; packet++) {
+      const chunks: RawChunk[] = [];
       if (packet === 0) {
         if (this.#cookie !== undefined) chunks.push({ type: ChunkType.cookieEcho, flags: 0, value: this.#cookie });
         if (receiver.sackDue(true)) chunks.push(encodeSack(receiver.takeSack()));
-        if (this.#forwardTsn(now, sender, chunks)) chunks = [];
+        const forward = this.#forwardTsn(now, sender);
+        if (forward !== undefined) chunks.push(forward);
         const request = reset.nextRequest(now, this.rto.valueMs, sender.lastAssignedTsn >>> 0, (id) =>
           sender.queue.isEmpty(id),
         );
@@ -352,14 +353,13 @@ export class SctpSocket {
     }
   }
 
-  /** RFC 3758 §3.5 C: sent with what waits before it, and not repeated within a round trip (at most 200 ms). */
-  #forwardTsn(now: number, sender: SctpSender, chunks: RawChunk[]): boolean {
-    if (now < this.#forwardTsnNotBefore) return false;
+  /** RFC 3758 §3.5 C: not repeated within a round trip (at most 200 ms). */
+  #forwardTsn(now: number, sender: SctpSender): RawChunk | undefined {
+    if (now < this.#forwardTsnNotBefore) return undefined;
     const forward = sender.forwardTsn(now);
-    if (forward === undefined) return false;
-    this.#transmit([...chunks, encodeForwardTsn(forward)]);
+    if (forward === undefined) return undefined;
     this.#forwardTsnNotBefore = now + Math.min(MAX_FORWARD_TSN_DELAY_MS, this.rto.smoothedMs);
-    return true;
+    return encodeForwardTsn(forward);
   }
 
   #sendSack(): void {

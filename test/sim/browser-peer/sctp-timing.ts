@@ -1,9 +1,11 @@
-/** RTO of RFC 9260 §6.3.1 with the bounds the browsers use: at least 400 ms, 500 ms before the first measurement. */
+/**
+ * RTO of RFC 9260 §6.3.1 with the bounds the browsers use: at least 400 ms, 500 ms before the first measurement, and a
+ * variance that never falls below 27.5 ms, which leaves room for some of the peer's SACK delay.
+ */
 export class RetransmissionTimeout {
   static readonly #minimumMs = 400;
   static readonly #maximumMs = 60_000;
-  /** Less variance than this is never assumed: the peer may delay its SACK by 200 ms. */
-  static readonly #varianceFloorMs = 220;
+  static readonly #leastVarianceMs = 27.5;
 
   valueMs = 500;
   smoothedMs = 500;
@@ -12,15 +14,15 @@ export class RetransmissionTimeout {
 
   observe(rttMs: number): void {
     if (this.#measured) {
-      const error = rttMs - this.smoothedMs;
-      this.smoothedMs += error / 8;
-      this.#varianceMs += (Math.abs(error) - this.#varianceMs) / 4;
+      this.#varianceMs += (Math.abs(this.smoothedMs - rttMs) - this.#varianceMs) / 4;
+      this.smoothedMs += (rttMs - this.smoothedMs) / 8;
     } else {
       this.#measured = true;
       this.smoothedMs = rttMs;
       this.#varianceMs = rttMs / 2;
     }
-    const wanted = this.smoothedMs + Math.max(4 * this.#varianceMs, RetransmissionTimeout.#varianceFloorMs);
+    this.#varianceMs = Math.max(this.#varianceMs, RetransmissionTimeout.#leastVarianceMs);
+    const wanted = this.smoothedMs + 4 * this.#varianceMs;
     this.valueMs = Math.min(RetransmissionTimeout.#maximumMs, Math.max(RetransmissionTimeout.#minimumMs, wanted));
   }
 }
