@@ -2,9 +2,9 @@
 import { Connection } from "./browser/connection.ts";
 import type { ConnectOptions } from "./client/options.ts";
 
-export { Connection, type ConnectionEvents, type Message } from "./browser/connection.ts";
+export { Connection, type ConnectionEvents, type ConnectionStats, type Message } from "./browser/connection.ts";
 export type { ChannelOptions, ConnectOptions, Reconnecting, ReconnectOptions } from "./client/options.ts";
-export type { ConnectionStats, MessageData } from "./connection.ts";
+export type { MessageData } from "./connection.ts";
 export {
   ClosedError,
   type CloseReason,

@@ -1,5 +1,5 @@
 import type { ConnectOptions, Reconnecting, ReconnectOptions } from "../client/options.ts";
-import type { ConnectionStats, MessageData } from "../connection.ts";
+import type { MessageData } from "../connection.ts";
 import { type CloseReason, type ConnectError, SendError, type SendErrorCode } from "../errors.ts";
 import { Emitter } from "../events.ts";
 import { ReceiveQueue } from "../receive-queue.ts";
@@ -12,6 +12,17 @@ export interface Message {
   readonly data: Uint8Array | string;
   /** True for bytes, false for text. */
   readonly binary: boolean;
+}
+
+export interface ConnectionStats {
+  readonly state: "open" | "reconnecting" | "closed";
+  /** Milliseconds since it opened; 0 while it is not open. */
+  readonly ageMs: number;
+  readonly messagesReceived: number;
+  readonly messagesSent: number;
+  /** User data; for received text, UTF-16 code units. */
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
 }
 
 export interface ConnectionEvents {
@@ -62,7 +73,7 @@ export class Connection extends Emitter<ConnectionEvents> {
     return this.#id;
   }
 
-  get state(): "open" | "reconnecting" | "closed" {
+  get state(): ConnectionStats["state"] {
     return this.#closed ? "closed" : this.#link ? "open" : "reconnecting";
   }
 
