@@ -12,6 +12,7 @@ export type DropReason =
   // ICE
   | "stun-malformed"
   | "stun-not-a-request"
+  | "stun-unexpected"
   | "stun-unknown-ufrag"
   | "stun-bad-fingerprint"
   | "stun-bad-integrity"
