@@ -127,9 +127,11 @@ export class PacketAssembler {
 
   /**
    * Sends one chunk as a packet of its own. INIT, INIT ACK and SHUTDOWN COMPLETE are never bundled (RFC 9260 §6.10), and
-   * ABORT waits for nothing.
+   * ABORT waits for nothing. One that fits into no packet is left out: a packet must never reach beyond its slot, behind
+   * which others' packets and keys lie.
    */
   alone(now: number, chunk: Uint8Array, tag: number): void {
+    if (chunk.length > this.#capacity) return;
     const packet = this.#transport.begin();
     this.#datapath.memory.set(chunk, packet + COMMON_HEADER_BYTES);
     this.#finish(now, packet, COMMON_HEADER_BYTES + chunk.length, tag);

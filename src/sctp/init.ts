@@ -9,6 +9,7 @@ import {
   INIT_ACK,
   IPV4_ADDRESS,
   IPV6_ADDRESS,
+  padded,
   parseParameters,
   RE_CONFIG,
   STATE_COOKIE,
@@ -56,11 +57,14 @@ export interface ParsedInit extends InitFields {
   readonly reconfig: boolean;
   /** INIT ACK only: the state cookie, as a view. */
   readonly cookie: Uint8Array | undefined;
-  /** Unknown parameters that ask to be reported, raw, as views. */
+  /** Unknown parameters that ask to be reported, raw, as views: the first ones, up to 64 bytes of them. */
   readonly unrecognized: readonly Uint8Array[];
   /** A host name address (RFC 9260 §3.3.2.1: "MUST send an ABORT"). */
   readonly hostName: boolean;
 }
+
+// What is reported travels back in one packet beside a cookie, and nobody needs more than a few of them.
+const MAX_REPORTED_BYTES = 64;
 
 // RFC 3758 §3.1 and RFC 5061 §4.2.7. No I-DATA (RFC 8260): Firefox would switch to it, and messages of the size used here
 // gain nothing from interleaving. No zero checksum (RFC 9653): neither browser offers it.
@@ -101,6 +105,7 @@ export function parseInit(body: Uint8Array): ParsedInit | undefined {
   let cookie: Uint8Array | undefined;
   let hostName = false;
   const unrecognized: Uint8Array[] = [];
+  let reportedBytes = 0;
   for (const { type, value, raw } of parameters) {
     if (type === FORWARD_TSN_SUPPORTED) forwardTsn = true;
     else if (type === SUPPORTED_EXTENSIONS) {
@@ -110,7 +115,12 @@ export function parseInit(body: Uint8Array): ParsedInit | undefined {
     else if (type === HOST_NAME_ADDRESS) hostName = true;
     else if (!IGNORED.has(type)) {
       // RFC 9260 §3.2.1: the highest bit says skip or stop, the second whether to report.
-      if ((type & UNKNOWN_PARAMETER_REPORT) !== 0) unrecognized.push(raw);
+      // In the answer each stands in a parameter of its own, padded.
+      const reportBytes = 4 + padded(raw.length);
+      if ((type & UNKNOWN_PARAMETER_REPORT) !== 0 && reportedBytes + reportBytes <= MAX_REPORTED_BYTES) {
+        unrecognized.push(raw);
+        reportedBytes += reportBytes;
+      }
       if ((type & UNKNOWN_PARAMETER_SKIP) === 0) break;
     }
   }

@@ -136,7 +136,9 @@ export class Receiver {
       return;
     }
     this.#reassembly.forward(newCumulative);
-    for (let at = offset; at + 4 <= offset + length; at += 4) {
+    // A peer names each stream once at most; more entries than streams are there to cost time.
+    const end = offset + Math.min(length, 4 * this.#limits.maxStreams);
+    for (let at = offset; at + 4 <= end; at += 4) {
       const streamId = view.getUint16(at);
       if (streamId < this.#limits.maxStreams) this.#reassembly.skip(streamId, ssn(view.getUint16(at + 2)));
     }
