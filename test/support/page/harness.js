@@ -110,15 +110,20 @@ function numbered(number, bytes) {
   return message;
 }
 
-/** How many distinct numbers arrived on a channel, how many twice, and the times (ms) between neighbours at the most. */
+/** How many distinct numbers arrived on a channel, how many twice, and how long echoes took. */
 function flowReport(id, channel = 0) {
-  const arrived = connections
-    .get(id)
-    .received.filter((entry) => entry.channel === channel && typeof entry.data !== "string");
+  const { received, sentAt } = connections.get(id);
+  const arrived = received.filter((entry) => entry.channel === channel && typeof entry.data !== "string");
   const numbers = arrived.map(({ data }) => new DataView(data).getUint32(0));
-  const gaps = arrived.slice(1).map(({ at }, index) => at - arrived[index].at);
+  const trips = arrived.map(({ at }, index) => at - sentAt[numbers[index]]).sort((a, b) => a - b);
+  const quantile = (share) => trips[Math.min(trips.length - 1, Math.floor(trips.length * share))] ?? 0;
   const distinct = new Set(numbers).size;
-  return { distinct, duplicates: numbers.length - distinct, longestGapMs: Math.max(0, ...gaps) };
+  return { distinct, duplicates: numbers.length - distinct, medianMs: quantile(0.5), p99Ms: quantile(0.99) };
+}
+
+/** Forgets what arrived, for the next flow on the same connection. */
+function forgetReceived(id) {
+  connections.get(id).received = [];
 }
 
 /** Bulk data: message `n` of `words` 32-bit words holds the numbers n·words … (n+1)·words − 1. */
