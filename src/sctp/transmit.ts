@@ -41,6 +41,7 @@ export interface TransmitterOptions {
   maxQueuedBytes: number;
 }
 
+const NO_GAPS = new DataView(new ArrayBuffer(0));
 /** Fast retransmit at the third miss indication (RFC 9260 §7.2.4). */
 const MISSES = 3;
 /** A fragment smaller than this waits for a packet of its own. */
@@ -204,6 +205,11 @@ export class Transmitter {
     this.#armTimer(now);
     if (this.#open) this.#pump(now, false);
     return acked > 0 || advance > 0;
+  }
+
+  /** The cumulative TSN ack of a SHUTDOWN (RFC 9260 §9.2): as a SACK without gaps, and without news of the window. */
+  acknowledgeUpTo(now: number, cumulative: Tsn): void {
+    this.sack(now, cumulative, this.#peerWindow, NO_GAPS, 0, 0);
   }
 
   /**

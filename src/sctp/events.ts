@@ -1,0 +1,70 @@
+/**
+ * Why an association ended:
+ *
+ * - `local-abort`: `Association.abort` was called.
+ * - `peer-abort`, `peer-shutdown`: the peer's ABORT, or its orderly SHUTDOWN.
+ * - `timeout`: the peer has acknowledged nothing for `maxRetransmissions` time-outs in a row.
+ * - `handshake-timeout`: INIT or COOKIE ECHO stayed unanswered.
+ * - `restarted`: the peer lost its state and began again; see `Handshake`.
+ * - `protocol-violation`: the peer sent what must be answered with an ABORT.
+ */
+export type AssociationCloseReason =
+  | "local-abort"
+  | "peer-abort"
+  | "peer-shutdown"
+  | "timeout"
+  | "handshake-timeout"
+  | "restarted"
+  | "protocol-violation";
+
+/** What comes out of an association. Called synchronously, after the packet or timer that caused it has been handled. */
+export interface AssociationEvents {
+  established(): void;
+  /** `data` is an own copy. */
+  message(streamId: number, ppid: number, data: Uint8Array): void;
+  /** The peer closed these of its streams (RFC 6525). Empty: all. */
+  incomingStreamsReset(streamIds: readonly number[]): void;
+  /** Our request to reset these streams is done. */
+  outgoingStreamsReset(streamIds: readonly number[]): void;
+  /** Nothing follows. */
+  closed(reason: AssociationCloseReason): void;
+}
+
+export type AssociationEvent =
+  | { readonly kind: "established" }
+  | { readonly kind: "message"; readonly streamId: number; readonly ppid: number; readonly data: Uint8Array }
+  | { readonly kind: "incoming-reset"; readonly streamIds: readonly number[] }
+  | { readonly kind: "outgoing-reset"; readonly streamIds: readonly number[] }
+  | { readonly kind: "closed"; readonly reason: AssociationCloseReason };
+
+/** Events that wait until the packet or timer is done with, so that a listener may call back into the association. */
+export class EventQueue {
+  readonly #listener: AssociationEvents;
+  readonly #events: AssociationEvent[] = [];
+  #draining = false;
+
+  constructor(listener: AssociationEvents) {
+    this.#listener = listener;
+  }
+
+  push(event: AssociationEvent): void {
+    this.#events.push(event);
+  }
+
+  /** Calls the listener with everything, also with what the listener's own calls add. */
+  drain(): void {
+    if (this.#draining || this.#events.length === 0) return;
+    this.#draining = true;
+    for (let i = 0; i < this.#events.length; i++) this.#deliver(this.#events[i]);
+    this.#events.length = 0;
+    this.#draining = false;
+  }
+
+  #deliver(event: AssociationEvent): void {
+    if (event.kind === "message") this.#listener.message(event.streamId, event.ppid, event.data);
+    else if (event.kind === "established") this.#listener.established();
+    else if (event.kind === "incoming-reset") this.#listener.incomingStreamsReset(event.streamIds);
+    else if (event.kind === "outgoing-reset") this.#listener.outgoingStreamsReset(event.streamIds);
+    else this.#listener.closed(event.reason);
+  }
+}

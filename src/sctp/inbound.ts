@@ -1,0 +1,277 @@
+import type { AssociationLimits } from "../options.ts";
+import {
+  BAD_CHECKSUM,
+  CHUNK_BODY,
+  CHUNK_BODY_LENGTH,
+  CHUNK_GAPS,
+  CHUNK_HEAD,
+  CHUNK_OFFSET,
+  CHUNK_PPID,
+  CHUNK_SSN,
+  CHUNK_STREAM,
+  CHUNK_TSN,
+  CHUNK_WINDOW,
+  CHUNK_WORDS,
+  type Datapath,
+} from "../wasm/datapath.ts";
+import type { DropCounters, DropReason } from "../wire/drops.ts";
+import { tsn } from "../wire/serial.ts";
+import type { PacketAssembler } from "./assembler.ts";
+import { causeCodes, invalidStream, noUserData, unrecognizedChunk, writeError } from "./causes.ts";
+import type { AssociationCloseReason } from "./events.ts";
+import type { Handshake } from "./handshake.ts";
+import type { Heartbeat } from "./heartbeat.ts";
+import {
+  ABORT,
+  CAUSE_STALE_COOKIE,
+  COOKIE_ACK,
+  COOKIE_ECHO,
+  DATA,
+  ERROR,
+  FLAG_TAG_REFLECTED,
+  FORWARD_TSN,
+  HEARTBEAT,
+  HEARTBEAT_ACK,
+  INIT,
+  INIT_ACK,
+  RE_CONFIG,
+  SACK,
+  SHUTDOWN,
+  SHUTDOWN_ACK,
+  SHUTDOWN_COMPLETE,
+  UNKNOWN_CHUNK_REPORT,
+  UNKNOWN_CHUNK_SKIP,
+  writeChunk,
+} from "./packet.ts";
+import type { Receiver } from "./receive.ts";
+import type { StreamReset } from "./reset.ts";
+import type { RetransmissionTimeout } from "./rto.ts";
+import type { PeerShutdown } from "./shutdown.ts";
+import type { Transmitter } from "./transmit.ts";
+
+/** The parts of an association that packets are handed to. */
+export interface InboundParts {
+  readonly datapath: Datapath;
+  readonly drops: DropCounters;
+  readonly limits: AssociationLimits;
+  /** Source and destination port as they must stand in the peer's packets. */
+  readonly ports: number;
+  readonly localTag: number;
+  readonly assembler: PacketAssembler;
+  readonly rto: RetransmissionTimeout;
+  readonly handshake: Handshake;
+  readonly transmitter: Transmitter;
+  readonly heartbeat: Heartbeat;
+  readonly shutdown: PeerShutdown;
+  /** Undefined until the peer's parameters are known. */
+  readonly receiver: Receiver | undefined;
+  readonly reset: StreamReset | undefined;
+  readonly isClosed: boolean;
+  /** The peer is alive: error counters start over (RFC 9260 §8.1). */
+  peerAnswered(): void;
+  close(reason: AssociationCloseReason): void;
+  /** Ends the association with an ABORT. */
+  violated(now: number, cause: Uint8Array): void;
+}
+
+// Before the peer's tag is known there is nobody to answer but the handshake.
+const HANDSHAKE_CHUNKS: ReadonlySet<number> = new Set([INIT, INIT_ACK, COOKIE_ECHO, ABORT]);
+
+/** Packets from the peer: verified, and their chunks handed to the part that each concerns. */
+export class Inbound {
+  readonly #parts: InboundParts;
+
+  constructor(parts: InboundParts) {
+    this.#parts = parts;
+  }
+
+  /** One packet; returns why it was dropped, if it was. */
+  handle(now: number, packet: Uint8Array): DropReason | undefined {
+    const { datapath, assembler, ports } = this.#parts;
+    const { view } = datapath;
+    const offset = placePacket(datapath, packet);
+    const count = offset < 0 ? offset : datapath.parsePacket(offset, packet.length);
+    if (count < 0) return count === BAD_CHECKSUM ? "sctp-bad-checksum" : "sctp-malformed";
+    if (view.getUint32(offset) !== ports) return "sctp-bad-ports";
+    const tag = view.getUint32(offset + 4);
+    if (!this.#isTagGood(tag, count)) return "sctp-bad-tag";
+    for (let i = 0; i < count && !this.#parts.isClosed; i++) if (!this.#handleChunk(now, i, count, tag)) break;
+    const { receiver } = this.#parts;
+    if (receiver !== undefined && !this.#parts.isClosed) {
+      receiver.packetDone(now);
+      if (receiver.sackOverdue) assembler.flush(now, true);
+    }
+    return undefined;
+  }
+
+  /** RFC 9260 §8.5, §8.5.1: which verification tag a packet must carry, by its first chunk. */
+  #isTagGood(tag: number, count: number): boolean {
+    const { datapath, handshake, localTag } = this.#parts;
+    if (count === 0) return false;
+    const head = datapath.words[datapath.chunkTable + CHUNK_HEAD];
+    const type = head & 0xff;
+    // A: the tag of a packet with an INIT is 0, and INIT comes alone (§6.10).
+    if (type === INIT) return tag === 0 && count === 1;
+    // B, C: with the T bit the peer gives its own tag back, because it had none of ours.
+    if ((type === ABORT || type === SHUTDOWN_COMPLETE) && ((head >>> 8) & FLAG_TAG_REFLECTED) !== 0) {
+      return tag === handshake.peer?.tag;
+    }
+    // D: the cookie says which tag is right.
+    return tag === localTag || type === COOKIE_ECHO;
+  }
+
+  /** One chunk of the table; false where the rest of the packet must not be handled. */
+  #handleChunk(now: number, index: number, count: number, tag: number): boolean {
+    const { datapath, receiver } = this.#parts;
+    const { words, view } = datapath;
+    const entry = datapath.chunkTable + index * CHUNK_WORDS;
+    const type = words[entry + CHUNK_HEAD] & 0xff;
+    if (receiver === undefined) {
+      return HANDSHAKE_CHUNKS.has(type) ? this.#handleControl(now, type, entry, index, count, tag) : this.#unexpected();
+    }
+    if (type === DATA) return this.#handleData(now, entry, receiver);
+    const body = words[entry + CHUNK_BODY];
+    if (type === SACK) {
+      const cumulative = tsn(words[entry + CHUNK_TSN]);
+      const window = words[entry + CHUNK_WINDOW];
+      const gaps = words[entry + CHUNK_GAPS];
+      if (this.#parts.transmitter.sack(now, cumulative, window, view, body, gaps)) this.#parts.peerAnswered();
+      return true;
+    }
+    if (type === FORWARD_TSN) {
+      receiver.forward(tsn(words[entry + CHUNK_TSN]), view, body, words[entry + CHUNK_BODY_LENGTH]);
+      return true;
+    }
+    return this.#handleControl(now, type, entry, index, count, tag);
+  }
+
+  #handleData(now: number, entry: number, receiver: Receiver): boolean {
+    const { datapath, handshake, limits, assembler, drops } = this.#parts;
+    const { words, memory } = datapath;
+    handshake.handleCookieAck(now);
+    const chunkTsn = tsn(words[entry + CHUNK_TSN]);
+    const length = words[entry + CHUNK_BODY_LENGTH];
+    const streamId = words[entry + CHUNK_STREAM];
+    if (length === 0) {
+      // RFC 9260 §6.2: a DATA chunk without user data is answered with an ABORT, cause "No User Data".
+      this.#parts.violated(now, noUserData(chunkTsn));
+      return false;
+    }
+    if (streamId >= limits.maxStreams) {
+      // §6.5: "MUST acknowledge the reception of the DATA chunk …, SHOULD immediately send an ERROR …, MUST discard".
+      drops.count("sctp-unexpected");
+      assembler.control(writeError(invalidStream(streamId)));
+      receiver.discard(chunkTsn);
+      return true;
+    }
+    const flags = (words[entry + CHUNK_HEAD] >>> 8) & 0xff;
+    const sequence = words[entry + CHUNK_SSN];
+    const ppid = words[entry + CHUNK_PPID];
+    receiver.data(flags, chunkTsn, streamId, sequence, ppid, memory, words[entry + CHUNK_BODY], length);
+    return true;
+  }
+
+  #handleControl(now: number, type: number, entry: number, index: number, count: number, tag: number): boolean {
+    const { datapath, drops, assembler, handshake, reset } = this.#parts;
+    const { words, memory } = datapath;
+    const offset = words[entry + CHUNK_BODY];
+    const body = memory.subarray(offset, offset + words[entry + CHUNK_BODY_LENGTH]);
+    switch (type) {
+      case INIT:
+      case INIT_ACK:
+      case COOKIE_ECHO:
+        return this.#handleHandshake(now, type, body, index, count, tag);
+      case COOKIE_ACK:
+        handshake.handleCookieAck(now);
+        return true;
+      case HEARTBEAT:
+        // §8.3: answered at once, with the information it came with.
+        assembler.control(writeChunk(HEARTBEAT_ACK, 0, body));
+        return true;
+      case HEARTBEAT_ACK:
+        return this.#handleHeartbeatAck(now, body);
+      case ABORT:
+        this.#parts.close("peer-abort");
+        return false;
+      case ERROR:
+        if (causeCodes(body).includes(CAUSE_STALE_COOKIE)) handshake.handleStaleCookie(now);
+        return true;
+      case RE_CONFIG:
+        if (reset?.handle(now, body) === false) drops.count("sctp-malformed");
+        return true;
+      case SHUTDOWN:
+      case SHUTDOWN_ACK:
+      case SHUTDOWN_COMPLETE:
+        return this.#handleShutdown(now, type, offset, body.length);
+      default:
+        return this.#handleUnknown(type, entry);
+    }
+  }
+
+  #handleHandshake(now: number, type: number, body: Uint8Array, index: number, count: number, tag: number): boolean {
+    const { handshake, shutdown, transmitter } = this.#parts;
+    // §5.1, §6.10: INIT and INIT ACK come alone, COOKIE ECHO comes first.
+    if (index !== 0 || (type === INIT_ACK && count !== 1)) return this.#unexpected();
+    if (type === COOKIE_ECHO) return handshake.handleCookieEcho(now, body, tag);
+    if (type === INIT) {
+      // §9.2: in SHUTDOWN-ACK-SENT an INIT is discarded and the SHUTDOWN ACK sent again.
+      if (shutdown.isActive) shutdown.repeat();
+      else handshake.handleInit(now, body);
+      return true;
+    }
+    handshake.handleInitAck(now, body);
+    // §5.1 C: DATA may follow the COOKIE ECHO in its packet, and in no other until the COOKIE ACK.
+    if (handshake.state === "cookie-echoed") transmitter.fillPacket(now);
+    return true;
+  }
+
+  #handleHeartbeatAck(now: number, body: Uint8Array): boolean {
+    const roundTripMs = this.#parts.heartbeat.acknowledged(now, body);
+    if (roundTripMs === undefined) return this.#unexpected();
+    this.#parts.peerAnswered();
+    this.#parts.rto.measure(roundTripMs);
+    return true;
+  }
+
+  #handleShutdown(now: number, type: number, offset: number, length: number): boolean {
+    const { datapath, shutdown, transmitter } = this.#parts;
+    if (type === SHUTDOWN && length >= 4) {
+      // §9.2: its cumulative TSN ack counts like a SACK's.
+      transmitter.acknowledgeUpTo(now, tsn(datapath.view.getUint32(offset)));
+      shutdown.begin();
+      return true;
+    }
+    if (type === SHUTDOWN_COMPLETE && shutdown.isActive) {
+      this.#parts.close("peer-shutdown");
+      return false;
+    }
+    return this.#unexpected();
+  }
+
+  /** RFC 9260 §3.2: an unknown chunk, by the two highest bits of its type. */
+  #handleUnknown(type: number, entry: number): boolean {
+    const { datapath, assembler } = this.#parts;
+    const { words, memory } = datapath;
+    if ((type & UNKNOWN_CHUNK_REPORT) !== 0) {
+      const start = words[entry + CHUNK_OFFSET];
+      const chunk = memory.slice(start, start + (words[entry + CHUNK_HEAD] >>> 16));
+      assembler.control(writeError(unrecognizedChunk(chunk)));
+    }
+    this.#unexpected();
+    return (type & UNKNOWN_CHUNK_SKIP) !== 0;
+  }
+
+  #unexpected(): true {
+    this.#parts.drops.count("sctp-unexpected");
+    return true;
+  }
+}
+
+/** Offset of the packet in the datapath's memory: where it lies already, or RX, where it is copied; negative: too large. */
+function placePacket(datapath: Datapath, packet: Uint8Array): number {
+  const { memory, rxOffset, rxBytes } = datapath;
+  if (packet.buffer === memory.buffer) return packet.byteOffset;
+  if (packet.length > rxBytes) return -1;
+  memory.set(packet, rxOffset);
+  return rxOffset;
+}
