@@ -70,7 +70,7 @@ export class Endpoint {
   readonly #pending = new Map<string, Session>();
   /** Sessions with a connection, by our ufrag. */
   readonly #active = new Map<string, Session>();
-  readonly #routes = new Routes();
+  readonly #routes = new Routes<Connection>();
   readonly #connectionsPerAddress = new Map<string, number>();
   readonly #deadlines = new Deadlines<Connection>((connection) => connection.nextDeadline);
   /** Connections that were touched since the last flush. */

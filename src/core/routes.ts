@@ -1,6 +1,17 @@
 import type { SocketAddress } from "../wire/address.ts";
 import { AddressTable, type Route } from "./address-table.ts";
-import type { Connection } from "./connection.ts";
+
+/** What `Routes` needs to know of a connection. */
+export interface Claimant<Self> {
+  /** Whether its handshake is complete. */
+  readonly established: boolean;
+  /** Where it sends to. */
+  readonly remote: SocketAddress;
+  /** The addresses it has claimed; kept by `Routes`. */
+  readonly routes: Route<Self>[];
+  /** @param datagram borrowed until the call returns */
+  handleDatagram(now: number, source: SocketAddress, datagram: Uint8Array): void;
+}
 
 /** Addresses that one connection is reached under: the one in use and those it came from lately. */
 const MAX_ADDRESSES = 4;
@@ -16,7 +27,7 @@ const MAX_CLAIMS = 4;
  * *receives* at an address, ends the other claims. That is how a page that is reloaded on the same port replaces its
  * former self at once, and how nobody replaces anybody else.
  */
-export class Routes {
+export class Routes<Connection extends Claimant<Connection>> {
   readonly #table = new AddressTable<Connection>();
 
   /** Hands a datagram to whom it is for. False when nobody has claimed its source. */
