@@ -1,14 +1,18 @@
 // AES-128-GCM (NIST SP 800-38D) with 96-bit nonce and 128-bit tag, in place.
-import { group, GROUP } from "./ghash";
-import { and, at, xor } from "./lanes";
-import { BLOCKS, STREAM } from "./layout";
+import { group, GROUP, wipeAnchors } from "./ghash";
+import { commonPart, ownParts } from "./counter";
+import { and, at, pair, xor } from "./lanes";
+import { BLOCKS, KEY_BATCHES, KEY_COUNTERS, KEY_PERMUTED, STREAM } from "./layout";
+import { encrypt, keystream4 } from "./permuted";
 import { keystream8 } from "./sliced";
 
 export const TAG_BYTES: u32 = 16;
 
-/** Key stream of one batch; its first block covers the tag in the first batch (counter 1), and data in all others. */
+/** Bytes of key stream that are made at once, and what is left of the first ones after the tag's block. */
 const BATCH: u32 = 128;
 const FIRST_BATCH: u32 = 112;
+/** Where four blocks of {@link keystream4} are enough. */
+const SMALL: u32 = 64;
 
 /** From `ONES + 16 - n`: a mask of the first n bytes. */
 // prettier-ignore
@@ -16,42 +20,51 @@ const ONES: usize = memory.data<u8>([
   255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 ]);
 
-// @ts-ignore: decorator
-@inline
-export function pair(first: u64, second: u64): v128 {
-  return i64x2.replace_lane(i64x2.splat(first), 1, second);
-}
-
 /**
  * Encrypts in place and writes the tag right behind the data.
  *
- * @param nonce 12 bytes, and 4 that do not matter: the counter's place
+ * @param nonce 12 bytes, then four zeros, the counter's place
  * @param y GHASH of all additional data but its last block, which is `aad`, filled up with zeros (no data: both zero)
  */
 export function seal(key: usize, nonce: v128, y: v128, aad: v128, aadLength: u32, data: usize, length: u32): void {
-  keystream8(key, nonce, 0, STREAM);
-  const cover = at(STREAM);
-  applyKeystream(key, nonce, data, length);
-  v128.store(data + length, xor(cover, hash(key, y, aad, aadLength, data, length)));
+  const common = commonPart(key, nonce);
+  makeStream(key, common, 0, length + 16);
+  const mask = at(STREAM);
+  applyKeystream(key, nonce, common, data, length);
+  v128.store(data + length, xor(mask, hash(key, y, aad, aadLength, data, length)));
 }
 
 /** Verifies the tag behind the data, then decrypts in place; where it does not fit, nothing is changed. */
 export function open(key: usize, nonce: v128, y: v128, aad: v128, aadLength: u32, data: usize, length: u32): bool {
-  keystream8(key, nonce, 0, STREAM);
+  const common = commonPart(key, nonce);
+  makeStream(key, common, 0, length + 16);
   const tag = xor(at(STREAM), hash(key, y, aad, aadLength, data, length));
   // All 128 bits are compared in one step: no early exit tells how much of a forged tag was right.
   const authentic = !v128.any_true(xor(tag, at(data + length)));
-  if (authentic) applyKeystream(key, nonce, data, length);
+  if (authentic) applyKeystream(key, nonce, common, data, length);
   else wipeStream();
   return authentic;
 }
 
+/** Key stream of the counters from 8 · batch + 1 on to STREAM: as much as `length` asks for, but at most eight blocks. */
+function makeStream(key: usize, common: v128, batch: u32, length: u32): void {
+  if (length > SMALL) keystream8(key, common, load<u64>(key + (batch << 3), KEY_COUNTERS), STREAM);
+  else keystream4(key + KEY_PERMUTED, common, ownParts(key, 8 * batch + 1), STREAM);
+}
+
 /** GCTR of section 6.5 from counter 2 on. The first batch is in STREAM already; nothing is left there. */
-function applyKeystream(key: usize, nonce: v128, data: usize, length: u32): void {
+function applyKeystream(key: usize, nonce: v128, common: v128, data: usize, length: u32): void {
   cover(data, STREAM + 16, min(length, FIRST_BATCH));
-  for (let batch: u32 = 1, done = FIRST_BATCH; done < length; batch++, done += BATCH) {
-    keystream8(key, nonce, batch, STREAM);
+  let batch: u32 = 1;
+  let done = FIRST_BATCH;
+  for (; done < length && batch < KEY_BATCHES; batch++, done += BATCH) {
+    makeStream(key, common, batch, length - done);
     cover(data + done, STREAM, min(length - done, BATCH));
+  }
+  // Records that are longer than any path's datagrams: their blocks may take their time.
+  for (let counter = 8 * KEY_BATCHES + 1; done < length; counter++, done += 16) {
+    v128.store(STREAM, encrypt(key + KEY_PERMUTED, i32x4.replace_lane(nonce, 3, bswap(counter))));
+    cover(data + done, STREAM, min(length - done, 16));
   }
   wipeStream();
 }
@@ -99,7 +112,9 @@ function hash(key: usize, y: v128, aad: v128, aadLength: u32, data: usize, lengt
     p += 16;
   }
   v128.store(p, lengths);
-  return group(key, y, BLOCKS, head);
+  y = group(key, y, BLOCKS, head);
+  wipeAnchors();
+  return y;
 }
 
 /** GHASH of additional data that is longer than a block, up to its last block; {@link lastOf} gives that. */

@@ -6,9 +6,11 @@
 // nibbles of X as indices then yields byte j of 16 products at once; they belong j bytes further on, which the loop over j
 // does by Horner's rule. Several blocks with as many powers of H share that shifting, and the one reduction at its end.
 import { and, at, pick, xor } from "./lanes";
-import { HASH_BYTES, KEY_HASH, KEY_POWERS } from "./layout";
+import { ANCHORS, HASH_BYTES, KEY_HASH, KEY_POWERS } from "./layout";
 
 /** From the first row of a power's upper nibbles to that of its lower ones. */
+// @ts-ignore: decorator
+@inline
 const LOWER: usize = 256;
 
 /** 0x0f in every byte. */
@@ -36,11 +38,41 @@ function lower(x: v128): v128 {
   return and(x, at(NIBBLE));
 }
 
-/** Byte j of the products of 32 nibbles; `row` is row j of one power. */
 // @ts-ignore: decorator
 @inline
-function products(row: usize, upper: v128, lower: v128): v128 {
-  return xor(pick(v128.load(row), upper), pick(v128.load(row, LOWER), lower));
+const H1: usize = KEY_HASH;
+// @ts-ignore: decorator
+@inline
+const H2: usize = KEY_HASH + HASH_BYTES;
+// @ts-ignore: decorator
+@inline
+const H3: usize = KEY_HASH + 2 * HASH_BYTES;
+// @ts-ignore: decorator
+@inline
+const H4: usize = KEY_HASH + 3 * HASH_BYTES;
+
+// @ts-ignore: decorator
+@inline
+function products1(row: usize, upper: v128, lower: v128): v128 {
+  return xor(pick(v128.load(row, H1), upper), pick(v128.load(row, H1 + LOWER), lower));
+}
+
+// @ts-ignore: decorator
+@inline
+function products2(row: usize, upper: v128, lower: v128): v128 {
+  return xor(pick(v128.load(row, H2), upper), pick(v128.load(row, H2 + LOWER), lower));
+}
+
+// @ts-ignore: decorator
+@inline
+function products3(row: usize, upper: v128, lower: v128): v128 {
+  return xor(pick(v128.load(row, H3), upper), pick(v128.load(row, H3 + LOWER), lower));
+}
+
+// @ts-ignore: decorator
+@inline
+function products4(row: usize, upper: v128, lower: v128): v128 {
+  return xor(pick(v128.load(row, H4), upper), pick(v128.load(row, H4 + LOWER), lower));
 }
 
 // The sum so far is 32 bytes, `near` (x^0…) and `far` (x^128…). Multiplying by x^8 moves all one byte on.
@@ -74,9 +106,9 @@ function group1(key: usize, y: v128, p: usize): v128 {
   const l0 = lower(x0);
   let near = i8x16.splat(0);
   let far = near;
-  for (let row = key + KEY_HASH + 240; row >= key + KEY_HASH; row -= 16) {
+  for (let row = key + 240; row >= key; row -= 16) {
     far = moveFar(near, far);
-    near = xor(moveNear(near), products(row, u0, l0));
+    near = xor(moveNear(near), products1(row, u0, l0));
   }
   return fold(near, far);
 }
@@ -91,13 +123,16 @@ function group2(key: usize, y: v128, p: usize): v128 {
   const l1 = lower(x1);
   let near = i8x16.splat(0);
   let far = near;
-  for (let row = key + KEY_HASH + 240; row >= key + KEY_HASH; row -= 16) {
-    const sum = xor(products(row + HASH_BYTES, u0, l0), products(row, u1, l1));
+  for (let row = key + 240; row >= key; row -= 16) {
+    const sum = xor(products2(row, u0, l0), products1(row, u1, l1));
     far = moveFar(near, far);
     near = xor(moveNear(near), sum);
   }
   return fold(near, far);
 }
+
+// The stores to ANCHORS are never read. They tie the values to their place: the compiler of Node 20 and 22 else computes the
+// nibbles anew in every turn, and loads all eight rows before it uses the first, more than there are registers.
 
 function group3(key: usize, y: v128, p: usize): v128 {
   const x0 = xor(y, v128.load(p));
@@ -109,13 +144,20 @@ function group3(key: usize, y: v128, p: usize): v128 {
   const l1 = lower(x1);
   const u2 = upper(x2);
   const l2 = lower(x2);
+  v128.store(ANCHORS, u0, 32);
+  v128.store(ANCHORS, l0, 48);
+  v128.store(ANCHORS, u1, 64);
+  v128.store(ANCHORS, l1, 80);
+  v128.store(ANCHORS, u2, 96);
+  v128.store(ANCHORS, l2, 112);
   let near = i8x16.splat(0);
   let far = near;
-  for (let row = key + KEY_HASH + 240; row >= key + KEY_HASH; row -= 16) {
-    let sum = xor(products(row + 2 * HASH_BYTES, u0, l0), products(row + HASH_BYTES, u1, l1));
-    sum = xor(sum, products(row, u2, l2));
+  for (let row = key + 240; row >= key; row -= 16) {
+    const later = products1(row, u2, l2);
+    v128.store(ANCHORS, later);
+    const sum = xor(products3(row, u0, l0), products2(row, u1, l1));
     far = moveFar(near, far);
-    near = xor(moveNear(near), sum);
+    near = xor(moveNear(near), xor(sum, later));
   }
   return fold(near, far);
 }
@@ -133,13 +175,22 @@ function group4(key: usize, y: v128, p: usize): v128 {
   const l2 = lower(x2);
   const u3 = upper(x3);
   const l3 = lower(x3);
+  v128.store(ANCHORS, u0, 32);
+  v128.store(ANCHORS, l0, 48);
+  v128.store(ANCHORS, u1, 64);
+  v128.store(ANCHORS, l1, 80);
+  v128.store(ANCHORS, u2, 96);
+  v128.store(ANCHORS, l2, 112);
+  v128.store(ANCHORS, u3, 128);
+  v128.store(ANCHORS, l3, 144);
   let near = i8x16.splat(0);
   let far = near;
-  for (let row = key + KEY_HASH + 240; row >= key + KEY_HASH; row -= 16) {
-    let sum = xor(products(row + 3 * HASH_BYTES, u0, l0), products(row + 2 * HASH_BYTES, u1, l1));
-    sum = xor(sum, xor(products(row + HASH_BYTES, u2, l2), products(row, u3, l3)));
+  for (let row = key + 240; row >= key; row -= 16) {
+    const later = xor(products2(row, u2, l2), products1(row, u3, l3));
+    v128.store(ANCHORS, later);
+    const sum = xor(products4(row, u0, l0), products3(row, u1, l1));
     far = moveFar(near, far);
-    near = xor(moveNear(near), sum);
+    near = xor(moveNear(near), xor(sum, later));
   }
   return fold(near, far);
 }
@@ -153,6 +204,14 @@ export function group(key: usize, y: v128, p: usize, count: u32): v128 {
   if (KEY_POWERS >= 3 && count == 3) return group3(key, y, p);
   if (count == 2) return group2(key, y, p);
   return group1(key, y, p);
+}
+
+/** Nothing that depends on the key stays behind in scratch memory. */
+export function wipeAnchors(): void {
+  const zero = i8x16.splat(0);
+  v128.store(ANCHORS, zero);
+  v128.store(ANCHORS, zero, 32);
+  v128.store(ANCHORS, zero, 48);
 }
 
 /** Bytes turned round: bit 0 of the standard becomes the top bit of the high half. */

@@ -1,10 +1,12 @@
 // Key slots: expanded once, used in place, zeroed on release, never read back.
-import { encrypt, expandKey } from "./aes";
+import { expandCounters } from "./counter";
+import { expandKey } from "./expand";
 import { expandHash } from "./ghash";
 import {
-  BAD_SLOT, IV_INPUT, KEY_BYTES, KEY_HAS_AEAD, KEY_HAS_NUMBER, KEY_INPUT, KEY_IV, KEY_NUMBER_ROUNDS, KEY_ROUNDS, KEY_SLICED,
+  BAD_SLOT, IV_INPUT, KEY_BYTES, KEY_HAS_AEAD, KEY_HAS_NUMBER, KEY_INPUT, KEY_IV, KEY_NUMBER, KEY_PERMUTED, KEY_SLICED,
   KEY_STATE,
 } from "./layout";
+import { encrypt, permuteKey } from "./permuted";
 import { sliceKey } from "./sliced";
 
 let keys: usize = 0;
@@ -31,10 +33,12 @@ export function installKey(slot: u32): i32 {
   }
   const key = keys + <usize>slot * KEY_BYTES;
   memory.fill(key, 0, KEY_BYTES);
-  expandKey(v128.load(KEY_INPUT), key + KEY_ROUNDS);
+  expandKey(v128.load(KEY_INPUT), key + KEY_SLICED);
+  sliceKey(key + KEY_SLICED);
+  permuteKey(key + KEY_SLICED, key + KEY_PERMUTED);
+  expandCounters(key);
   // SP 800-38D section 7.1 step 1: H = E(0).
-  expandHash(key, encrypt(key + KEY_ROUNDS, i8x16.splat(0)));
-  sliceKey(key + KEY_ROUNDS, key + KEY_SLICED);
+  expandHash(key, encrypt(key + KEY_PERMUTED, i8x16.splat(0)));
   v128.store(key, v128.load(IV_INPUT), KEY_IV);
   store<u32>(key, KEY_HAS_AEAD, KEY_STATE);
   wipeInput();
@@ -45,7 +49,9 @@ export function installKey(slot: u32): i32 {
 export function installNumberKey(slot: u32): i32 {
   const key = keyOf(slot, KEY_HAS_AEAD);
   if (key) {
-    expandKey(v128.load(KEY_INPUT), key + KEY_NUMBER_ROUNDS);
+    expandKey(v128.load(KEY_INPUT), key + KEY_NUMBER);
+    sliceKey(key + KEY_NUMBER);
+    permuteKey(key + KEY_NUMBER, key + KEY_NUMBER);
     store<u32>(key, KEY_HAS_AEAD | KEY_HAS_NUMBER, KEY_STATE);
   }
   wipeInput();

@@ -29,3 +29,9 @@ export function pick(row: v128, index: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return i8x16.relaxed_swizzle(row, index);
   return i8x16.swizzle(row, index);
 }
+
+// @ts-ignore: decorator
+@inline
+export function pair(first: u64, second: u64): v128 {
+  return i64x2.replace_lane(i64x2.splat(first), 1, second);
+}

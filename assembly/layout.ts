@@ -29,6 +29,8 @@ export const IV_INPUT: usize = 0xa010;
 export const STREAM: usize = 0xa040;
 /** Blocks of a record put together for GHASH; nothing secret. */
 export const BLOCKS: usize = 0xa0c0;
+/** Written and never read; ghash.ts says why. */
+export const ANCHORS: usize = 0xa100;
 
 export const RX: usize = 0xb000;
 export const RX_BYTES: u32 = 0x10000;
@@ -44,16 +46,19 @@ export const KEY_STATE: usize = 0;
 export const KEY_IV: usize = 16;
 /** AES-128 round keys, 11 x 16 B, in the order of sliced.ts. */
 export const KEY_SLICED: usize = 32;
-/** The same in plain order. */
-export const KEY_ROUNDS: usize = 208;
-/** Round keys of DTLS 1.3's record number key. */
-export const KEY_NUMBER_ROUNDS: usize = 384;
+/** The same in the basis of permuted.ts. */
+export const KEY_PERMUTED: usize = 208;
+/** DTLS 1.3's record number key, likewise. */
+export const KEY_NUMBER: usize = 384;
+/** The first round's SubBytes of the counters 8n + 1 … 8n + 8, as planes: 8 B for each n below KEY_BATCHES. */
+export const KEY_COUNTERS: usize = 560;
+export const KEY_BATCHES: u32 = 18;
 /** GHASH: products of H, H², … */
-export const KEY_HASH: usize = 576;
+export const KEY_HASH: usize = 704;
 export const KEY_POWERS: u32 = 4;
 /** One power: 2 x 16 rows of 16 B. */
 export const HASH_BYTES: u32 = 512;
-export const KEY_BYTES: u32 = 2624;
+export const KEY_BYTES: u32 = 2752;
 
 export const KEY_HAS_AEAD: u32 = 1;
 export const KEY_HAS_NUMBER: u32 = 2;

@@ -4,42 +4,17 @@
 // then a circuit of 113 gates. ShiftRows is never carried out ("fixslicing", Adomnicai and Peyrin, 2020): the state stays
 // in unshifted order, and MixColumns of round i collects its bytes from where i ShiftRows would have taken them. Four
 // ShiftRows are none, so there are four such orders.
-import { and, at, pick, xor } from "./lanes";
+import { and, at, pair, pick, xor } from "./lanes";
 import { KEY_SLICED } from "./layout";
+import { MIX, OWN_PLANES, UNSHIFT } from "./order";
 
-/** Per round i = 1, 2, 3, 4: where the byte of the next row stands, then that of the row after it. */
-// prettier-ignore
-const MIX: usize = memory.data<u8>([
-  5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12, 1, 2, 3, 0, 10, 11, 8, 9, 14, 15, 12, 13, 2, 3, 0, 1, 6, 7, 4, 5,
-  9, 10, 11, 8, 13, 14, 15, 12, 1, 2, 3, 0, 5, 6, 7, 4, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13,
-  13, 14, 15, 12, 1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 10, 11, 8, 9, 14, 15, 12, 13, 2, 3, 0, 1, 6, 7, 4, 5,
-  1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13,
-]);
-
-/** ShiftRows undone i = 1, 2, 3, 4 times; undoing it twice and doing it twice are the same. */
-// prettier-ignore
-const UNSHIFT: usize = memory.data<u8>([
-  0, 13, 10, 7, 4, 1, 14, 11, 8, 5, 2, 15, 12, 9, 6, 3,
-  0, 9, 2, 11, 4, 13, 6, 15, 8, 1, 10, 3, 12, 5, 14, 7,
-  0, 5, 10, 15, 4, 9, 14, 3, 8, 13, 2, 7, 12, 1, 6, 11,
-  0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
-]);
-
-/** The low three bits of the counters 8m + 1 … 8m + 8, as planes of their byte, which is the block's last. */
-// prettier-ignore
-const COUNTING: usize = memory.data<u8>([
-  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x55,
-  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x66,
-  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x78,
-]);
-
-/** Key schedule in the kernel's order, from that of FIPS 197 at `rounds`. */
-export function sliceKey(rounds: usize, target: usize): void {
-  v128.store(target, at(rounds));
+/** Turns the key schedule of FIPS 197 at `rounds` into this kernel's, in place. */
+export function sliceKey(rounds: usize): void {
   for (let i: usize = 1; i <= 10; i++) {
-    const order = i < 10 ? UNSHIFT + (((i - 1) & 3) << 4) : UNSHIFT + 48; // the last one is added after the order is restored
+    // The last key is added when the order is plain again, the one before after nine ShiftRows, which are one.
+    const order = i < 10 ? UNSHIFT + (((i - 1) & 3) << 4) : UNSHIFT + 48;
     // The circuit leaves out the constant of SubBytes; it passes MixColumns unchanged and comes in with the key.
-    v128.store(target + (i << 4), xor(pick(at(rounds + (i << 4)), at(order)), i8x16.splat(0x63)));
+    v128.store(rounds + (i << 4), xor(pick(at(rounds + (i << 4)), at(order)), i8x16.splat(0x63)));
   }
 }
 
@@ -52,7 +27,7 @@ function top(x: v128): v128 {
 
 // @ts-ignore: decorator
 @inline
-function twice(x: v128): v128 {
+function shifted(x: v128): v128 {
   return i8x16.add(x, x);
 }
 
@@ -64,41 +39,34 @@ function differ(a: v128, b: v128, shift: i32, mask: v128): v128 {
 }
 
 /**
- * Key stream for the counters 8·batch + 1 … 8·batch + 8 after the 12 bytes of nonce in `block`, to the 128 bytes at `out`.
- * Without the last transposition and the counters the circuit's inputs and outputs are those of FIPS 197 section 5.1.
+ * Key stream for eight counters, to the 128 bytes at `out`. `common` and `own` are what counter.ts gives for them; the
+ * rounds start with the second.
  */
-export function keystream8(key: usize, block: v128, batch: u32, out: usize): void {
+export function keystream8(key: usize, common: v128, own: u64, out: usize): void {
   const rounds = key + KEY_SLICED;
-  // Seven of the counters share all bits from bit 3 on, those of 8·batch; the eighth has those of 8·batch + 8.
-  const most = i32x4.replace_lane(block, 3, bswap(batch << 3));
-  const last = i32x4.replace_lane(block, 3, bswap((batch + 1) << 3));
-  let d = xor(most, last);
-  let k = xor(most, at(rounds));
-  const eighth = i8x16.splat(-128);
-  let q7 = xor(top(k), and(top(d), eighth));
-  k = twice(k);
-  d = twice(d);
-  let q6 = xor(top(k), and(top(d), eighth));
-  k = twice(k);
-  d = twice(d);
-  let q5 = xor(top(k), and(top(d), eighth));
-  k = twice(k);
-  d = twice(d);
-  let q4 = xor(top(k), and(top(d), eighth));
-  k = twice(k);
-  d = twice(d);
-  let q3 = xor(top(k), and(top(d), eighth));
-  k = twice(k);
-  d = twice(d);
-  let q2 = xor(xor(top(k), and(top(d), eighth)), at(COUNTING + 32));
-  k = twice(k);
-  d = twice(d);
-  let q1 = xor(xor(top(k), and(top(d), eighth)), at(COUNTING + 16));
-  k = twice(k);
-  d = twice(d);
-  let q0 = xor(xor(top(k), and(top(d), eighth)), at(COUNTING));
+  // Doubling moves each plane up by one; the top one comes back as 0x1b.
+  const double = (own << 8) ^ ((own >> 56) * 0x0000000101000101);
+  const triple = own ^ double;
+  const low = pair((own & 0xffffffff) | (double << 32), triple & 0xffffffff);
+  const high = pair((own >> 32) | (double & 0xffffffff00000000), triple >> 32);
+  let k = common;
+  let q7 = xor(top(k), pick(high, at(OWN_PLANES + 48)));
+  k = shifted(k);
+  let q6 = xor(top(k), pick(high, at(OWN_PLANES + 32)));
+  k = shifted(k);
+  let q5 = xor(top(k), pick(high, at(OWN_PLANES + 16)));
+  k = shifted(k);
+  let q4 = xor(top(k), pick(high, at(OWN_PLANES)));
+  k = shifted(k);
+  let q3 = xor(top(k), pick(low, at(OWN_PLANES + 48)));
+  k = shifted(k);
+  let q2 = xor(top(k), pick(low, at(OWN_PLANES + 32)));
+  k = shifted(k);
+  let q1 = xor(top(k), pick(low, at(OWN_PLANES + 16)));
+  k = shifted(k);
+  let q0 = xor(top(k), pick(low, at(OWN_PLANES)));
 
-  for (let round: usize = 16; ; round += 16) {
+  for (let round: usize = 32; ; round += 16) {
     // SubBytes: J. Boyar and R. Peralta, "A small depth-16 circuit for the AES S-box" (2012), names as there (x0 is the
     // highest bit), without its four negations.
     const y14 = xor(q4, q2);
@@ -211,7 +179,7 @@ export function keystream8(key: usize, block: v128, batch: u32, out: usize): voi
     if (round == 160) break;
 
     // MixColumns: 2(a0 + a1) + a1 + (a2 + a3). Doubling moves each plane up by one; the top one comes back as 0x1b.
-    const mix = MIX + ((round - 16) & 48) * 2;
+    const mix = MIX + ((round - 16) & 48) * 3;
     const next = at(mix);
     const after = at(mix + 16);
     k = at(rounds + round);
@@ -220,31 +188,31 @@ export function keystream8(key: usize, block: v128, batch: u32, out: usize): voi
     const a6 = pick(q6, next);
     const u6 = xor(q6, a6);
     q7 = xor(xor(xor(a7, pick(u7, after)), u6), top(k));
-    k = twice(k);
+    k = shifted(k);
     const a5 = pick(q5, next);
     const u5 = xor(q5, a5);
     q6 = xor(xor(xor(a6, pick(u6, after)), u5), top(k));
-    k = twice(k);
+    k = shifted(k);
     const a4 = pick(q4, next);
     const u4 = xor(q4, a4);
     q5 = xor(xor(xor(a5, pick(u5, after)), u4), top(k));
-    k = twice(k);
+    k = shifted(k);
     const a3 = pick(q3, next);
     const u3 = xor(q3, a3);
     q4 = xor(xor(xor(a4, pick(u4, after)), xor(u3, u7)), top(k));
-    k = twice(k);
+    k = shifted(k);
     const a2 = pick(q2, next);
     const u2 = xor(q2, a2);
     q3 = xor(xor(xor(a3, pick(u3, after)), xor(u2, u7)), top(k));
-    k = twice(k);
+    k = shifted(k);
     const a1 = pick(q1, next);
     const u1 = xor(q1, a1);
     q2 = xor(xor(xor(a2, pick(u2, after)), u1), top(k));
-    k = twice(k);
+    k = shifted(k);
     const a0 = pick(q0, next);
     const u0 = xor(q0, a0);
     q1 = xor(xor(xor(a1, pick(u1, after)), xor(u0, u7)), top(k));
-    k = twice(k);
+    k = shifted(k);
     q0 = xor(xor(xor(a0, pick(u0, after)), u7), top(k));
   }
 

@@ -4,7 +4,7 @@ import { CHUNK_TABLE, IV_INPUT, KEY_BYTES, KEY_INPUT, RX, RX_BYTES, TX, TX_BYTES
 export * from "./layout.ts";
 
 export interface DatapathOptions {
-  /** Key slots, one per epoch and direction. Default 1,024. A slot takes 2,624 bytes of address space, and of memory once used. */
+  /** Key slots, one per epoch and direction. Default 1,024. A slot takes 2,752 bytes of address space, and of memory once used. */
   keySlots?: number;
   /** Datagrams in the TX ring. Default 64. */
   txSlots?: number;

@@ -1,5 +1,4 @@
-// AES-128 (FIPS 197), constant time: no memory access and no branch depends on key or data.
-import { KEY_ROUNDS } from "./layout";
+// AES-128 key expansion (FIPS 197 section 5.2), constant time: no memory access and no branch depends on the key.
 
 // FIPS 197 figure 7.
 // prettier-ignore
@@ -56,26 +55,4 @@ export function expandKey(key: v128, rounds: usize): void {
     // xtime in GF(2^8); rcon is public.
     rcon = (rcon << 1) ^ ((rcon >> 7) * 0x11b);
   }
-}
-
-/** FIPS 197 section 5.1 with a key schedule at `rounds`. */
-export function encrypt(rounds: usize, block: v128): v128 {
-  // ShiftRows (section 5.1.2) as a permutation of the 16 bytes.
-  const shiftRows = i8x16(0, 5, 10, 15, 4, 9, 14, 3, 8, 13, 2, 7, 12, 1, 6, 11);
-  let state = v128.xor(block, v128.load(rounds));
-  for (let round: usize = 1; round < 10; round++) {
-    state = i8x16.swizzle(subBytes(state), shiftRows);
-    state = v128.xor(mixColumns(state), v128.load(rounds + (round << 4)));
-  }
-  state = i8x16.swizzle(subBytes(state), shiftRows);
-  return v128.xor(state, v128.load(rounds, 160));
-}
-
-/** FIPS 197 section 5.1.3: each byte a0 of a column becomes 2·a0 + 3·a1 + a2 + a3. */
-function mixColumns(a: v128): v128 {
-  const a1 = i8x16.shuffle(a, a, 1, 2, 3, 0, 5, 6, 7, 4, 9, 10, 11, 8, 13, 14, 15, 12);
-  const sum = v128.xor(a, a1); // a0 + a1
-  const sum2 = i8x16.shuffle(sum, sum, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13); // a2 + a3
-  const doubled = v128.xor(i8x16.shl(sum, 1), v128.and(i8x16.shr_s(sum, 7), i8x16.splat(0x1b)));
-  return v128.xor(doubled, v128.xor(a1, sum2)); // 2(a0 + a1) + a1 + (a2 + a3)
 }
