@@ -10,6 +10,7 @@ import {
   CAUSE_UNRECOGNIZED_PARAMETERS,
   CAUSE_UNRESOLVABLE_ADDRESS,
   CAUSE_USER_ABORT,
+  chunkEnd,
   ERROR,
   parseParameters,
   STATE_COOKIE,
@@ -20,12 +21,12 @@ import type { Tsn } from "../wire/serial.ts";
 
 /** An ABORT (RFC 9260 §3.3.7) with its causes; `flags` may hold FLAG_TAG_REFLECTED. */
 export function writeAbort(flags: number, ...causes: readonly Uint8Array[]): Uint8Array {
-  return writeChunk(ABORT, flags, ...causes);
+  return writeChunk(ABORT, flags, ...chunkEnd(causes));
 }
 
 /** An ERROR (RFC 9260 §3.3.10): reports, ends nothing. */
 export function writeError(...causes: readonly Uint8Array[]): Uint8Array {
-  return writeChunk(ERROR, 0, ...causes);
+  return writeChunk(ERROR, 0, ...chunkEnd(causes));
 }
 
 /** §3.3.10.1: a stream identifier that was never agreed on. */

@@ -1,6 +1,7 @@
 import { ByteReader, ByteWriter } from "../wire/bytes.ts";
 import { type Tsn, tsn } from "../wire/serial.ts";
 import {
+  chunkEnd,
   COOKIE_PRESERVATIVE,
   FORWARD_TSN,
   FORWARD_TSN_SUPPORTED,
@@ -75,7 +76,7 @@ const EXTENSIONS = [
 
 /** An INIT chunk with our extensions. */
 export function writeInit(fields: InitFields): Uint8Array {
-  return writeChunk(INIT, 0, writeFixed(fields), ...EXTENSIONS);
+  return writeChunk(INIT, 0, writeFixed(fields), ...chunkEnd(EXTENSIONS));
 }
 
 /** An INIT ACK chunk with our extensions, the state cookie, and what of the INIT was not understood. */
@@ -85,7 +86,8 @@ export function writeInitAck(
   unrecognized: readonly Uint8Array[] = [],
 ): Uint8Array {
   const reports = unrecognized.map((raw) => writeParameter(UNRECOGNIZED_PARAMETER, raw));
-  return writeChunk(INIT_ACK, 0, writeFixed(fields), writeParameter(STATE_COOKIE, cookie), ...EXTENSIONS, ...reports);
+  const parameters = [writeParameter(STATE_COOKIE, cookie), ...EXTENSIONS, ...reports];
+  return writeChunk(INIT_ACK, 0, writeFixed(fields), ...chunkEnd(parameters));
 }
 
 /** The value of an INIT or INIT ACK chunk; `undefined` where it is malformed. */

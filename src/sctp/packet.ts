@@ -147,6 +147,15 @@ export function writeParameter(type: number, ...values: readonly Uint8Array[]): 
   return parameter;
 }
 
+/** Parameters or error causes as the end of a chunk, for `writeChunk`. */
+export function chunkEnd(parameters: readonly Uint8Array[]): Uint8Array[] {
+  const last = parameters.at(-1);
+  if (last === undefined) return [];
+  // RFC 9260 §3.2: the chunk's length "does include padding of any variable-length parameter other than the last
+  // parameter in the chunk".
+  return [...parameters.slice(0, -1), last.subarray(0, (last[2] << 8) | last[3])];
+}
+
 /** A parameter or error cause as it stands on the wire: `raw` with its header, both views without padding. */
 export interface Parameter {
   readonly type: number;

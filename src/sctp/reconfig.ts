@@ -1,6 +1,7 @@
 import { ByteReader, ByteWriter } from "../wire/bytes.ts";
 import { type Tsn, tsn } from "../wire/serial.ts";
 import {
+  chunkEnd,
   OUTGOING_SSN_RESET,
   parseParameters,
   RE_CONFIG,
@@ -58,7 +59,7 @@ export function writeOutgoingReset(reset: OutgoingReset): Uint8Array {
     .u32(reset.responseSequence)
     .u32(reset.lastTsn);
   for (const streamId of reset.streamIds) value.u16(streamId);
-  return writeChunk(RE_CONFIG, 0, writeParameter(OUTGOING_SSN_RESET, value.finish()));
+  return writeChunk(RE_CONFIG, 0, ...chunkEnd([writeParameter(OUTGOING_SSN_RESET, value.finish())]));
 }
 
 export function writeResetResponse(response: ResetResponse): Uint8Array {

@@ -14,7 +14,7 @@ const FIXED = "010203040004000004000200fffffff0";
 
 describe("INIT", () => {
   it("offers FORWARD TSN and RE-CONFIG, and neither I-DATA nor zero checksums", () => {
-    expect(toHex(writeInit(FIELDS))).toBe(`01000020${FIXED}c00000048008000682c00000`);
+    expect(toHex(writeInit(FIELDS))).toBe(`0100001e${FIXED}c00000048008000682c00000`);
   });
 
   it("is read as it is written", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { padded, parseParameters, writeChunk, writeParameter } from "../../../src/sctp/packet.ts";
+import { chunkEnd, padded, parseParameters, writeChunk, writeParameter } from "../../../src/sctp/packet.ts";
 import { fromHex, toHex } from "../../../src/wire/bytes.ts";
 
 describe("chunk and parameter frames", () => {
@@ -8,6 +8,13 @@ describe("chunk and parameter frames", () => {
     expect(toHex(writeParameter(0xc000))).toBe("c0000004");
     expect(toHex(writeParameter(0x8008, Uint8Array.of(0x82, 0xc0)))).toBe("8008000682c00000");
     expect([0, 1, 2, 3, 4, 5].map(padded)).toEqual([0, 4, 4, 4, 4, 8]);
+  });
+
+  it("leave the padding of the last parameter out of the chunk's length, and that of no other", () => {
+    const parameter = writeParameter(0x8008, Uint8Array.of(0x82, 0xc0));
+    const parameters = "8008000682c00000".repeat(2);
+    expect(toHex(writeChunk(0x82, 0, ...chunkEnd([parameter, parameter])))).toBe(`82000012${parameters}`);
+    expect(toHex(writeChunk(0x82, 0, ...chunkEnd([])))).toBe("82000004");
   });
 
   it("come out of a list as they went in, without padding", () => {
