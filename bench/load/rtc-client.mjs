@@ -10,6 +10,7 @@ import { Association } from "../../build/sctp/association.js";
 import { Datapath } from "../../build/wasm/datapath.js";
 import { DropCounters } from "../../build/wire/drops.js";
 import { randomBytes } from "node:crypto";
+import { DCEP_ACK, DCEP_OPEN, PPID_BINARY, PPID_DCEP } from "./dcep.mjs";
 import { readAnswer, writeOffer } from "./description.mjs";
 import { ControllingIce } from "./ice.mjs";
 
@@ -19,12 +20,6 @@ const TICK_MS = 20;
 const CONNECT_TIMEOUT_MS = 30_000;
 const MTU_BYTES = 1_200;
 const DTLS_FIRST = 20;
-
-const PPID_DCEP = 50;
-const PPID_BINARY = 53;
-const DCEP_ACK = 0x02;
-/** DATA_CHANNEL_OPEN (RFC 8832 §5.1): unordered, no retransmission, label "data". */
-const DCEP_OPEN = Uint8Array.of(0x03, 0x81, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0x64, 0x61, 0x74, 0x61);
 
 const datapath = new Datapath({ keySlots: 16_384 });
 const certificate = Certificate.generate();
@@ -81,6 +76,11 @@ export class RtcClient {
 
   get isOpen() {
     return this.#open && !this.#closed;
+  }
+
+  /** The SCTP side of it. */
+  get stats() {
+    return this.#association?.stats;
   }
 
   async close() {

@@ -6,11 +6,13 @@
  * @property {(offer: string) => Promise<string> | string} [answer] the SDP answer to an offer
  * @property {Record<string, unknown>} address where clients that need no offer find it
  */
+import { Session } from "node:inspector/promises";
+
 const EVENTS_BETWEEN_COLLECTIONS_MS = 50;
 
 /** @param {Record<string, (...args: any[]) => unknown>} methods what the driver may call, beside `cpu` and `memory` */
 export function serve(methods) {
-  const all = { cpu, memory, ...methods };
+  const all = { cpu, memory, startProfile, stopProfile, ...methods };
   process.on("message", async ({ id, method, args }) => {
     try {
       process.send({ id, result: await all[method](...args) });
@@ -36,4 +38,20 @@ async function memory() {
   }
   const { rss, heapUsed, external } = process.memoryUsage();
   return { rss, heapUsed, external };
+}
+
+const inspector = new Session();
+
+/** @param {number} intervalUs between two samples */
+async function startProfile(intervalUs) {
+  inspector.connect();
+  await inspector.post("Profiler.enable");
+  await inspector.post("Profiler.setSamplingInterval", { interval: intervalUs });
+  await inspector.post("Profiler.start");
+}
+
+async function stopProfile() {
+  const { profile } = await inspector.post("Profiler.stop");
+  inspector.disconnect();
+  return profile;
 }

@@ -10,7 +10,7 @@ const server = await Server.listen({
 
 serve({
   answer: (offer) => server.answer(offer).answer.sdp,
-  stats: () => server.stats(),
+  stats: () => ({ ...server.stats(), sctp: [...server.connections()].map((connection) => connection.stats().sctp) }),
   burst,
 });
 
