@@ -35,7 +35,7 @@ export function checkMemory(): void {
 }
 
 /** One association with what it has said; packets are kept as they would be given to DTLS. */
-export class SctpSide implements AssociationEvents {
+export class SctpSide {
   readonly association: Association;
   readonly drops = new DropCounters();
   sent: Uint8Array[] = [];
@@ -43,6 +43,7 @@ export class SctpSide implements AssociationEvents {
   closedWith: AssociationCloseReason | undefined;
   isEstablished = false;
 
+  /** @param events called besides what is kept here */
   constructor(seed: string, options: Partial<AssociationOptions> = {}, events: Partial<AssociationEvents> = {}) {
     const transport: PacketTransport = {
       maxPacketBytes: PACKET_BYTES,
@@ -57,16 +58,24 @@ export class SctpSide implements AssociationEvents {
     };
     const random = new Random(seed).bytes;
     this.association = new Association({ random, drops: this.drops, ...options }, sctpDatapath, transport, {
-      ...this.#events(),
-      ...events,
+      established: () => {
+        assert(!this.isEstablished, "established twice");
+        this.isEstablished = true;
+        events.established?.();
+      },
+      message: (streamId, ppid, data) => {
+        this.messages.push({ streamId, ppid, data });
+        events.message?.(streamId, ppid, data);
+      },
+      incomingStreamsReset: (streamIds) => events.incomingStreamsReset?.(streamIds),
+      outgoingStreamsReset: (streamIds) => events.outgoingStreamsReset?.(streamIds),
+      closed: (reason) => {
+        assert.equal(this.closedWith, undefined, "closed twice");
+        this.closedWith = reason;
+        events.closed?.(reason);
+      },
     });
   }
-
-  established(): void {}
-  message(): void {}
-  incomingStreamsReset(): void {}
-  outgoingStreamsReset(): void {}
-  closed(): void {}
 
   /** Gives it a packet, then the turn ends. */
   handle(now: number, packet: Uint8Array): void {
@@ -88,22 +97,6 @@ export class SctpSide implements AssociationEvents {
     assert.equal(state === "closed", this.closedWith !== undefined);
     if (state === "closed") assert.equal(nextDeadline, Number.POSITIVE_INFINITY);
     for (const [name, value] of Object.entries(stats)) assert(value >= 0 && Number.isFinite(value), name);
-  }
-
-  #events(): AssociationEvents {
-    return {
-      established: () => {
-        assert(!this.isEstablished, "established twice");
-        this.isEstablished = true;
-      },
-      message: (streamId, ppid, data) => this.messages.push({ streamId, ppid, data }),
-      incomingStreamsReset: () => {},
-      outgoingStreamsReset: () => {},
-      closed: (reason) => {
-        assert.equal(this.closedWith, undefined, "closed twice");
-        this.closedWith = reason;
-      },
-    };
   }
 }
 
