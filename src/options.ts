@@ -41,7 +41,10 @@ export interface EndpointLimits {
   sessionTimeoutMs: number;
   /** From the first verified check to the end of the SCTP handshake, ms. */
   handshakeTimeoutMs: number;
-  /** A connection without a verified check for this long is closed, ms. Browsers check every 2.7 to 6 s. */
+  /**
+   * A peer from which nothing authentic has come for this long is gone, ms. Browsers check every 2.7 to 6 s, and after half
+   * of this time a HEARTBEAT asks for a sign of life, so that a few lost checks end nothing.
+   */
   idleTimeoutMs: number;
   /** First retransmission of a DTLS flight, ms; doubles from there. */
   dtlsRetransmitMs: number;

@@ -9,7 +9,7 @@ import {
   type AssociationStats,
   type SendResult,
 } from "../sctp/association.ts";
-import type { SocketAddress } from "../wire/address.ts";
+import { isSameAddress, type SocketAddress } from "../wire/address.ts";
 import { equalBytes } from "../wire/bytes.ts";
 import type { Route } from "./address-table.ts";
 import type { HeapItem } from "./deadlines.ts";
@@ -22,6 +22,12 @@ import type { Session } from "./session.ts";
  * - `open`: a data channel is open
  */
 export type ConnectionState = "handshaking" | "connected" | "open" | "closed";
+
+/** A check of some 100 bytes has come from a new address: what may be sent there at once, the HEARTBEAT first of all. */
+const CHECK_CREDIT_BYTES = 200;
+
+/** RFC 7675 §5.1: consent to send expires 30 s after the last check that verified, whatever else the peer sends. */
+const CONSENT_MS = 30_000;
 
 /** What a connection can tell of itself. */
 export interface ConnectionStats {
@@ -64,7 +70,10 @@ export class Connection implements HeapItem, DtlsEvents, ChannelEvents {
   readonly #endpoint: Endpoint;
   readonly #openDeadline: number;
   #lastCheck: number;
-  #nominated = false;
+  /** The last check or record that was authentic. */
+  #lastHeard: number;
+  /** The last check chose the path in use by USE-CANDIDATE. */
+  #confirmed = false;
   readonly #startedAt: number;
   #messagesReceived = 0;
   #messagesSent = 0;
@@ -75,6 +84,11 @@ export class Connection implements HeapItem, DtlsEvents, ChannelEvents {
   #dtls: DtlsConnection | undefined;
   #association: Association | undefined;
   #channels: Channels | undefined;
+  /**
+   * Bytes that may still be sent to an address the connection moved to, until the peer has shown that it receives there:
+   * a source address can be spoofed, and nobody must be flooded on the word of a session's holder.
+   */
+  #credit = Number.POSITIVE_INFINITY;
   /** The `now` of the call that is under way, for the callbacks it leads to. */
   #now = 0;
 
@@ -86,6 +100,7 @@ export class Connection implements HeapItem, DtlsEvents, ChannelEvents {
     this.#flightsTo = source;
     this.countedAddress = source.address;
     this.#lastCheck = now;
+    this.#lastHeard = now;
     this.#startedAt = now;
     this.#openDeadline = now + limits.handshakeTimeoutMs;
   }
@@ -116,7 +131,8 @@ export class Connection implements HeapItem, DtlsEvents, ChannelEvents {
 
   get nextDeadline(): number {
     return Math.min(
-      this.#lastCheck + this.#endpoint.options.limits.idleTimeoutMs,
+      this.#idleDeadline(),
+      this.#lastCheck + CONSENT_MS,
       this.state === "handshaking" ? this.#openDeadline : Number.POSITIVE_INFINITY,
       this.#dtls?.nextDeadline ?? Number.POSITIVE_INFINITY,
       this.#association?.nextDeadline ?? Number.POSITIVE_INFINITY,
@@ -125,9 +141,15 @@ export class Connection implements HeapItem, DtlsEvents, ChannelEvents {
 
   /** A check from `source` verified. Consent to send is fresh (RFC 7675 §5.1), and the peer may have moved. */
   handleCheck(now: number, source: SocketAddress, nominated: boolean): void {
+    this.#now = now;
     this.#lastCheck = now;
-    if (nominated || !this.#nominated) this.#sendTo(source);
-    this.#nominated ||= nominated;
+    this.#lastHeard = now;
+    const isCurrent = isSameAddress(source, this.remote);
+    // Chromium sets USE-CANDIDATE in each check of the path it has chosen, and checks others without it; Firefox sets it once
+    // and checks nothing but its path. So a check without it moves the connection unless the path in use has been
+    // confirmed since the last such check.
+    if (!isCurrent && (nominated || !this.#confirmed)) this.#sendTo(source);
+    this.#confirmed = nominated;
     this.#endpoint.touch(this);
   }
 
@@ -135,22 +157,24 @@ export class Connection implements HeapItem, DtlsEvents, ChannelEvents {
   handleDatagram(now: number, source: SocketAddress, datagram: Uint8Array): void {
     this.#now = now;
     // A browser may start DTLS on one of several paths before it nominates one (BROWSERS.md).
-    if (!this.#nominated && !this.established) this.#sendTo(source);
+    if (!this.#confirmed && !this.established) this.#sendTo(source);
     this.#dtls ??= this.#createDtls();
     this.#dtls.handleDatagram(now, datagram);
+    if (this.#credit !== Number.POSITIVE_INFINITY) this.#earnCredit(source, datagram.length);
     this.#endpoint.touch(this);
   }
 
   handleTimeout(now: number): void {
     this.#now = now;
     const { idleTimeoutMs } = this.#endpoint.options.limits;
-    if (now >= this.#lastCheck + idleTimeoutMs) {
+    if (now >= this.#lastHeard + idleTimeoutMs || now >= this.#lastCheck + CONSENT_MS) {
       this.close(now, "idle");
     } else if (this.state === "handshaking" && now >= this.#openDeadline) {
       this.close(now, "handshake-timeout");
     } else {
       this.#dtls?.handleTimeout(now);
       this.#association?.handleTimeout(now);
+      if (now >= this.#idleDeadline()) this.#association?.probe(now);
       this.#endpoint.touch(this);
     }
   }
@@ -216,6 +240,11 @@ export class Connection implements HeapItem, DtlsEvents, ChannelEvents {
   // ——— from DTLS ———
 
   transmit(datagram: Uint8Array): void {
+    if (datagram.length > this.#credit) {
+      this.#endpoint.drops.count("address-unproven");
+      return;
+    }
+    this.#credit -= datagram.length;
     this.#endpoint.events.transmit(datagram, this.remote);
   }
 
@@ -238,6 +267,7 @@ export class Connection implements HeapItem, DtlsEvents, ChannelEvents {
   }
 
   applicationData(plaintext: Uint8Array): void {
+    this.#lastHeard = this.#now;
     this.#association?.handlePacket(this.#now, plaintext);
   }
 
@@ -267,7 +297,7 @@ export class Connection implements HeapItem, DtlsEvents, ChannelEvents {
       this.state = "open";
       this.#endpoint.events.opened(this);
     }
-    this.#endpoint.events.channelOpened(this, channel);
+    this.#endpoint.events.channelOpened?.(this, channel);
   }
 
   channelMessage(channel: Channel, data: Uint8Array | string): void {
@@ -277,7 +307,7 @@ export class Connection implements HeapItem, DtlsEvents, ChannelEvents {
   }
 
   channelClosed(channel: Channel): void {
-    this.#endpoint.events.channelClosed(this, channel);
+    this.#endpoint.events.channelClosed?.(this, channel);
   }
 
   // ——— internals ———
@@ -304,10 +334,30 @@ export class Connection implements HeapItem, DtlsEvents, ChannelEvents {
     );
   }
 
+  /**
+   * When silence wants something done: half of `idleTimeoutMs` after the last sign of life a HEARTBEAT asks for one, because a
+   * browser's checks are 3 to 6 s apart and one or two may be lost; at the whole of it the connection is closed.
+   */
+  #idleDeadline(): number {
+    const { idleTimeoutMs } = this.#endpoint.options.limits;
+    const canAsk = this.#association?.state === "established" && !this.#association.isProbing;
+    return this.#lastHeard + (canAsk ? idleTimeoutMs / 2 : idleTimeoutMs);
+  }
+
   #sendTo(source: SocketAddress): void {
-    if (source.port === this.remote.port && source.address === this.remote.address) return;
+    if (isSameAddress(source, this.remote)) return;
     this.remote = source;
-    if (this.#dtls !== undefined && !this.established) this.#flightsTo = undefined;
-    else this.#flightsTo = source;
+    if (this.established) {
+      this.#credit = CHECK_CREDIT_BYTES;
+      this.#association?.probe(this.#now);
+    } else {
+      this.#flightsTo = this.#dtls === undefined ? source : undefined;
+    }
+  }
+
+  /** Three bytes out for one in (RFC 9000 §8.1 has the same figure), and no limit once our HEARTBEAT is answered. */
+  #earnCredit(source: SocketAddress, bytes: number): void {
+    if (this.#association?.isProbing !== true) this.#credit = Number.POSITIVE_INFINITY;
+    else if (isSameAddress(source, this.remote)) this.#credit += 3 * bytes;
   }
 }

@@ -39,8 +39,8 @@ export interface EndpointEvents {
   opened(connection: Connection): void;
   message(connection: Connection, channel: Channel, data: Uint8Array | string): void;
   /** A data channel opened, the first included. */
-  channelOpened(connection: Connection, channel: Channel): void;
-  channelClosed(connection: Connection, channel: Channel): void;
+  channelOpened?(connection: Connection, channel: Channel): void;
+  channelClosed?(connection: Connection, channel: Channel): void;
   closed(connection: Connection, reason: CloseReason): void;
 }
 

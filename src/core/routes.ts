@@ -1,4 +1,4 @@
-import type { SocketAddress } from "../wire/address.ts";
+import { isSameAddress, type SocketAddress } from "../wire/address.ts";
 import { AddressTable, type Route } from "./address-table.ts";
 
 /** What `Routes` needs to know of a connection. */
@@ -60,7 +60,7 @@ export class Routes<Connection extends Claimant<Connection>> {
     owners.push(connection);
     connection.routes.push(route);
     if (connection.routes.length > MAX_ADDRESSES) {
-      const oldest = connection.routes.find((other) => other !== route && !isAt(other, connection.remote));
+      const oldest = connection.routes.find((other) => other !== route && !isSameAddress(other, connection.remote));
       if (oldest !== undefined) this.#release(oldest, connection);
     }
   }
@@ -87,8 +87,4 @@ export class Routes<Connection extends Claimant<Connection>> {
     connection.routes.splice(connection.routes.indexOf(route), 1);
     if (route.owners.length === 0) this.#table.remove(route);
   }
-}
-
-function isAt(route: SocketAddress, at: SocketAddress): boolean {
-  return route.port === at.port && route.address === at.address;
 }

@@ -219,6 +219,19 @@ export class Association {
     return this.#transmitter.send(now, message);
   }
 
+  /**
+   * Asks by HEARTBEAT whether the peer receives where we send now (RFC 9260 §8.3); {@link isProbing} until it has answered. Its
+   * nonce makes the answer proof.
+   */
+  probe(now: number): void {
+    if (this.state === "established") this.#assembler.control(this.#heartbeat.timeout(now, this.#rto.ms));
+  }
+
+  /** A HEARTBEAT of ours is not answered yet. */
+  get isProbing(): boolean {
+    return this.#heartbeat.isUnanswered;
+  }
+
   /** One decrypted SCTP packet; borrowed. Parsed in place where it lies in the datapath's memory already. */
   handlePacket(now: number, packet: Uint8Array): void {
     this.#now = now;

@@ -31,7 +31,10 @@ export class Heartbeat {
     if (this.#intervalMs > 0) this.deadline = now + this.#intervalMs;
   }
 
-  /** A HEARTBEAT chunk to send now; the next is due an interval and a time-out later. */
+  /**
+   * A HEARTBEAT chunk to send now; the next is due an interval and a time-out later. Without an interval it is a question
+   * of its own, repeated each time-out until it is answered.
+   */
   timeout(now: number, rtoMs: number): Uint8Array {
     this.#info = new ByteWriter(NONCE_BYTES).bytes(this.#random(NONCE_BYTES)).finish();
     this.#sentAt = now;
@@ -44,6 +47,7 @@ export class Heartbeat {
     const info = parseParameters(body)?.find((parameter) => parameter.type === HEARTBEAT_INFO)?.value;
     if (this.#info === undefined || info === undefined || !equalConstantTime(info, this.#info)) return undefined;
     this.#info = undefined;
+    if (this.#intervalMs === 0) this.deadline = Number.POSITIVE_INFINITY;
     return now - this.#sentAt;
   }
 }

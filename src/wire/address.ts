@@ -8,6 +8,10 @@ export function isIpv6(address: string): boolean {
   return address.includes(":");
 }
 
+export function isSameAddress(a: SocketAddress, b: SocketAddress): boolean {
+  return a.port === b.port && a.address === b.address;
+}
+
 /** `203.0.113.7:42424` or `[2001:db8::1]:42424`. */
 export function formatAddress(at: SocketAddress): string {
   return isIpv6(at.address) ? `[${at.address}]:${at.port}` : `${at.address}:${at.port}`;

@@ -9,6 +9,7 @@ export type DropReason =
   | "connection-limit"
   | "handshake-limit"
   | "address-budget"
+  | "address-unproven"
   // ICE
   | "stun-malformed"
   | "stun-not-a-request"
