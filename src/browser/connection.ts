@@ -194,7 +194,9 @@ export class Connection extends Emitter<ConnectionEvents> {
     } = reconnect as ReconnectOptions; // Of `true` there is nothing to take.
     for (let attempt = 1; attempt <= maxAttempts; attempt++) {
       // Half of it at random, so that the clients of a restarted server do not come back all at once.
-      const delayMs = Math.min(maxDelayMs, minDelayMs * 2 ** (attempt - 1)) * (1 - Math.random() / 2);
+      const delayMs =
+        Math.min(maxDelayMs, minDelayMs * 2 ** (attempt - 1)) *
+        (1 - crypto.getRandomValues(new Uint8Array(1))[0] / 512);
       this.emit("reconnecting", { attempt, delayMs });
       await new Promise((resolve) => setTimeout(resolve, delayMs));
       if (this.#closed) return;

@@ -31,12 +31,12 @@ export function dial(url: string, options: ConnectOptions, signal: AbortSignal):
       fail(new ConnectError(code, message, details));
     const handleAbort = () => failWith("aborted", "connecting was aborted", { cause: signal.reason });
 
-    const isConnected = () => /^co/.test(peer.iceConnectionState); // connected, completed
-    const blocked = () => failWith("udp-blocked", "no answer by UDP: blocked, or a wrong address");
-    const timer = setTimeout(() => {
-      if (peer.remoteDescription && !isConnected()) blocked();
+    let answered = false;
+    const giveUp = () => {
+      if (peer.remoteDescription && !answered) failWith("udp-blocked", "no answer by UDP: blocked, or a wrong address");
       else failWith("timeout", `not open within ${timeoutMs} ms`);
-    }, timeoutMs);
+    };
+    const timer = setTimeout(giveUp, timeoutMs);
     if (signal.aborted) {
       handleAbort();
       return;
@@ -52,9 +52,12 @@ export function dial(url: string, options: ConnectOptions, signal: AbortSignal):
         end();
         resolve({ peer, channel, id });
       };
+      peer.oniceconnectionstatechange = () => {
+        answered ||= /^co/.test(peer.iceConnectionState); // connected, completed
+      };
       peer.onconnectionstatechange = () => {
         if (peer.connectionState !== "failed") return;
-        if (peer.iceConnectionState === "failed") blocked();
+        if (peer.iceConnectionState === "failed") giveUp();
         else failWith("handshake-failed", "DTLS refused: another certificate than announced?");
       };
       negotiate(peer, url, options, stop.signal, (ufrag) => {

@@ -116,6 +116,14 @@ describe("connect", () => {
     expect(FakePeer.last.closed).toBe(true);
   });
 
+  test("a network that dies in the middle is no blocked one", async () => {
+    const error = await failure({ fetch: answering() }, (peer) => {
+      peer.become("connecting", "connected");
+      peer.become("failed", "failed");
+    });
+    expect(error).toMatchObject({ code: "timeout" });
+  });
+
   test("gives up a signalling server that does not answer, and its request", async () => {
     let signal: AbortSignal | null | undefined;
     const fetch = (_: string, init: RequestInit) => {

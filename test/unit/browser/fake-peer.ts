@@ -32,6 +32,7 @@ export class FakePeer {
   connectionState = "new";
   iceConnectionState = "new";
   onconnectionstatechange = () => {};
+  oniceconnectionstatechange = () => {};
   remoteDescription: unknown = null;
   localDescription: unknown = null;
   readonly candidates: unknown[] = [];
@@ -74,6 +75,7 @@ export class FakePeer {
   become(connectionState: string, iceConnectionState = this.iceConnectionState): void {
     this.connectionState = connectionState;
     this.iceConnectionState = iceConnectionState;
+    this.oniceconnectionstatechange();
     this.onconnectionstatechange();
   }
 
