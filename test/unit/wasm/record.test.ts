@@ -38,6 +38,16 @@ describe.each(providers)("$name", (provider) => {
     }
   });
 
+  test("records longer than any path's datagrams, up to the protocol's 16 KiB, are sealed and opened as well", () => {
+    const random = new Random(20);
+    for (const length of [2271, 2272, 2273, 2287, 2288, 2289, 2303, 2304, 2305, 4079, 4080, 4096, 4097, 9000, 16_384]) {
+      const [key, salt, text] = [random.bytes(16), random.bytes(4), random.bytes(length)];
+      const record = provider.seal12(key, salt, 23, 1, length, text);
+      expectSame(record, reference.seal12(key, salt, 23, 1, length, text), length);
+      expectSame(provider.open12(key, salt, record), text, length);
+    }
+  });
+
   test("additional data of every length up to 2,100 bytes is authenticated", () => {
     const random = new Random(14);
     for (let length = 0; length <= LONGEST; length++) {
