@@ -1,7 +1,7 @@
 import { type BrowserProfile, CHROMIUM } from "./browser-peer/profile.ts";
 import { browserEnd, serverEnd } from "./ends.ts";
 import { exchange } from "./exchange.ts";
-import type { Link } from "./link.ts";
+import type { Link, LinkCounters } from "./link.ts";
 import { World } from "./world.ts";
 
 /** One cell of the table: a line, and steady messages both ways over it. */
@@ -21,8 +21,15 @@ export interface CellOptions {
 
 /** What one direction of a cell gave. */
 export interface DirectionResult {
+  /** All datagrams of the direction during the exchange. */
   datagrams: number;
-  /** Share of the direction's datagrams that the line lost during the exchange. */
+  /** Share of all datagrams that the line lost. */
+  datagramLoss: number;
+  /**
+   * Share of the datagrams that were large enough to carry a message that the line lost: what bare UDP messages, sent at
+   * the same moments, would have suffered. The others are acknowledgements. They answer what got through, so fewer of them
+   * leave while the line is bad, and with bursty losses the line looks better to them than it is.
+   */
   linkLoss: number;
   messages: number;
   /** Share of the messages that did not reach the application. */
@@ -50,28 +57,41 @@ export function runCell(options: CellOptions): CellResult {
   const { peer, host } = browser;
   host.setLine({ loss, lossBurst });
   const ends = [browserEnd(browser), serverEnd(world, world.server.opened[0])] as const;
-  const before = [lossCounters(host.up), lossCounters(host.down)];
+  // SCTP's headers and the shorter of the record overheads (DTLS 1.3).
+  const watch = [host.up, host.down].map((link) => new LossWatch(link, messageBytes + 28 + 22));
   const flows = exchange(world.network, ...ends, { messages, messageBytes, intervalMs: 1000 / rateHz });
   const ended = world.server.closed[0];
   if (ended !== undefined || peer.state === "closed") {
     throw new Error(`the connection ended at ${ended?.at ?? "?"} ms (${ended?.reason ?? peer.state}) [seed "${seed}"]`);
   }
-  const [up, down] = [host.up, host.down].map((link, i) => {
-    const flow = i === 0 ? flows.there : flows.back;
-    const { sent, lost } = lossCounters(link);
-    const datagrams = sent - before[i].sent;
-    return {
-      datagrams,
-      linkLoss: (lost - before[i].lost) / datagrams,
-      messages: flow.sent,
-      messageLoss: flow.loss,
-      duplicates: flow.duplicates,
-      damaged: flow.damaged,
-    };
-  });
+  const [up, down] = [flows.there, flows.back].map((flow, i) => ({
+    ...watch[i].result(),
+    messages: flow.sent,
+    messageLoss: flow.loss,
+    duplicates: flow.duplicates,
+    damaged: flow.damaged,
+  }));
   return { up, down };
 }
 
-function lossCounters({ counters }: Link): { sent: number; lost: number } {
-  return { sent: counters.sent, lost: counters.lost };
+/** What a link loses from now on. */
+class LossWatch {
+  readonly #link: Link;
+  readonly #before: LinkCounters;
+
+  constructor(link: Link, largeBytes: number) {
+    link.countLargeFrom = largeBytes;
+    this.#link = link;
+    this.#before = { ...link.counters };
+  }
+
+  result(): { datagrams: number; datagramLoss: number; linkLoss: number } {
+    const { sent, lost, largeSent, largeLost } = this.#link.counters;
+    const datagrams = sent - this.#before.sent;
+    return {
+      datagrams,
+      datagramLoss: (lost - this.#before.lost) / datagrams,
+      linkLoss: (largeLost - this.#before.largeLost) / (largeSent - this.#before.largeSent),
+    };
+  }
 }

@@ -56,6 +56,9 @@ export interface LinkCounters {
   duplicated: number;
   reordered: number;
   corrupted: number;
+  /** Those of `sent` and `lost` with at least {@link Link.countLargeFrom} bytes. */
+  largeSent: number;
+  largeLost: number;
 }
 
 /** One arrival: when, and with which bytes. */
@@ -75,7 +78,11 @@ export class Link {
     duplicated: 0,
     reordered: 0,
     corrupted: 0,
+    largeSent: 0,
+    largeLost: 0,
   };
+  /** Datagrams of this many bytes and more are counted apart. */
+  countLargeFrom = Number.POSITIVE_INFINITY;
   /** Asked before chance is; says what happens to the datagram with this index (0, 1, …) on the link. */
   intercept: ((index: number, datagram: Uint8Array) => Fate) | undefined;
 
@@ -116,6 +123,8 @@ export class Link {
     const fate = this.intercept?.(counters.sent, bytes) ?? "pass";
     counters.sent++;
     counters.sentBytes += bytes.length;
+    const isLarge = bytes.length >= this.countLargeFrom;
+    if (isLarge) counters.largeSent++;
     // Drawn for every datagram, so that a fate chosen by hand does not shift the others'.
     const lostByChance = this.#loss();
     const duplicate = this.#random.chance(duplication) || fate === "duplicate";
@@ -123,6 +132,7 @@ export class Link {
     const late = this.#random.chance(reorder) || fate === "delay";
     if (lostByChance || fate === "lose") {
       counters.lost++;
+      if (isLarge) counters.largeLost++;
       return [];
     }
     if (bytes.length > mtuBytes) {

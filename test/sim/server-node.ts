@@ -40,8 +40,12 @@ export class ServerNode implements SimNode {
       },
       {
         transmit: (datagram, destination) => network.send(this.host, destination, datagram),
-        opened: (connection) => this.opened.push(connection),
+        opened: (connection) => {
+          this.opened.push(connection);
+        },
         message: (connection, channel, data) => this.onMessage(connection, channel, data),
+        channelOpened: () => {},
+        channelClosed: () => {},
         closed: (connection, reason) => this.closed.push({ connection, reason, at: network.now }),
       },
     );

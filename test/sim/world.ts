@@ -18,7 +18,6 @@ export const SERVER_ADDRESS: SocketAddress = { address: "192.0.2.1", port: 42424
 // Made once: keys cost more than all the rest of a set-up, and no outcome depends on them.
 let serverCertificate: Certificate | undefined;
 let browserCertificate: Certificate | undefined;
-let browserDatapath: Datapath | undefined;
 
 export interface BrowserOptions {
   profile?: BrowserProfile;
@@ -37,6 +36,8 @@ export interface Browser {
 export class World {
   readonly network: Network;
   readonly server: ServerNode;
+  /** Of all browsers here: two key slots for each. */
+  readonly #datapath = new Datapath({ keySlots: 64, txSlots: 4 });
   #browsers = 0;
 
   constructor(seed: string, limits: Partial<EndpointLimits & AssociationLimits> = {}) {
@@ -48,14 +49,13 @@ export class World {
   /** A browser whose offer was answered, and whose checks begin now. */
   addBrowser({ profile = CHROMIUM, line = {}, address }: BrowserOptions = {}): Browser {
     browserCertificate ??= Certificate.generate();
-    browserDatapath ??= new Datapath({ keySlots: 64 });
     const index = this.#browsers++;
     const random = this.network.random.fork(`browser ${index}`);
     const transport = dtlsTransport({
       profile,
       random: random.fork("dtls"),
       certificate: browserCertificate,
-      datapath: browserDatapath,
+      datapath: this.#datapath,
       serverFingerprint: this.server.endpoint.options.certificate.fingerprintBytes,
     });
     const peer = new BrowserPeer({
