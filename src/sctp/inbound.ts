@@ -110,8 +110,9 @@ export class Inbound {
     if (count === 0) return false;
     const head = datapath.words[datapath.chunkTable + CHUNK_HEAD];
     const type = head & 0xff;
-    // A: the tag of a packet with an INIT is 0, and INIT comes alone (§6.10).
-    if (type === INIT) return tag === 0 && count === 1;
+    // A: the tag of a packet with an INIT is 0, and INIT comes alone (§6.10). The general rule holds as well: a peer that
+    // answered our INIT before it sends its own may put our tag on it (werift does).
+    if (type === INIT) return (tag === 0 || tag === localTag) && count === 1;
     // B, C: with the T bit the peer gives its own tag back, because it had none of ours.
     if ((type === ABORT || type === SHUTDOWN_COMPLETE) && ((head >>> 8) & FLAG_TAG_REFLECTED) !== 0) {
       return tag === handshake.peer?.tag;

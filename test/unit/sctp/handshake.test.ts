@@ -261,6 +261,16 @@ describe("two sides that connect at once", () => {
     expect([view.getUint32(0), view.getUint32(12)]).toEqual([77, 123]);
   });
 
+  it("answer an INIT under their own tag, as a peer sends it that has answered theirs, and under no other", () => {
+    const client = new Party({ seed: 8, initiateTag: 77 });
+    client.association.connect(0);
+    client.take();
+    client.handle(1, packet(78, init()));
+    expect([client.take(), client.drops.get("sctp-bad-tag")]).toEqual([[], 1]);
+    client.handle(2, packet(77, init()));
+    expect(client.takeChunks().map(({ name }) => name)).toEqual(["INIT ACK"]);
+  });
+
   it("are established by the other's cookie while their own INIT waits", () => {
     const client = new Party({ seed: 8 });
     client.association.connect(0);
