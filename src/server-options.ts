@@ -1,4 +1,4 @@
-import type { NegotiatedChannel } from "./core/endpoint.ts";
+import type { NegotiatedChannel } from "./core/peer.ts";
 import { Certificate } from "./dtls/certificate.ts";
 import {
   type AssociationLimits,

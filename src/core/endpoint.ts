@@ -1,44 +1,25 @@
 import type { Channel } from "../channel/channel.ts";
-import type { ChannelOptions } from "../channel/channels.ts";
-import type { RandomSource } from "../crypto/platform.ts";
-import type { Certificate } from "../dtls/certificate.ts";
 import type { CloseReason } from "../errors.ts";
 import { generateCredentials, type IceCredentials } from "../ice/credentials.ts";
 import { answerCheck } from "../ice/lite.ts";
 import { localUfragOf, parseBindingRequest } from "../ice/stun.ts";
-import type { AssociationLimits, EndpointLimits } from "../options.ts";
 import { Datapath } from "../wasm/datapath.ts";
 import type { SocketAddress } from "../wire/address.ts";
 import { DropCounters } from "../wire/drops.ts";
 import { Connection } from "./connection.ts";
 import { Deadlines } from "./deadlines.ts";
+import type { PeerEvents, PeerHost, PeerSettings } from "./peer.ts";
 import { Routes } from "./routes.ts";
 import type { RemoteDescription, Session } from "./session.ts";
 
-export interface EndpointOptions {
-  certificate: Certificate;
-  limits: EndpointLimits & AssociationLimits;
-  random: RandomSource;
-  /** Channels that pages create with `negotiated: true`: open on every connection as soon as SCTP is up. Default: none. */
-  negotiatedChannels?: readonly NegotiatedChannel[] | undefined;
-  /** Receives NSS key log lines (for Wireshark). Default: none. */
-  keyLog?: ((line: string) => void) | undefined;
-}
-
-/** A data channel that both sides know beforehand: the `id` and the options of the page's `createDataChannel`. */
-export interface NegotiatedChannel extends Omit<ChannelOptions, "negotiated"> {
-  readonly label: string;
-  readonly id: number;
-}
+export type EndpointOptions = PeerSettings;
 
 /** What comes out of an endpoint. Called synchronously from within it: the shell queues, and calls user code later. */
-export interface EndpointEvents {
+export interface EndpointEvents extends PeerEvents {
   /** One UDP datagram; borrowed until the call returns. */
   transmit(datagram: Uint8Array, destination: SocketAddress): void;
-  /** The connection's first data channel is open: it can send. */
   opened(connection: Connection): void;
   message(connection: Connection, channel: Channel, data: Uint8Array | string): void;
-  /** A data channel opened, the first included. */
   channelOpened?(connection: Connection, channel: Channel): void;
   channelClosed?(connection: Connection, channel: Channel): void;
   closed(connection: Connection, reason: CloseReason): void;
@@ -61,7 +42,7 @@ const DTLS_LAST = 63;
  * endpoint.flush(now);                              // once per turn
  * sleepUntil(endpoint.nextDeadline); endpoint.handleTimeout(now);
  */
-export class Endpoint {
+export class Endpoint implements PeerHost {
   readonly options: EndpointOptions;
   readonly events: EndpointEvents;
   readonly drops = new DropCounters();

@@ -1,0 +1,373 @@
+import type { Channel } from "../channel/channel.ts";
+import { type ChannelEvents, type ChannelOptions, Channels } from "../channel/channels.ts";
+import { type RandomSource, sha256 } from "../crypto/platform.ts";
+import type { Certificate } from "../dtls/certificate.ts";
+import { type DtlsCloseReason, DtlsConnection, type DtlsEvents } from "../dtls/connection.ts";
+import type { CloseReason } from "../errors.ts";
+import type { AssociationLimits, EndpointLimits } from "../options.ts";
+import {
+  Association,
+  type AssociationCloseReason,
+  type AssociationStats,
+  type SendResult,
+} from "../sctp/association.ts";
+import type { Datapath } from "../wasm/datapath.ts";
+import { equalBytes } from "../wire/bytes.ts";
+import type { DropCounters } from "../wire/drops.ts";
+import type { HeapItem } from "./deadlines.ts";
+
+/**
+ * - `handshaking`: the path works; DTLS and SCTP are on their way
+ * - `connected`: SCTP is up, no data channel yet
+ * - `open`: a data channel is open
+ */
+export type ConnectionState = "handshaking" | "connected" | "open" | "closed";
+
+/** What a connection can tell of itself. */
+export interface ConnectionStats {
+  readonly state: ConnectionState;
+  /** Milliseconds since it began: a server's with the first verified check. */
+  readonly ageMs: number;
+  readonly dtls: {
+    readonly version: string | undefined;
+    /** IANA numbers of the cipher suite and of the key exchange's group. */
+    readonly cipherSuite: number | undefined;
+    readonly group: number | undefined;
+  };
+  /** `undefined` before the DTLS handshake is complete. */
+  readonly sctp: AssociationStats | undefined;
+  readonly messagesReceived: number;
+  readonly messagesSent: number;
+  /** User data; for text, UTF-16 code units. */
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+}
+
+/** What signalling says of the peer. */
+export interface PeerDescription {
+  /** SHA-256 over the peer's certificate, 32 bytes (RFC 8122 §5). */
+  readonly fingerprint: Uint8Array;
+  /** The peer's SCTP port (RFC 8841 §5); 5000 in both browsers. */
+  readonly sctpPort: number;
+  /** Largest message the peer takes, in bytes; 0 for no limit (RFC 8841 §6). */
+  readonly maxMessageBytes: number;
+}
+
+/** A data channel that both sides know beforehand: the `id` and the options of the page's `createDataChannel`. */
+export interface NegotiatedChannel extends Omit<ChannelOptions, "negotiated"> {
+  readonly label: string;
+  readonly id: number;
+}
+
+/** What this side is and allows. */
+export interface PeerSettings {
+  certificate: Certificate;
+  limits: EndpointLimits & AssociationLimits;
+  random: RandomSource;
+  /** Channels that pages create with `negotiated: true`: open on every connection as soon as SCTP is up. Default: none. */
+  negotiatedChannels?: readonly NegotiatedChannel[] | undefined;
+  /** Receives NSS key log lines (for Wireshark). Default: none. */
+  keyLog?: ((line: string) => void) | undefined;
+}
+
+/** Events of a connection, for whoever owns it. Called synchronously from within it. */
+export interface PeerEvents {
+  /** The connection's first data channel is open: it can send. */
+  opened(peer: Peer): void;
+  message(peer: Peer, channel: Channel, data: Uint8Array | string): void;
+  /** A data channel opened, the first included. */
+  channelOpened?(peer: Peer, channel: Channel): void;
+  channelClosed?(peer: Peer, channel: Channel): void;
+}
+
+/** The endpoint of many connections: what they share. */
+export interface PeerHost {
+  readonly events: PeerEvents;
+  readonly datapath: Datapath;
+  readonly drops: DropCounters;
+  /** Marks a connection for the next flush. */
+  touch(peer: Peer): void;
+}
+
+/**
+ * One remote peer above the path to it: DTLS → SCTP → data channels, in either role. Each layer hands its events to the next
+ * one up; what comes out at the top goes to the endpoint's events. How datagrams find their way is for those who extend it.
+ */
+export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
+  state: ConnectionState = "handshaking";
+  /** In the endpoint's list for the next flush; kept by the endpoint. */
+  touched = false;
+  heapIndex = -1;
+  heapDeadline = 0;
+
+  protected readonly settings: PeerSettings;
+  /** The `now` of the call that is under way, for the callbacks it leads to. */
+  protected now: number;
+  /** The last check or record that was authentic. */
+  protected lastHeard: number;
+  readonly #host: PeerHost;
+  readonly #role: "client" | "server";
+  readonly #description: PeerDescription;
+  readonly #startedAt: number;
+  readonly #openDeadline: number;
+  #dtls: DtlsConnection | undefined;
+  #association: Association | undefined;
+  #channels: Channels | undefined;
+  #messagesReceived = 0;
+  #messagesSent = 0;
+  #bytesReceived = 0;
+  #bytesSent = 0;
+
+  constructor(
+    now: number,
+    role: "client" | "server",
+    host: PeerHost,
+    settings: PeerSettings,
+    description: PeerDescription,
+  ) {
+    this.settings = settings;
+    this.now = now;
+    this.lastHeard = now;
+    this.#host = host;
+    this.#role = role;
+    this.#description = description;
+    this.#startedAt = now;
+    this.#openDeadline = now + settings.limits.handshakeTimeoutMs;
+  }
+
+  /** Whether the DTLS handshake is complete: the peer holds the key that its fingerprint names. */
+  get established(): boolean {
+    return this.#association !== undefined;
+  }
+
+  get dtls(): DtlsConnection | undefined {
+    return this.#dtls;
+  }
+
+  get association(): Association | undefined {
+    return this.#association;
+  }
+
+  get channels(): Channels | undefined {
+    return this.#channels;
+  }
+
+  /** The longest message that both ends accept, in bytes. */
+  get maxMessageBytes(): number {
+    const own = this.settings.limits.maxMessageBytes;
+    const theirs = this.#description.maxMessageBytes;
+    return theirs === 0 ? own : Math.min(own, theirs);
+  }
+
+  get nextDeadline(): number {
+    return Math.min(
+      this.#idleDeadline(),
+      this.pathDeadline,
+      this.state === "handshaking" ? this.#openDeadline : Number.POSITIVE_INFINITY,
+      this.#dtls?.nextDeadline ?? Number.POSITIVE_INFINITY,
+      this.#association?.nextDeadline ?? Number.POSITIVE_INFINITY,
+    );
+  }
+
+  handleTimeout(now: number): void {
+    this.now = now;
+    if (now >= this.lastHeard + this.settings.limits.idleTimeoutMs) {
+      this.close(now, "idle");
+    } else if (this.state === "handshaking" && now >= this.#openDeadline) {
+      this.close(now, "handshake-timeout");
+    } else {
+      if (now >= this.pathDeadline) this.handlePathTimeout(now);
+      if (this.isClosed) return;
+      this.#dtls?.handleTimeout(now);
+      this.#association?.handleTimeout(now);
+      if (now >= this.#idleDeadline()) this.#association?.probe(now);
+      this.#host.touch(this);
+    }
+  }
+
+  /**
+   * Sends a message on a channel, or where none is named on the first one. It leaves with the next flush.
+   *
+   * @returns `closed` too while no channel is open
+   */
+  send(now: number, data: Uint8Array | string, channel = this.#channels?.first): SendResult {
+    if (channel === undefined || this.#channels === undefined || this.state === "closed") return "closed";
+    const result = this.#channels.send(now, channel, data);
+    if (result === "sent" || result === "queued") {
+      this.#messagesSent++;
+      this.#bytesSent += data.length;
+      this.#host.touch(this);
+    }
+    return result;
+  }
+
+  /** Opens a data channel from this side. `undefined` before the connection is established, or after its end. */
+  createChannel(now: number, label: string, options?: ChannelOptions): Channel | undefined {
+    this.now = now;
+    this.#host.touch(this);
+    return this.state === "closed" ? undefined : this.#channels?.create(now, label, options);
+  }
+
+  closeChannel(now: number, channel: Channel): void {
+    this.now = now;
+    this.#channels?.close(now, channel);
+    this.#host.touch(this);
+  }
+
+  stats(now: number): ConnectionStats {
+    return {
+      state: this.state,
+      ageMs: now - this.#startedAt,
+      dtls: { version: this.#dtls?.version, cipherSuite: this.#dtls?.cipherSuite, group: this.#dtls?.group },
+      sctp: this.#association?.stats,
+      messagesReceived: this.#messagesReceived,
+      messagesSent: this.#messagesSent,
+      bytesReceived: this.#bytesReceived,
+      bytesSent: this.#bytesSent,
+    };
+  }
+
+  flush(now: number): void {
+    this.now = now;
+    this.#association?.flush(now);
+  }
+
+  /** Ends the connection and tells the peer: ABORT and close_notify (never SHUTDOWN: Chromium keeps a zombie). */
+  close(now: number, reason: CloseReason): void {
+    if (this.state === "closed") return;
+    this.now = now;
+    const wasEstablished = this.established;
+    this.state = "closed";
+    this.#association?.abort(now);
+    this.#dtls?.close(now);
+    this.ended(reason, wasEstablished);
+  }
+
+  // ——— for those who extend it ———
+
+  /** When the path wants to be looked after, ms. */
+  protected abstract readonly pathDeadline: number;
+
+  protected abstract handlePathTimeout(now: number): void;
+
+  /** From DTLS: one datagram for the peer. */
+  abstract transmit(datagram: Uint8Array): void;
+
+  /** The peer has proven who it is; SCTP is about to start. */
+  protected abstract secured(): void;
+
+  /** The end; called once. */
+  protected abstract ended(reason: CloseReason, wasEstablished: boolean): void;
+
+  protected get isClosed(): boolean {
+    return this.state === "closed";
+  }
+
+  /** DTLS over this peer's path, made when it is first asked for. */
+  protected useDtls(): DtlsConnection {
+    this.#dtls ??= this.#createDtls();
+    return this.#dtls;
+  }
+
+  /** The connection can send. */
+  protected open(): void {
+    if (this.state !== "connected") return;
+    this.state = "open";
+    this.#host.events.opened(this);
+  }
+
+  // ——— from DTLS ———
+
+  connected(): void {
+    const { limits, random } = this.settings;
+    const { datapath, drops } = this.#host;
+    const { sctpPort: remotePort, maxMessageBytes: remoteMaxMessageBytes } = this.#description;
+    this.#channels = new Channels({ role: this.#role, limits, drops }, this);
+    this.#association = new Association(
+      { limits, random, drops, remotePort, remoteMaxMessageBytes },
+      datapath,
+      this.#dtls!,
+      this.#channels,
+    );
+    this.#channels.attach(this.#association);
+    this.secured();
+    // A server's INIT leaves in the datagram of its Finished: one round trip less in both browsers (BROWSERS.md).
+    this.#association.connect(this.now);
+    this.#association.flush(this.now);
+  }
+
+  applicationData(plaintext: Uint8Array): void {
+    this.lastHeard = this.now;
+    this.#association?.handlePacket(this.now, plaintext);
+  }
+
+  /** DTLS has ended. The peer's close_notify is its goodbye; anything else before the handshake's end is a refusal. */
+  closed({ cause }: DtlsCloseReason): void {
+    if (cause === "peer") this.close(this.now, "remote");
+    else if (!this.established) this.close(this.now, cause === "timeout" ? "handshake-timeout" : "handshake-failed");
+    else this.close(this.now, "protocol-error");
+  }
+
+  // ——— from the data channels ———
+
+  associationEstablished(): void {
+    this.state = "connected";
+    for (const { label, ...options } of this.settings.negotiatedChannels ?? []) {
+      this.#channels!.create(this.now, label, { ...options, negotiated: true });
+    }
+  }
+
+  associationClosed(reason: AssociationCloseReason): void {
+    const remote = reason === "peer-abort" || reason === "peer-shutdown" || reason === "restarted";
+    this.close(this.now, remote ? "remote" : "protocol-error");
+  }
+
+  channelOpened(channel: Channel): void {
+    this.open();
+    this.#host.events.channelOpened?.(this, channel);
+  }
+
+  channelMessage(channel: Channel, data: Uint8Array | string): void {
+    this.#messagesReceived++;
+    this.#bytesReceived += data.length;
+    this.#host.events.message(this, channel, data);
+  }
+
+  channelClosed(channel: Channel): void {
+    this.#host.events.channelClosed?.(this, channel);
+  }
+
+  // ——— internals ———
+
+  #createDtls(): DtlsConnection {
+    const { certificate, limits, random, keyLog } = this.settings;
+    const { datapath, drops } = this.#host;
+    const { fingerprint } = this.#description;
+    return new DtlsConnection(
+      {
+        role: this.#role,
+        certificate,
+        datapath,
+        drops,
+        random,
+        mtuBytes: limits.mtuBytes,
+        initialTimeoutMs: limits.dtlsRetransmitMs,
+        handshakeTimeoutMs: limits.handshakeTimeoutMs,
+        // RFC 8827 §6.5: the fingerprint that came by signalling is who the peer is.
+        verifyPeerCertificate: (der) => equalBytes(sha256(der), fingerprint),
+        ...(keyLog && { keyLog }),
+      },
+      this,
+    );
+  }
+
+  /**
+   * When silence wants something done: half of `idleTimeoutMs` after the last sign of life a HEARTBEAT asks for one, because a
+   * browser's checks are 3 to 6 s apart and one or two may be lost; at the whole of it the connection is closed.
+   */
+  #idleDeadline(): number {
+    const { idleTimeoutMs } = this.settings.limits;
+    const canAsk = this.#association?.state === "established" && !this.#association.isProbing;
+    return this.lastHeard + (canAsk ? idleTimeoutMs / 2 : idleTimeoutMs);
+  }
+}
