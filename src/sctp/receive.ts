@@ -95,6 +95,8 @@ export class Receiver {
     // RFC 9260 §6.2, the I bit of §3.3.1: "the receiver … SHOULD NOT delay the sending of the SACK".
     if ((flags & FLAG_IMMEDIATE) !== 0) this.#due = true;
     const next = tsnAdd(this.#tsns.cumulative, 1);
+    // As for a gap that opens, a SACK without delay for one that closes: the sender waits for what it sent again.
+    if (this.#tsns.blockCount > 0) this.#due = true;
     if (chunkTsn !== next && this.#tsns.has(chunkTsn)) {
       // §6.2: "When a packet arrives with duplicate DATA chunk(s) and with no new DATA chunk(s), the endpoint MUST
       // immediately send a SACK chunk with no delay."
@@ -130,6 +132,7 @@ export class Receiver {
   forward(newCumulative: Tsn, view: DataView, offset: number, length: number): void {
     this.#sawData = true;
     this.#pending = true;
+    if (this.#tsns.blockCount > 0) this.#due = true;
     if (!this.#tsns.forward(newCumulative)) {
       // "treat this FORWARD TSN as out-of-date …. The receiver SHOULD send a SACK": the previous one may be lost.
       this.#due = true;

@@ -56,43 +56,40 @@ export class SendQueue {
   push(message: QueuedMessage, exempt: boolean): boolean {
     if (!exempt && !this.#makeRoom(message.data.length)) return false;
     this.#bytes += message.data.length;
-    const ahead = this.#reliablePerStream.get(message.streamId) ?? 0;
-    if (isUnreliable(message) && ahead === 0) this.#unreliable.push(message);
+    if (isUnreliable(message) && !this.#reliablePerStream.has(message.streamId)) this.#unreliable.push(message);
     else {
       this.#reliable.push(message);
-      this.#reliablePerStream.set(message.streamId, ahead + 1);
+      this.#countReliable(message.streamId, 1);
     }
     return true;
   }
 
-  /** The message to send from next; it stays until `advance` has taken all of it. */
+  /** The message to send from next. It may be another one after a `push`, until `advance` has taken a part of it. */
   next(now: number): QueuedMessage | undefined {
-    while (this.#current === undefined) {
-      const message = this.#pick();
-      if (message === undefined) return undefined;
+    if (this.#current !== undefined) return this.#current;
+    for (;;) {
+      const message = this.#nextLine().first;
       // RFC 3758 §4.1 TR3: "Before assigning a TSN …, the SCTP sender MUST evaluate the lifetime of that message."
-      if (message.expiresAt > now) this.#current = message;
-      else {
-        this.#bytes -= message.data.length;
-        this.expired++;
-      }
+      if (message === undefined || message.expiresAt > now) return message;
+      this.#take();
+      this.#bytes -= message.data.length;
+      this.expired++;
     }
-    return this.#current;
   }
 
-  /** `bytes` more of the message from `next` were sent. */
+  /** `bytes` of the message from `next` were sent. */
   advance(bytes: number): void {
-    const message = this.#current;
+    const message = this.#current ?? this.#take();
     if (message === undefined) return;
     message.sent += bytes;
     this.#bytes -= bytes;
-    if (message.sent === message.data.length) this.#current = undefined;
+    this.#current = message.sent < message.data.length ? message : undefined;
   }
 
   /** Forgets the rest of a message of which fragments were abandoned. */
   abandon(message: number): void {
     const current = this.#current;
-    if (current === undefined || current.sent === 0 || current.message !== message) return;
+    if (current === undefined || current.message !== message) return;
     this.#bytes -= current.data.length - current.sent;
     this.#current = undefined;
   }
@@ -105,20 +102,24 @@ export class SendQueue {
     );
   }
 
-  #pick(): QueuedMessage | undefined {
+  #nextLine(): Line {
     const unreliableFirst = this.#reliable.length === 0 || this.#inARow < UNRELIABLE_SHARE;
-    if (this.#unreliable.length > 0 && unreliableFirst) {
-      this.#inARow++;
-      return this.#unreliable.shift();
-    }
-    this.#inARow = 0;
-    const message = this.#reliable.shift();
-    if (message !== undefined) {
-      const left = (this.#reliablePerStream.get(message.streamId) ?? 1) - 1;
-      if (left === 0) this.#reliablePerStream.delete(message.streamId);
-      else this.#reliablePerStream.set(message.streamId, left);
-    }
+    return this.#unreliable.length > 0 && unreliableFirst ? this.#unreliable : this.#reliable;
+  }
+
+  #take(): QueuedMessage | undefined {
+    const line = this.#nextLine();
+    const message = line.shift();
+    if (line === this.#unreliable) this.#inARow++;
+    else this.#inARow = 0;
+    if (line === this.#reliable && message !== undefined) this.#countReliable(message.streamId, -1);
     return message;
+  }
+
+  #countReliable(streamId: number, change: number): void {
+    const count = (this.#reliablePerStream.get(streamId) ?? 0) + change;
+    if (count === 0) this.#reliablePerStream.delete(streamId);
+    else this.#reliablePerStream.set(streamId, count);
   }
 
   #makeRoom(bytes: number): boolean {
@@ -141,6 +142,10 @@ class Line {
 
   get length(): number {
     return this.#items.length - this.#head;
+  }
+
+  get first(): QueuedMessage | undefined {
+    return this.#items[this.#head];
   }
 
   push(message: QueuedMessage): void {
