@@ -1,5 +1,6 @@
 /** Wireshark's dissectors read a whole browser session, decrypted with our key log, and find nothing wrong with it. */
 import { execFile } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,22 +15,33 @@ import { UdpProxy } from "../support/proxy.ts";
 
 const run = promisify(execFile);
 
+const INIT = 1;
+const DATA = 0;
+const ABORT = 6;
+const RE_CONFIG = 130;
+
 describe.each(BROWSERS)("a session with %s", (name) => {
   let folder: string;
-  let capture: string;
   let options: string[];
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "tshark-"));
-    capture = join(folder, "session.pcap");
-    const keyLog = join(folder, "keys.log");
+    const [capture, keyLog, unusedKey] = ["session.pcap", "keys.log", "unused.pem"].map((file) => join(folder, file));
     const session = await recordSession(name);
-    await Promise.all([writeFile(capture, session.pcap), writeFile(keyLog, session.keyLog)]);
+    await Promise.all([
+      writeFile(capture as string, session.pcap),
+      writeFile(keyLog as string, session.keyLog),
+      writeFile(unusedKey as string, generateKeyPairSync("rsa", PEM_2048).privateKey),
+    ]);
     options = [
+      ["-n", "-r", capture as string],
       ["-o", `tls.keylog_file:${keyLog}`],
+      // The one way to tell every version what is inside these records is its list of RSA keys, whose key nobody needs here. It
+      // claims the port for DTLS, unless the dissectors that look at the bytes come first.
+      ["-o", `uat:dtlsdecrypttablefile:"127.0.0.1","${session.port}","sctp","${unusedKey}",""`],
+      ["-o", "udp.try_heuristic_first:TRUE"],
       ["-o", "sctp.checksum:CRC 32c"],
       ["-o", "udp.check_checksum:TRUE"],
-      ["-d", `dtls.port==${session.port},sctp`],
     ].flat();
   });
 
@@ -37,28 +49,32 @@ describe.each(BROWSERS)("a session with %s", (name) => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  /** The numbers of the frames that match a display filter. */
-  async function frames(filter: string): Promise<string[]> {
-    const { stdout } = await run(findCommand(["tshark"]), ["-n", "-r", capture, ...options, "-Y", filter, "-V"], {
-      maxBuffer: 64 * 1024 * 1024,
-    });
-    return stdout.split(/^(?=Frame \d+:)/m).filter((frame) => frame.startsWith("Frame "));
+  async function tshark(...more: string[]): Promise<string> {
+    const { stdout } = await run(findCommand(["tshark"]), [...options, ...more], { maxBuffer: 64 * 1024 * 1024 });
+    return stdout;
   }
 
-  test.each([
-    ["checks", "stun.type == 0x0001"],
-    ["answers to checks", "stun.type == 0x0101"],
-    ["our Certificate", "dtls.handshake.type == 11"],
-    ["decrypted SCTP INIT", "sctp.chunk_type == 1"],
-    ["decrypted SCTP DATA", "sctp.chunk_type == 0"],
-    ["the DATA_CHANNEL_OPEN inside", "rtcdc.message_type == 3"],
-    [
-      "the text that was sent",
-      'frame contains "text of this session" or sctp.chunk_type == 0 and data contains "text of"',
-    ],
-    ["the ABORT of the close", "sctp.chunk_type == 6"],
-  ])("shows %s", async (_, filter) => {
-    expect(await frames(filter)).not.toEqual([]);
+  test("is read from its first check to its ABORT, with everything in between", async () => {
+    const fields = ["stun.type", "dtls.handshake.type", "sctp.chunk_type", "rtcdc.message_type", "data.data"];
+    const lines = await tshark("-T", "fields", ...fields.flatMap((field) => ["-e", field]));
+    const seen = fields.map((_, column) => {
+      const cells = lines.split("\n").flatMap((line) => line.split("\t")[column]?.split(",") ?? []);
+      return new Set(cells.filter((cell) => cell !== ""));
+    });
+    const [stun, handshake, chunks, dcep, messages] = seen as [
+      Set<string>,
+      Set<string>,
+      Set<string>,
+      Set<string>,
+      Set<string>,
+    ];
+    expect([...stun].map(Number), "binding requests and responses").toEqual(expect.arrayContaining([0x0001, 0x0101]));
+    expect([...handshake].map(Number), "handshake messages").toEqual(
+      expect.arrayContaining([1, 2, 11, 12, 13, 14, 15, 16]),
+    );
+    expect([...chunks].map(Number), "chunks").toEqual(expect.arrayContaining([INIT, DATA, ABORT, RE_CONFIG]));
+    expect([...dcep].map(Number), "DCEP messages").toEqual(expect.arrayContaining([2, 3]));
+    expect(messages, "messages in the clear").toContain(Buffer.from(TEXT).toString("hex"));
   });
 
   test.each([
@@ -67,13 +83,21 @@ describe.each(BROWSERS)("a session with %s", (name) => {
     ["SCTP packet whose checksum was not verified", "sctp and not sctp.checksum.status == 1"],
     ["bad STUN fingerprint", "stun.att.crc32.status == 0"],
     ["bad UDP checksum", "udp.checksum.status == 0"],
-    ["error of any dissector", "_ws.expert.severity == error"],
+    ["warning or error of any dissector", "_ws.expert.severity >= warning"],
     ["datagram that no dissector recognises", "udp and not stun and not dtls"],
     ["application data that stayed encrypted", "dtls.record.content_type == 23 and not sctp"],
   ])("has no %s", async (_, filter) => {
-    expect(await frames(filter)).toEqual([]);
+    expect(await tshark("-Y", filter)).toBe("");
   });
 });
+
+const TEXT = "text of this session";
+
+const PEM_2048 = {
+  modulusLength: 2048,
+  privateKeyEncoding: { type: "pkcs1", format: "pem" },
+  publicKeyEncoding: { type: "spki", format: "pem" },
+} as const;
 
 interface RecordedSession {
   pcap: Uint8Array;
@@ -97,7 +121,7 @@ async function recordSession(name: (typeof BROWSERS)[number]): Promise<RecordedS
   try {
     const channels = [{ label: "data", ordered: false, maxRetransmits: 0 }, { label: "reliable" }];
     const peer = await PeerInPage.connect(await browser.open(echo.site.url), { channels });
-    await peer.echo(["text of this session", "", [], Array(1_100).fill(7), Array(3_000).fill(8)]);
+    await peer.echo([TEXT, "", [], Array(1_100).fill(7), Array(3_000).fill(8)]);
     await peer.echo(["by the reliable channel", Array(20_000).fill(9)], { channel: 1 });
     await peer.closeChannel(1);
     await peer.logged("close reliable");
