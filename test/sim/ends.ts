@@ -3,9 +3,15 @@ import type { PeerChannel } from "./browser-peer/data-channels.ts";
 import type { End } from "./exchange.ts";
 import type { Browser, World } from "./world.ts";
 
-/** The page's end of an open channel. */
+/** The page's end of an open channel. What is sent after its end is lost. */
 export function browserEnd({ peer, host, channel }: Browser & { channel: PeerChannel }): End {
-  const end: End = { host, send: (now, message) => peer.send(now, channel, message), onMessage: () => {} };
+  const end: End = {
+    host,
+    send: (now, message) => {
+      if (channel.state === "open") peer.send(now, channel, message);
+    },
+    onMessage: () => {},
+  };
   peer.events.message = (_now, _channel, data) => end.onMessage(data);
   return end;
 }

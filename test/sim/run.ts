@@ -130,7 +130,7 @@ function tableHead(): string {
   ].join("\n");
 }
 
-function tableRow({ lossBurst, loss, rttMs, profile }: Cell, { up, down }: CellResult, ok: boolean): string {
+function tableRow({ lossBurst, loss, rttMs, profile }: Cell, { up, down, ended }: CellResult, ok: boolean): string {
   const percent = (share: number, width: number) => `${(100 * share).toFixed(2)} %`.padStart(width);
   const direction = (result: DirectionResult) =>
     `${percent(result.linkLoss, 9)}  ${percent(result.messageLoss, 12)}${withinBound(result) ? " " : "!"}`;
@@ -143,7 +143,7 @@ function tableRow({ lossBurst, loss, rttMs, profile }: Cell, { up, down }: CellR
     "  ",
     direction(down),
     String(up.duplicates + down.duplicates).padStart(6),
-    ok ? "" : " MISSED",
+    ok ? "" : ` MISSED${ended === undefined ? "" : `, ${ended}`}`,
   ]
     .join("  ")
     .trimEnd();

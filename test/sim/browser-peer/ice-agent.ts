@@ -37,10 +37,14 @@ export class IceAgent {
   #remote: IceCredentials = { ufrag: "", pwd: "" };
   #transactionId = new Uint8Array(12);
   #nextCheckAt = Number.POSITIVE_INFINITY;
+  /** When the next check leaves if all are answered. */
+  #steadyCheckAt = 0;
   #lastCheckAt = 0;
   #startedAt = 0;
   #failsAt = Number.POSITIVE_INFINITY;
   #answeredGaps = 0;
+  /** When the oldest check left that is unanswered since the last answer. */
+  #waitingSince: number | undefined;
 
   constructor(profile: IceProfile, random: Random, events: IceAgentEvents) {
     this.#profile = profile;
@@ -83,9 +87,14 @@ export class IceAgent {
     this.checksAnswered++;
     this.mapped = answer.mapped;
     this.#failsAt = now + this.#profile.failedAfterMs;
-    if (this.state !== "checking") return;
+    this.#waitingSince = undefined;
+    if (this.state !== "checking") {
+      this.#nextCheckAt = Math.max(now, this.#steadyCheckAt);
+      return;
+    }
     this.state = "connected";
-    this.#nextCheckAt = Math.max(now, this.#lastCheckAt + this.#profile.answeredGapsMs[0]);
+    this.#steadyCheckAt = this.#lastCheckAt + this.#profile.answeredGapsMs[0];
+    this.#nextCheckAt = Math.max(now, this.#steadyCheckAt);
     this.#events.connected(now);
   }
 
@@ -96,6 +105,7 @@ export class IceAgent {
     this.#remember(this.#transactionId);
     this.checksSent++;
     this.#lastCheckAt = now;
+    this.#waitingSince ??= now;
     this.#events.send(
       encodeCheck({
         transactionId: this.#transactionId,
@@ -106,7 +116,14 @@ export class IceAgent {
         tieBreaker: this.#tieBreaker,
       }),
     );
-    this.#nextCheckAt = this.state === "connected" ? now + this.#nextGap() : this.#nextUnanswered();
+    if (this.state !== "connected") {
+      this.#nextCheckAt = this.#nextUnanswered();
+      return;
+    }
+    if (now >= this.#steadyCheckAt) this.#steadyCheckAt = now + this.#nextGap();
+    const { patienceMs, unansweredGapMs } = this.#profile;
+    const impatient = Math.max((this.#waitingSince ?? Number.POSITIVE_INFINITY) + patienceMs, now + unansweredGapMs);
+    this.#nextCheckAt = Math.min(this.#steadyCheckAt, impatient);
   }
 
   #nextGap(): number {

@@ -19,9 +19,12 @@ export interface IceProfile {
   readonly ufragLength: number;
   /** Whether an unanswered check is repeated as the same transaction (RFC 8489 §6.2.1) or as a new one. */
   readonly sameTransaction: boolean;
-  /** When checks leave while none was answered, from the first one; the last gap repeats. */
+  /** When checks leave while none was ever answered, counted from the first one … */
   readonly unansweredAt: readonly number[];
+  /** … and the gap between all further ones. */
   readonly unansweredGapMs: number;
+  /** A check of a connection that works goes unanswered for this long: then checks leave at `unansweredGapMs` again. */
+  readonly patienceMs: number;
   /** The gaps between checks after the first answer … */
   readonly answeredGapsMs: readonly number[];
   /** … and from then on: uniform between these two. */
@@ -54,6 +57,7 @@ export const CHROMIUM: BrowserProfile = {
     sameTransaction: false,
     unansweredAt: [0, 49],
     unansweredGapMs: 62.5,
+    patienceMs: 532,
     answeredGapsMs: [56, 63, 1125, 1062],
     steadyGapMs: [2660, 2660],
     nominatesAtOnce: false,
@@ -77,6 +81,7 @@ export const FIREFOX: BrowserProfile = {
     sameTransaction: true,
     unansweredAt: [0, 100, 300, 700, 1500, 3100, 6300],
     unansweredGapMs: Number.POSITIVE_INFINITY,
+    patienceMs: Number.POSITIVE_INFINITY,
     answeredGapsMs: [4100],
     steadyGapMs: [4000, 6000],
     nominatesAtOnce: true,
