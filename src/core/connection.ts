@@ -10,6 +10,9 @@ export type { ConnectionState, ConnectionStats } from "./peer.ts";
 /** A check of some 100 bytes has come from a new address: what may be sent there at once, the HEARTBEAT first of all. */
 const CHECK_CREDIT_BYTES = 200;
 
+/** For how long no record must have come from the address in use before a check alone moves the connection, ms. */
+const SILENCE_MS = 1_000;
+
 /** RFC 7675 §5.1: consent to send expires 30 s after the last check that verified, whatever else the peer sends. */
 const CONSENT_MS = 30_000;
 
@@ -27,6 +30,12 @@ export class Connection extends Peer {
   #lastCheck: number;
   /** The last check chose the path in use by USE-CANDIDATE. */
   #confirmed = false;
+  /** Where the datagram that is being handled came from. */
+  #source: SocketAddress;
+  /** When the last authentic record came from `remote`. */
+  #lastRecord = Number.NEGATIVE_INFINITY;
+  /** Where a check came from that would have moved the connection, had `remote` been silent. */
+  #elsewhere: SocketAddress | undefined;
   /** The one address that our handshake flights went to; `undefined` once there were two. */
   #flightsTo: SocketAddress | undefined;
   /**
@@ -40,6 +49,7 @@ export class Connection extends Peer {
     this.#endpoint = endpoint;
     this.session = session;
     this.remote = source;
+    this.#source = source;
     this.#flightsTo = source;
     this.countedAddress = source.address;
     this.#lastCheck = now;
@@ -54,7 +64,7 @@ export class Connection extends Peer {
     // Chromium sets USE-CANDIDATE in each check of the path it has chosen, and checks others without it; Firefox sets it once
     // and checks nothing but its path. So a check without it moves the connection unless the path in use has been
     // confirmed since the last such check.
-    if (!isCurrent && (nominated || !this.#confirmed)) this.#sendTo(source);
+    if (!isCurrent && (nominated || !this.#confirmed)) this.#follow(source);
     this.#confirmed = nominated;
     this.#endpoint.touch(this);
   }
@@ -62,11 +72,19 @@ export class Connection extends Peer {
   /** @param datagram borrowed until the call returns */
   handleDatagram(now: number, source: SocketAddress, datagram: Uint8Array): void {
     this.now = now;
+    this.#source = source;
     // A browser may start DTLS on one of several paths before it nominates one (BROWSERS.md).
     if (!this.#confirmed && !this.established) this.#sendTo(source);
     this.useDtls().handleDatagram(now, datagram);
     if (this.#credit !== Number.POSITIVE_INFINITY) this.#earnCredit(source, datagram.length);
     this.#endpoint.touch(this);
+  }
+
+  override applicationData(plaintext: Uint8Array): void {
+    // A record is new and the peer's own, so it shows where the peer is.
+    if (this.#elsewhere !== undefined && isSameAddress(this.#source, this.#elsewhere)) this.#sendTo(this.#source);
+    if (isSameAddress(this.#source, this.remote)) this.#lastRecord = this.now;
+    super.applicationData(plaintext);
   }
 
   transmit(datagram: Uint8Array): void {
@@ -94,9 +112,17 @@ export class Connection extends Peer {
     this.#endpoint.connectionClosed(this, reason, wasEstablished);
   }
 
+  /** A check says that the peer has moved. It may be an old one, overheard and sent again from elsewhere. */
+  #follow(source: SocketAddress): void {
+    if (this.established && this.now - this.#lastRecord < SILENCE_MS) this.#elsewhere = source;
+    else this.#sendTo(source);
+  }
+
   #sendTo(source: SocketAddress): void {
+    this.#elsewhere = undefined;
     if (isSameAddress(source, this.remote)) return;
     this.remote = source;
+    this.#lastRecord = Number.NEGATIVE_INFINITY;
     if (this.established) {
       this.#credit = CHECK_CREDIT_BYTES;
       this.association?.probe(this.now);
