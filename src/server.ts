@@ -81,6 +81,7 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
   readonly publicAddresses: readonly SocketAddress[];
   readonly #endpoint: Endpoint;
   readonly #shell: Shell;
+  readonly #socket: UdpSocket;
   readonly #queue: ReceiveQueue<Message>;
   readonly #onMessage: ((message: Message) => void) | undefined;
   /** Open connections by their core. */
@@ -120,6 +121,7 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
       { certificate, limits, random: randomBytes, keyLog, negotiatedChannels: options.negotiatedChannels },
       this,
     );
+    this.#socket = socket;
     this.#shell = new Shell(this.#endpoint, socket, () => this.#drainEvents());
     this.#queue = new ReceiveQueue("the server", limits.maxReceiveQueueMessages, limits.maxReceiveQueueBytes, () =>
       this.#endpoint.drops.count("receive-queue-full"),
@@ -180,8 +182,8 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
       datagramsSent: this.#datagramsSent,
       bytesReceived: this.#bytesReceived,
       bytesSent: this.#bytesSent,
-      sendErrors: this.#shell.socket.sendErrors,
-      receiveErrors: this.#shell.socket.receiveErrors,
+      sendErrors: this.#socket.sendErrors,
+      receiveErrors: this.#socket.receiveErrors,
       drops: this.#endpoint.drops.snapshot(),
     };
   }
@@ -200,7 +202,8 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
   handleDatagram(datagram: Uint8Array, source: SocketAddress): void {
     this.#datagramsReceived++;
     this.#bytesReceived += datagram.length;
-    this.#shell.handleDatagram(datagram, source);
+    this.#endpoint.handleDatagram(this.#shell.now(), source, datagram);
+    this.#shell.settle();
   }
 
   // ——— from the endpoint ———
@@ -209,7 +212,7 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
   transmit(datagram: Uint8Array, destination: SocketAddress): void {
     this.#datagramsSent++;
     this.#bytesSent += datagram.length;
-    this.#shell.socket.send(datagram, destination);
+    this.#socket.send(datagram, destination);
   }
 
   /** @internal */
@@ -282,7 +285,7 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
     this.#shell.settle();
     this.#shell.stop();
     this.#queue.close();
-    await this.#shell.socket.close();
+    await this.#socket.close();
   }
 }
 

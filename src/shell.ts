@@ -1,17 +1,27 @@
-import type { Endpoint } from "./core/endpoint.ts";
-import type { UdpSocket } from "./runtime/udp.ts";
-import type { SocketAddress } from "./wire/address.ts";
+/** What a shell drives: the sans-IO endpoint of a server, or that of clients. */
+export interface Driven {
+  readonly needsFlush: boolean;
+  /** When `handleTimeout` wants to be called, ms; `Infinity` for never. */
+  readonly nextDeadline: number;
+  handleTimeout(now: number): void;
+  flush(now: number): void;
+}
+
+/** What is flushed after it: a socket, or many. */
+export interface Flushable {
+  flush?(): void;
+}
 
 /** setTimeout keeps its delay in 31 bits. */
 const MAX_DELAY_MS = 0x7fff_ffff;
 
 /**
- * The asynchronous shell around a sans-IO endpoint: its socket, its clock, ONE timer, and one flush per turn of the event
+ * The asynchronous shell around a sans-IO endpoint: its clock, ONE timer, and one flush per turn of the event
  * loop, so that all that a turn gave rise to leaves bundled.
  */
 export class Shell {
-  readonly endpoint: Endpoint;
-  readonly socket: UdpSocket;
+  readonly #endpoint: Driven;
+  readonly #sockets: Flushable;
   /** Hands the events of the call that just returned to the application. */
   readonly #drainEvents: () => void;
   #flushScheduled = false;
@@ -20,9 +30,9 @@ export class Shell {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerDue = Number.POSITIVE_INFINITY;
 
-  constructor(endpoint: Endpoint, socket: UdpSocket, drainEvents: () => void) {
-    this.endpoint = endpoint;
-    this.socket = socket;
+  constructor(endpoint: Driven, sockets: Flushable, drainEvents: () => void) {
+    this.#endpoint = endpoint;
+    this.#sockets = sockets;
     this.#drainEvents = drainEvents;
   }
 
@@ -31,15 +41,10 @@ export class Shell {
     return performance.now();
   }
 
-  handleDatagram(datagram: Uint8Array, source: SocketAddress): void {
-    this.endpoint.handleDatagram(performance.now(), source, datagram);
-    this.settle();
-  }
-
   /** To be called after each call into the endpoint: hands on its events, and sees to the flush and the timer. */
   settle(): void {
     this.#drainEvents();
-    if (this.endpoint.needsFlush) this.#scheduleFlush();
+    if (this.#endpoint.needsFlush) this.#scheduleFlush();
     else this.#armTimer();
   }
 
@@ -69,21 +74,26 @@ export class Shell {
 
   readonly #flush = (): void => {
     this.#flushScheduled = false;
-    this.endpoint.flush(performance.now());
-    this.socket.flush?.();
+    this.#endpoint.flush(performance.now());
+    this.#sockets.flush?.();
     this.#resolveFlushed?.();
     this.#flushed = undefined;
     this.#resolveFlushed = undefined;
     this.#drainEvents();
-    if (this.endpoint.needsFlush) this.#scheduleFlush();
+    if (this.#endpoint.needsFlush) this.#scheduleFlush();
     this.#armTimer();
   };
 
   /** Arms the timer for the next deadline, unless it is armed for an earlier time anyway: then it re-arms itself. */
   #armTimer(): void {
-    const due = this.endpoint.nextDeadline;
-    if (due >= this.#timerDue || due === Number.POSITIVE_INFINITY) return;
+    const due = this.#endpoint.nextDeadline;
+    if (due >= this.#timerDue && due !== Number.POSITIVE_INFINITY) return;
     clearTimeout(this.#timer);
+    if (due === Number.POSITIVE_INFINITY) {
+      // Nothing is left to wait for, and nothing must keep the process from its end.
+      if (this.#timerDue !== Number.NEGATIVE_INFINITY) this.#timerDue = due;
+      return;
+    }
     this.#timerDue = due;
     const delay = Math.min(Math.max(0, due - performance.now()), MAX_DELAY_MS);
     this.#timer = setTimeout(this.#handleTimer, Math.ceil(delay));
@@ -91,7 +101,7 @@ export class Shell {
 
   readonly #handleTimer = (): void => {
     this.#timerDue = Number.POSITIVE_INFINITY;
-    this.endpoint.handleTimeout(performance.now());
+    this.#endpoint.handleTimeout(performance.now());
     this.settle();
   };
 }
