@@ -119,6 +119,7 @@ export class Channels implements AssociationEvents {
     this.#channels.set(id, channel);
     if (!negotiated) {
       channel.awaitsAck = true;
+      this.#describeMessages();
       this.#sendDcep(now, id, writeOpen(parameters));
     } else if (established) {
       this.#events.channelOpened(channel);
@@ -278,11 +279,13 @@ export class Channels implements AssociationEvents {
 
   #acknowledged(channel: Channel): void {
     channel.awaitsAck = false;
+    this.#describeMessages();
     if (channel.state === "connecting") this.#opened(channel);
   }
 
   #opened(channel: Channel): void {
     channel.state = "open";
+    this.#describeMessages();
     this.#events.channelOpened(channel);
   }
 
@@ -293,7 +296,17 @@ export class Channels implements AssociationEvents {
   #closed(channel: Channel): void {
     this.#channels.delete(channel.id);
     channel.state = "closed";
+    this.#describeMessages();
     this.#events.channelClosed(channel);
+  }
+
+  /** Tells the association whether anything of the peer's may come late and be missed. */
+  #describeMessages(): void {
+    if (this.#association === undefined) return;
+    const all = [...this.#channels.values()];
+    this.#association.skipsOldGaps =
+      all.length > 0 &&
+      all.every(({ ordered, maxRetransmits, awaitsAck }) => !ordered && maxRetransmits === 0 && !awaitsAck);
   }
 
   #sendDcep(now: number, streamId: number, data: Uint8Array): void {

@@ -87,6 +87,7 @@ export class Association {
   readonly #earlyResets: number[] = [];
   #outboundStreams: number;
   #unreadBytes = 0;
+  #skipsOldGaps = false;
   #errors = 0;
   #closed = false;
   #now = 0;
@@ -251,6 +252,12 @@ export class Association {
     if (this.#receiver !== undefined) this.#receiver.unreadBytes = bytes;
   }
 
+  /** Says that nothing the peer sends is ever sent again or waited for; see {@link Receiver.skipsOldGaps}. Default false. */
+  set skipsOldGaps(skips: boolean) {
+    this.#skipsOldGaps = skips;
+    if (this.#receiver !== undefined) this.#receiver.skipsOldGaps = skips;
+  }
+
   /** Closes our direction of these streams (RFC 6525) once what was sent on them before is on its way. */
   resetStreams(now: number, streamIds: readonly number[]): void {
     if (this.#closed) return;
@@ -309,6 +316,7 @@ export class Association {
     this.#outboundStreams = Math.min(this.#limits.maxStreams, peer.inboundStreams);
     this.#receiver = new Receiver(peer.initialTsn, this.#limits, this.#messageSink(), this.#drops);
     this.#receiver.unreadBytes = this.#unreadBytes;
+    this.#receiver.skipsOldGaps = this.#skipsOldGaps;
     this.#reset = this.#createReset(peer.initialTsn);
     this.#transmitter.learnPeer(peer.receiveWindow, peer.forwardTsn);
   }

@@ -23,6 +23,11 @@ export class ReceivedTsns {
     return this.#cumulative;
   }
 
+  /** The last TSN that has come. */
+  get highest(): Tsn {
+    return this.#ends.length > 0 ? this.#ends[this.#ends.length - 1] : this.#cumulative;
+  }
+
   get blockCount(): number {
     return this.#starts.length;
   }

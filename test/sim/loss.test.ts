@@ -21,6 +21,11 @@ describe("link loss in is message loss out", () => {
     expect(result.down, seed).toSatisfy(withinBound);
   });
 
+  it("holds where gaps come faster than the browser can skip them, for as long as it takes", () => {
+    const cell = { seed: "gaps", loss: 0.2, lossBurst: 1, rttMs: 100, messages: 9000, messageBytes: 100, rateHz: 120 };
+    expect(runCell(cell).up, cell.seed).toSatisfy(withinBound);
+  });
+
   it("holds for messages that fill their datagrams", () => {
     const cell = { seed: "large", loss: 0.02, lossBurst: 1, rttMs: 50, messages: 2000, messageBytes: 1100, rateHz: 60 };
     const result = runCell(cell);

@@ -11,7 +11,6 @@ import { type OpeningResult, quantile, runOpenings } from "./opening.ts";
 const LOSSES = [0, 0.01, 0.02, 0.05, 0.1, 0.2];
 const BURSTS = { random: 1, bursty: 4 };
 const RTTS_MS = [0, 50, 100, 200];
-const RATE_HZ = 60;
 const OPENING = { loss: 0.1, rttMs: 50 };
 
 const HELP = `Usage: npm run sim -- [options]
@@ -19,6 +18,7 @@ const HELP = `Usage: npm run sim -- [options]
   --cells PATTERN   only the cells whose name matches, e.g. "bursty 5%" or "200 ms"
   --messages N      messages a cell, each way (default 20000)
   --bytes N         bytes a message (default 100)
+  --rate N          messages a second, each way (default 60)
   --browser NAME    chromium or firefox (default: they take turns)
   --trials N        opening trials (default 1000; 0 for none)
   --json FILE       results also as JSON
@@ -34,6 +34,7 @@ interface Settings {
   pattern: RegExp;
   messages: number;
   messageBytes: number;
+  rateHz: number;
   browser: keyof typeof PROFILES | undefined;
   trials: number;
   json: string | undefined;
@@ -73,6 +74,7 @@ function readSettings(): Settings {
       cells: { type: "string", default: "" },
       messages: { type: "string", default: "20000" },
       bytes: { type: "string", default: "100" },
+      rate: { type: "string", default: "60" },
       browser: { type: "string" },
       trials: { type: "string", default: "1000" },
       json: { type: "string" },
@@ -92,6 +94,7 @@ function readSettings(): Settings {
     pattern: new RegExp(values.cells),
     messages: integer("--messages", values.messages, 1),
     messageBytes: integer("--bytes", values.bytes, 4),
+    rateHz: integer("--rate", values.rate, 1),
     browser,
     trials: integer("--trials", values.trials, 0),
     json: values.json,
@@ -105,7 +108,7 @@ function integer(name: string, text: string, least: number): number {
   return value;
 }
 
-function allCells({ seed, messages, messageBytes, browser }: Settings): Cell[] {
+function allCells({ seed, messages, messageBytes, rateHz, browser }: Settings): Cell[] {
   const cells: Cell[] = [];
   const profiles = Object.values(PROFILES);
   for (const [kind, lossBurst] of Object.entries(BURSTS)) {
@@ -115,7 +118,7 @@ function allCells({ seed, messages, messageBytes, browser }: Settings): Cell[] {
         const profile = browser === undefined ? profiles[turn % profiles.length] : PROFILES[browser];
         const name = `${kind} ${100 * loss}% ${rttMs} ms ${profile.name}`;
         const cellSeed = `${seed}/${name}`;
-        cells.push({ name, seed: cellSeed, loss, lossBurst, rttMs, messages, messageBytes, rateHz: RATE_HZ, profile });
+        cells.push({ name, seed: cellSeed, loss, lossBurst, rttMs, messages, messageBytes, rateHz, profile });
       }
     }
   }

@@ -264,3 +264,41 @@ describe("DATA", () => {
     expect(at.party.messages[0].data[899]).toBe(3);
   });
 });
+
+describe("old gaps, where nothing is ever sent again", () => {
+  /** Every second TSN of 100 at 20 ms each, so 50 gaps in 2 s. Returns the cumulative TSN of the last SACK. */
+  function cumulativeAfter(seconds: number, skipsOldGaps: boolean, step = 2): number {
+    const at = establishedParty();
+    at.party.association.skipsOldGaps = skipsOldGaps;
+    let cumulative = 0;
+    for (let i = 0; i < 50 * seconds; i++) {
+      const now = 10 + 20 * i;
+      if (i % step !== 0) receive(at, now, [1000 + i]);
+      for (const chunk of at.party.flush(now)) if (chunk.name === "SACK") cumulative = chunk.tsn;
+    }
+    return cumulative;
+  }
+
+  it("are passed once more than 32 are open, up to what was the last to come 2 to 4 s ago", () => {
+    const cumulative = cumulativeAfter(10, true);
+    expect(cumulative).toBeGreaterThanOrEqual(1000 + 50 * 10 - 50 * 4 - 2);
+    expect(cumulative).toBeLessThanOrEqual(1000 + 50 * 10 - 50 * 2);
+  });
+
+  it("are waited for while there are few of them", () => {
+    expect(cumulativeAfter(10, true, 20)).toBe(999);
+  });
+
+  it("are waited for where a channel may send again", () => {
+    expect(cumulativeAfter(10, false)).toBe(999);
+  });
+
+  it("make nothing late count as new: what comes for them is a duplicate", () => {
+    const at = establishedParty();
+    at.party.association.skipsOldGaps = true;
+    for (let i = 1; i < 500; i += 2) receive(at, 10 + 20 * i, [1000 + i]);
+    const delivered = at.party.messages.length;
+    receive(at, 10_100, [1000]);
+    expect(at.party.messages.length).toBe(delivered);
+  });
+});
