@@ -1,5 +1,5 @@
 // AES-128-GCM (NIST SP 800-38D) with 96-bit nonce and 128-bit tag, in place.
-import { group, GROUP, wipeAnchors } from "./ghash";
+import { fetchRows, group, GROUP, wipeAnchors } from "./ghash";
 import { commonPart, ownParts } from "./counter";
 import { and, at, pair, xor } from "./lanes";
 import { BLOCKS, KEY_BATCHES, KEY_COUNTERS, KEY_PERMUTED, STREAM } from "./layout";
@@ -27,6 +27,7 @@ const ONES: usize = memory.data<u8>([
  * @param y GHASH of all additional data but its last block, which is `aad`, filled up with zeros (no data: both zero)
  */
 export function seal(key: usize, nonce: v128, y: v128, aad: v128, aadLength: u32, data: usize, length: u32): void {
+  fetchRows(key);
   const common = commonPart(key, nonce);
   makeStream(key, common, 0, length + 16);
   const mask = at(STREAM);
@@ -36,6 +37,7 @@ export function seal(key: usize, nonce: v128, y: v128, aad: v128, aadLength: u32
 
 /** Verifies the tag behind the data, then decrypts in place; where it does not fit, nothing is changed. */
 export function open(key: usize, nonce: v128, y: v128, aad: v128, aadLength: u32, data: usize, length: u32): bool {
+  fetchRows(key);
   const common = commonPart(key, nonce);
   makeStream(key, common, 0, length + 16);
   const tag = xor(at(STREAM), hash(key, y, aad, aadLength, data, length));
