@@ -28,7 +28,7 @@ export type CloseReason =
  * | code | meaning |
  * |---|---|
  * | `closed` | the connection or the channel is closed |
- * | `queue-full` | `maxQueuedBytes` already wait for the peer (and the message may not push out an older one) |
+ * | `queue-full` | `maxQueuedBytes` of reliable messages already wait for the peer |
  */
 export type SendErrorCode = "closed" | "queue-full";
 

@@ -7,7 +7,10 @@
 export interface AssociationLimits {
   /** Largest message accepted from the peer and by `send`, in bytes. Announced as `a=max-message-size`. */
   maxMessageBytes: number;
-  /** User bytes waiting for the congestion window, over all streams; beyond it the oldest unreliable message is dropped. */
+  /**
+   * User bytes waiting for the congestion window, over all streams: of unreliable messages, beyond which the oldest is dropped,
+   * and as many of reliable ones, beyond which they are refused.
+   */
   maxQueuedBytes: number;
   /** Our advertised receive window: user bytes held for reassembly or reordering. */
   receiveWindowBytes: number;

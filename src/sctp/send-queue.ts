@@ -22,8 +22,8 @@ const UNRELIABLE_SHARE = 3;
  * What waits for the window, in two lines: unreliable messages are worth most when fresh, so they overtake the reliable
  * ones, three to one, and never the other messages of their own stream.
  *
- * Bounded in bytes. A message that does not fit pushes out the oldest unreliable ones; where only reliable ones wait it is
- * refused.
+ * Each line is bounded in bytes, so that bulk data never keeps fresh state out, nor pushes it out. An unreliable message
+ * that does not fit pushes out the oldest ones of its line; a reliable one is refused.
  */
 export class SendQueue {
   readonly #maxBytes: number;
@@ -32,13 +32,15 @@ export class SendQueue {
   readonly #reliablePerStream = new Map<number, number>();
   /** A message of which fragments were sent: nothing may come between them (RFC 9260 §6.9: TSNs "MUST be … sequential"). */
   #current: QueuedMessage | undefined;
-  #bytes = 0;
+  /** The line that counts what is left of `#current`. */
+  #currentLine = this.#reliable;
   #inARow = 0;
   /** Unreliable messages pushed out by newer ones. */
   dropped = 0;
   /** Messages whose lifetime ended before they were sent. */
   expired = 0;
 
+  /** @param maxBytes of reliable messages, and as many of unreliable ones */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
@@ -49,18 +51,16 @@ export class SendQueue {
 
   /** User data that waits, bytes. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#unreliable.bytes + this.#reliable.bytes;
   }
 
   /** @param exempt takes no notice of the bound: for DCEP, of which there is little and on which channels depend */
   push(message: QueuedMessage, exempt: boolean): boolean {
-    if (!exempt && !this.#makeRoom(message.data.length)) return false;
-    this.#bytes += message.data.length;
-    if (isUnreliable(message) && !this.#reliablePerStream.has(message.streamId)) this.#unreliable.push(message);
-    else {
-      this.#reliable.push(message);
-      this.#countReliable(message.streamId, 1);
-    }
+    const isFresh = isUnreliable(message) && !this.#reliablePerStream.has(message.streamId);
+    const line = isFresh ? this.#unreliable : this.#reliable;
+    if (!exempt && !this.#makeRoom(line, message.data.length)) return false;
+    line.push(message);
+    if (!isFresh) this.#countReliable(message.streamId, 1);
     return true;
   }
 
@@ -72,7 +72,7 @@ export class SendQueue {
       // RFC 3758 §4.1 TR3: "Before assigning a TSN …, the SCTP sender MUST evaluate the lifetime of that message."
       if (message === undefined || message.expiresAt > now) return message;
       this.#take();
-      this.#bytes -= message.data.length;
+      this.#currentLine.bytes -= message.data.length;
       this.expired++;
     }
   }
@@ -82,7 +82,7 @@ export class SendQueue {
     const message = this.#current ?? this.#take();
     if (message === undefined) return;
     message.sent += bytes;
-    this.#bytes -= bytes;
+    this.#currentLine.bytes -= bytes;
     this.#current = message.sent < message.data.length ? message : undefined;
   }
 
@@ -90,7 +90,7 @@ export class SendQueue {
   abandon(message: number): void {
     const current = this.#current;
     if (current === undefined || current.message !== message) return;
-    this.#bytes -= current.data.length - current.sent;
+    this.#currentLine.bytes -= current.data.length - current.sent;
     this.#current = undefined;
   }
 
@@ -107,9 +107,11 @@ export class SendQueue {
     return this.#unreliable.length > 0 && unreliableFirst ? this.#unreliable : this.#reliable;
   }
 
+  /** Takes the next message out of its line, which goes on counting its bytes: `#currentLine`. */
   #take(): QueuedMessage | undefined {
     const line = this.#nextLine();
     const message = line.shift();
+    this.#currentLine = line;
     if (line === this.#unreliable) this.#inARow++;
     else this.#inARow = 0;
     if (line === this.#reliable && message !== undefined) this.#countReliable(message.streamId, -1);
@@ -122,12 +124,12 @@ export class SendQueue {
     else this.#reliablePerStream.set(streamId, count);
   }
 
-  #makeRoom(bytes: number): boolean {
-    while (this.#bytes + bytes > this.#maxBytes && this.#unreliable.length > 0) {
-      this.#bytes -= this.#unreliable.shift()!.data.length;
+  #makeRoom(line: Line, bytes: number): boolean {
+    while (line === this.#unreliable && line.length > 0 && line.bytes + bytes > this.#maxBytes) {
+      line.bytes -= line.shift()!.data.length;
       this.dropped++;
     }
-    return this.#bytes + bytes <= this.#maxBytes || this.#bytes === 0;
+    return line.bytes + bytes <= this.#maxBytes || line.bytes === 0;
   }
 }
 
@@ -137,6 +139,8 @@ export function isUnreliable(message: { maxRetransmits: number; expiresAt: numbe
 
 /** First in, first out, without moving the rest for each one that leaves. */
 class Line {
+  /** User data of those who wait, and of the one that left but is not sent yet. */
+  bytes = 0;
   #items: QueuedMessage[] = [];
   #head = 0;
 
@@ -149,6 +153,7 @@ class Line {
   }
 
   push(message: QueuedMessage): void {
+    this.bytes += message.data.length;
     this.#items.push(message);
   }
 

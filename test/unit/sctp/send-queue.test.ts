@@ -42,20 +42,29 @@ describe("the send queue", () => {
 
   it("refuses a reliable message where reliable ones fill it, unless it is exempt", () => {
     const queue = new SendQueue(30);
-    queue.push(message(9), false);
     for (const name of [1, 2, 3]) expect(queue.push(reliable(name), false)).toBe(true);
-    expect(queue.dropped).toBe(1);
     expect(queue.push(reliable(4), false)).toBe(false);
-    expect(queue.push(message(5), false)).toBe(false);
     expect(queue.push(reliable(6), true)).toBe(true);
     expect(drain(queue)).toEqual([1, 2, 3, 6]);
+    expect(queue.bytes).toBe(0);
   });
 
-  it("takes one message larger than itself when it is empty", () => {
+  it("keeps no room from unreliable messages, nor drops them, for reliable ones", () => {
+    const queue = new SendQueue(30);
+    for (const name of [1, 2, 3]) queue.push(reliable(name), false);
+    for (const name of [4, 5]) expect(queue.push(message(name), false)).toBe(true);
+    expect(queue.push(reliable(6, { bytes: 25 }), false)).toBe(false);
+    expect([queue.dropped, queue.bytes]).toEqual([0, 50]);
+    expect(drain(queue)).toEqual([4, 5, 1, 2, 3]);
+  });
+
+  it("takes one message larger than itself when none of its kind waits", () => {
     const queue = new SendQueue(30);
     expect(queue.push(message(1, { bytes: 100 }), false)).toBe(true);
-    expect(queue.push(reliable(2), false)).toBe(true);
-    expect(queue.dropped).toBe(1);
+    expect(queue.push(reliable(2, { bytes: 100 }), false)).toBe(true);
+    expect(queue.push(reliable(3), false)).toBe(false);
+    expect(queue.push(message(4), false)).toBe(true);
+    expect([queue.dropped, queue.bytes]).toEqual([1, 110]);
   });
 
   it("lets unreliable messages go first, three for each reliable one", () => {
