@@ -1,8 +1,8 @@
 /** The client for pages: the platform's RTCPeerConnection behind the same `Connection` as the server's and the native client's. */
-import { Connection } from "./browser/connection.ts";
+import { ClientConnection } from "./browser/connection.ts";
 import type { ConnectOptions } from "./client/options.ts";
 
-export { Connection, type ConnectionEvents, type ConnectionStats, type Message } from "./browser/connection.ts";
+export { ClientConnection, type ClientEvents, type ClientStats, type ClientMessage } from "./browser/connection.ts";
 export type { ChannelOptions, ConnectOptions, Reconnecting, ReconnectOptions } from "./client/options.ts";
 export type { MessageData } from "./connection.ts";
 export {
@@ -26,6 +26,6 @@ export {
  * connection.send("hello");
  * for await (const { data } of connection) console.log(data);
  */
-export function connect(url: string | URL, options: ConnectOptions = {}): Promise<Connection> {
-  return Connection.open(String(url), options);
+export function connect(url: string | URL, options: ConnectOptions = {}): Promise<ClientConnection> {
+  return ClientConnection.open(String(url), options);
 }

@@ -149,7 +149,7 @@ export class Connection extends Emitter<ConnectionEvents> {
   }
 }
 
-function messageBytes(data: MessageData): Uint8Array | string {
+export function messageBytes(data: MessageData): Uint8Array | string {
   if (typeof data === "string" || data instanceof Uint8Array) return data;
   if (data instanceof ArrayBuffer) return new Uint8Array(data);
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);

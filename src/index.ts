@@ -8,10 +8,29 @@ export {
 } from "./connection.ts";
 export type { Channel } from "./channel/channel.ts";
 export { Certificate } from "./dtls/certificate.ts";
-export { ClosedError, type CloseReason, SendError, type SendErrorCode } from "./errors.ts";
+export {
+  ClosedError,
+  type CloseReason,
+  ConnectError,
+  type ConnectErrorCode,
+  SendError,
+  type SendErrorCode,
+} from "./errors.ts";
 export { type Message, Server, type ServerEvents, type ServerStats } from "./server.ts";
 export { DEFAULT_LIMITS, type Limits, type ListenOptions } from "./server-options.ts";
 export type { SocketAddress } from "./wire/address.ts";
 export type { DropReason } from "./wire/drops.ts";
 export type { SessionAnswer } from "./signalling/negotiate.ts";
 export type { SessionEndpoint } from "./signalling/session-endpoint.ts";
+export {
+  type ChannelOptions as ClientChannelOptions,
+  ClientConnection,
+  type ClientEvents,
+  type ClientMessage,
+  type ClientOptions,
+  type ClientStats,
+  type ConnectOptions,
+  connect,
+  type Reconnecting,
+  type ReconnectOptions,
+} from "./client.ts";

@@ -6,15 +6,15 @@ import { ReceiveQueue } from "../receive-queue.ts";
 import { dial, type Link } from "./dial.ts";
 
 /** One received message. */
-export interface Message {
-  readonly connection: Connection;
+export interface ClientMessage {
+  readonly connection: ClientConnection;
   /** Text as a string, everything else as bytes that are yours to keep. */
   readonly data: Uint8Array | string;
   /** True for bytes, false for text. */
   readonly binary: boolean;
 }
 
-export interface ConnectionStats {
+export interface ClientStats {
   readonly state: "open" | "reconnecting" | "closed";
   /** Milliseconds since it opened; 0 while it is not open. */
   readonly ageMs: number;
@@ -25,9 +25,9 @@ export interface ConnectionStats {
   readonly bytesSent: number;
 }
 
-export interface ConnectionEvents {
+export interface ClientEvents {
   /** A message. While somebody listens, nothing waits for `recv`. */
-  message: [message: Message];
+  message: [message: ClientMessage];
   /** The connection was lost and is open again; only with the option `reconnect`. */
   open: [];
   /** The connection is lost, and an attempt to open it again is due; only with the option `reconnect`. */
@@ -43,7 +43,7 @@ const MAX_WAITING_BYTES = 4_194_304;
 const DISCONNECTED_MS = 4_000;
 
 /** A connection to a server. Opened by `connect`. */
-export class Connection extends Emitter<ConnectionEvents> {
+export class ClientConnection extends Emitter<ClientEvents> {
   readonly #url: string;
   readonly #options: ConnectOptions;
   /** Set while open. */
@@ -52,7 +52,12 @@ export class Connection extends Emitter<ConnectionEvents> {
   #opened = 0;
   #closed = false;
   readonly #stop = new AbortController();
-  readonly #received = new ReceiveQueue<Message>("the connection", MAX_WAITING_MESSAGES, MAX_WAITING_BYTES, () => {});
+  readonly #received = new ReceiveQueue<ClientMessage>(
+    "the connection",
+    MAX_WAITING_MESSAGES,
+    MAX_WAITING_BYTES,
+    () => {},
+  );
   readonly #counts = { messagesReceived: 0, messagesSent: 0, bytesReceived: 0, bytesSent: 0 };
 
   private constructor(url: string, options: ConnectOptions) {
@@ -62,8 +67,8 @@ export class Connection extends Emitter<ConnectionEvents> {
   }
 
   /** @internal */
-  static async open(url: string, options: ConnectOptions): Promise<Connection> {
-    const connection = new Connection(url, options);
+  static async open(url: string, options: ConnectOptions): Promise<ClientConnection> {
+    const connection = new ClientConnection(url, options);
     connection.#attach(await dial(url, options, options.signal ?? connection.#stop.signal));
     return connection;
   }
@@ -73,7 +78,7 @@ export class Connection extends Emitter<ConnectionEvents> {
     return this.#id;
   }
 
-  get state(): ConnectionStats["state"] {
+  get state(): ClientStats["state"] {
     return this.#closed ? "closed" : this.#link ? "open" : "reconnecting";
   }
 
@@ -115,12 +120,12 @@ export class Connection extends Emitter<ConnectionEvents> {
    *
    * @throws ClosedError when the connection is closed and nothing waits; the signal's reason when it aborts
    */
-  recv({ signal }: { signal?: AbortSignal } = {}): Promise<Message> {
+  recv({ signal }: { signal?: AbortSignal } = {}): Promise<ClientMessage> {
     return this.#received.pop(signal);
   }
 
   /** The messages, until the connection is closed. */
-  [Symbol.asyncIterator](): AsyncGenerator<Message, void, void> {
+  [Symbol.asyncIterator](): AsyncGenerator<ClientMessage, void, void> {
     return this.#received[Symbol.asyncIterator]();
   }
 
@@ -129,7 +134,7 @@ export class Connection extends Emitter<ConnectionEvents> {
     this.#end("local");
   }
 
-  stats(): Omit<ConnectionStats, "state" | "dtls" | "sctp"> & { readonly state: Connection["state"] } {
+  stats(): ClientStats {
     return { state: this.state, ageMs: this.#link ? performance.now() - this.#opened : 0, ...this.#counts };
   }
 

@@ -2,6 +2,7 @@
  * Signalling as the offerer does it: the offer of a native client, and the reading of an ICE-lite server's answer. SDP as in
  * RFC 8866, 8841 and 8839.
  */
+import type { ServerDescription } from "../core/client-connection.ts";
 import type { IceCredentials } from "../ice/credentials.ts";
 import { addressBytes, type SocketAddress } from "../wire/address.ts";
 import { fromHex } from "../wire/bytes.ts";
@@ -13,19 +14,6 @@ export interface OfferParts {
   readonly fingerprint: Uint8Array;
   /** Largest message we take, in bytes. */
   readonly maxMessageBytes: number;
-}
-
-/** What the answer says of the server. */
-export interface ServerDescription {
-  readonly ufrag: string;
-  readonly pwd: string;
-  /** SHA-256 over its certificate, 32 bytes. */
-  readonly fingerprint: Uint8Array;
-  readonly sctpPort: number;
-  /** Largest message it takes, in bytes; 0 for no limit. */
-  readonly maxMessageBytes: number;
-  /** UDP candidates, the preferred first. */
-  readonly candidates: readonly SocketAddress[];
 }
 
 const SCTP_PORT = 5000;

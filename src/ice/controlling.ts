@@ -111,6 +111,12 @@ export class ControllingAgent {
     return this.#lastAnswer;
   }
 
+  /** Whether `source` is the selected pair's, or while there is none a candidate's. */
+  isAt(source: SocketAddress): boolean {
+    if (this.#selected !== undefined) return isSamePlace(source, this.#selected);
+    return this.#pairs.some(({ to }) => isSamePlace(source, to));
+  }
+
   get nextDeadline(): number {
     if (this.#selected !== undefined) return this.#consentDue;
     let next = Number.POSITIVE_INFINITY;
@@ -157,7 +163,7 @@ export class ControllingAgent {
     if (at < 0) return "stun-unexpected";
     const { to } = this.#transactions[at];
     // RFC 8445 §7.2.5.2.1: the response must come from where the request went.
-    if (!isSameAddress(source, to)) return "stun-unexpected";
+    if (!isSamePlace(source, to)) return "stun-unexpected";
     if (!verifyIntegrity(message, this.#remoteKey)) return "stun-bad-integrity";
     this.#transactions.splice(at, 1);
     this.#lastAnswer = now;
@@ -195,7 +201,7 @@ export class ControllingAgent {
 }
 
 /** Whether two texts mean the same address: IPv6 can be written in several ways. */
-function isSameAddress(a: SocketAddress, b: SocketAddress): boolean {
+function isSamePlace(a: SocketAddress, b: SocketAddress): boolean {
   if (a.port !== b.port) return false;
   if (a.address === b.address) return true;
   const left = addressBytes(a.address);

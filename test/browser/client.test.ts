@@ -103,7 +103,7 @@ describe.each(BROWSERS)("%s", (name) => {
     const log = await page.evaluate(() => (window as unknown as { log: string[] }).log);
     expect(log.toSorted()).toEqual(["close remote", "open", "reconnecting 1"]);
     const echoed = await page.evaluate(async () => {
-      const { connection } = window as unknown as { connection: Client.Connection };
+      const { connection } = window as unknown as { connection: Client.ClientConnection };
       connection.send("again");
       return (await connection.recv({ signal: AbortSignal.timeout(10_000) })).data;
     });

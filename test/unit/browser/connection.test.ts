@@ -1,18 +1,18 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type Connection, type ConnectOptions, connect, type Message } from "../../../src/browser.ts";
+import { type ClientConnection, type ConnectOptions, connect, type ClientMessage } from "../../../src/browser.ts";
 import { answering, enterPage, FakePeer, leavePage, page, settle } from "./fake-peer.ts";
 
 beforeEach(enterPage);
 afterEach(leavePage);
 
-async function opened(options: ConnectOptions = {}): Promise<{ connection: Connection; peer: FakePeer }> {
+async function opened(options: ConnectOptions = {}): Promise<{ connection: ClientConnection; peer: FakePeer }> {
   const connecting = connect("/rtc", { fetch: answering(), ...options });
   await settle();
   FakePeer.last.open();
   return { connection: await connecting, peer: FakePeer.last };
 }
 
-function logOf(connection: Connection): string[] {
+function logOf(connection: ClientConnection): string[] {
   const log: string[] = [];
   connection.on("open", () => log.push("open"));
   connection.on("reconnecting", ({ attempt }) => log.push(`reconnecting ${attempt}`));
@@ -60,7 +60,7 @@ describe("receiving", () => {
     peer.channel.onmessage({ data: new Uint8Array([2]).buffer });
     const first = await connection.recv();
     expect(first).toEqual({ connection, data: "one", binary: false });
-    const rest: Message[] = [];
+    const rest: ClientMessage[] = [];
     const reading = (async () => {
       for await (const message of connection) rest.push(message);
     })();
@@ -75,7 +75,7 @@ describe("receiving", () => {
   test("gives messages to listeners instead, while there are some", async () => {
     const { connection, peer } = await opened();
     const seen: unknown[] = [];
-    const listener = ({ data }: Message) => seen.push(data);
+    const listener = ({ data }: ClientMessage) => seen.push(data);
     connection.on("message", listener);
     peer.channel.onmessage({ data: "heard" });
     connection.off("message", listener);
@@ -91,7 +91,7 @@ describe("receiving", () => {
 });
 
 describe("closing", () => {
-  test.each<[string, (connection: Connection, peer: FakePeer) => unknown]>([
+  test.each<[string, (connection: ClientConnection, peer: FakePeer) => unknown]>([
     ["local", (connection) => connection.close()],
     ["local", () => page.dispatchEvent(new Event("pagehide"))],
     ["remote", (_, peer) => peer.channel.onclose()],

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { readAnswer, type ServerDescription, writeOffer } from "../../../src/client/description.ts";
+import { readAnswer, writeOffer } from "../../../src/client/description.ts";
+import type { ServerDescription } from "../../../src/core/client-connection.ts";
 import { negotiate } from "../../../src/signalling/negotiate.ts";
 import { parseOffer } from "../../../src/signalling/offer.ts";
 

@@ -1,0 +1,219 @@
+import type { Channel } from "../channel/channel.ts";
+import { type MessageData, messageBytes, type SendOptions } from "../connection.ts";
+import type { ConnectionStats } from "../core/peer.ts";
+import { type CloseReason, type ConnectError, SendError, type SendErrorCode } from "../errors.ts";
+import { callUserCode, Emitter } from "../events.ts";
+import { ReceiveQueue } from "../receive-queue.ts";
+import type { SocketAddress } from "../wire/address.ts";
+import { dial, type NativeOptions, type Plan, planConnect } from "./dial.ts";
+import type { Link } from "./link.ts";
+import type { ConnectOptions, Reconnecting, ReconnectOptions } from "./options.ts";
+
+/** One received message. */
+export interface ClientMessage {
+  readonly connection: ClientConnection;
+  /** The data channel it came by. */
+  readonly channel: Channel;
+  /** Text as a string, everything else as bytes that are yours to keep. */
+  readonly data: Uint8Array | string;
+  /** True for bytes, false for text. */
+  readonly binary: boolean;
+}
+
+export interface ClientEvents {
+  /** A message. While somebody listens, nothing waits for `recv`. */
+  message: [message: ClientMessage];
+  /** The connection was lost and is open again; only with the option `reconnect`. */
+  open: [];
+  /** The connection is lost, and an attempt to open it again is due; only with the option `reconnect`. */
+  reconnecting: [attempt: Reconnecting];
+  /** The connection ended; nothing follows. */
+  close: [reason: CloseReason];
+}
+
+export interface ClientStats extends Omit<ConnectionStats, "state"> {
+  readonly state: ClientConnection["state"];
+}
+
+/** Options of the native client: those of a page, and its own. */
+export interface ClientOptions extends ConnectOptions, NativeOptions {
+  /** Called for each message instead of `message` listeners and the queue behind `recv`: the cheapest way to receive. */
+  onMessage?: (message: ClientMessage) => void;
+}
+
+/** Messages that wait for `recv`; beyond it the oldest is dropped. */
+const MAX_WAITING_MESSAGES = 4_096;
+const MAX_WAITING_BYTES = 4_194_304;
+
+/** A connection to a server, over a UDP socket of its own. Opened by `connect`. */
+export class ClientConnection extends Emitter<ClientEvents> {
+  readonly #plan: Plan;
+  readonly #onMessage: ((message: ClientMessage) => void) | undefined;
+  /** Of the last time it was open. */
+  #link!: Link;
+  #isOpen = false;
+  #closed = false;
+  readonly #stop = new AbortController();
+  readonly #received = new ReceiveQueue<ClientMessage>("the connection", MAX_WAITING_MESSAGES, MAX_WAITING_BYTES, () =>
+    this.#link.hub.endpoint.drops.count("receive-queue-full"),
+  );
+
+  private constructor(plan: Plan, onMessage: ((message: ClientMessage) => void) | undefined) {
+    super();
+    this.#plan = plan;
+    this.#onMessage = onMessage;
+  }
+
+  /** @internal */
+  static async open(url: string | URL, options: ClientOptions): Promise<ClientConnection> {
+    const connection = new ClientConnection(planConnect(url, options), options.onMessage);
+    await connection.#dial(options.signal);
+    return connection;
+  }
+
+  /** The same as the server's `connection.id`; another one after a reconnection. */
+  get id(): string {
+    return this.#link.core.server.ufrag;
+  }
+
+  get state(): "open" | "reconnecting" | "closed" {
+    return this.#closed ? "closed" : this.#isOpen ? "open" : "reconnecting";
+  }
+
+  /** The server's address, of those in its answer the one that is used. */
+  get remoteAddress(): SocketAddress {
+    return this.#link.core.remote;
+  }
+
+  /** The longest message that `send` takes and that the server takes, in bytes of UTF-8 or binary. */
+  get maxMessageBytes(): number {
+    return this.#link.core.maxMessageBytes;
+  }
+
+  /** The open data channels, first opened first. */
+  get channels(): readonly Channel[] {
+    return this.#link.core.channels?.open ?? [];
+  }
+
+  /**
+   * Sends one message; resolves when its datagram is with the operating system, or when it is queued behind the server's
+   * congestion window. Unreliable messages are not waited for: they may be lost. Nobody needs to look at the promise: a
+   * rejection that is not handled is not reported.
+   *
+   * @throws TypeError for data of another kind, RangeError over `maxMessageBytes`; both at the call
+   * @returns rejects with a `SendError`: `closed` (also while reconnecting), `queue-full`
+   */
+  send(data: MessageData, options?: SendOptions): Promise<void> {
+    const refused = this.#send(data, options);
+    if (refused === undefined) return this.#link.hub.shell.flushed();
+    const rejection = Promise.reject(new SendError(refused));
+    rejection.catch(() => {});
+    return rejection;
+  }
+
+  /**
+   * The same without a promise: false where the message was not taken.
+   *
+   * @throws TypeError for data of another kind, RangeError over `maxMessageBytes`
+   */
+  trySend(data: MessageData, options?: SendOptions): boolean {
+    return this.#send(data, options) === undefined;
+  }
+
+  /**
+   * The next message.
+   *
+   * @throws ClosedError when the connection is closed and nothing waits; the signal's reason when it aborts
+   */
+  recv({ signal }: { signal?: AbortSignal } = {}): Promise<ClientMessage> {
+    return this.#received.pop(signal);
+  }
+
+  /** The messages, until the connection is closed. */
+  [Symbol.asyncIterator](): AsyncGenerator<ClientMessage, void, void> {
+    return this.#received[Symbol.asyncIterator]();
+  }
+
+  /** Ends the connection now, and any attempt to open it again; the server is told. `close` is emitted with `local`. */
+  close(): void {
+    this.#end("local");
+  }
+
+  stats(): ClientStats {
+    return { ...this.#link.core.stats(this.#link.hub.shell.now()), state: this.state };
+  }
+
+  #send(data: MessageData, options: SendOptions | undefined): SendErrorCode | undefined {
+    const bytes = messageBytes(data);
+    if (!this.#isOpen) return "closed";
+    const { core, hub } = this.#link;
+    const result = core.send(hub.shell.now(), bytes, options?.channel ?? core.channel);
+    if (result === "too-large") {
+      throw new RangeError(`data must be at most ${this.maxMessageBytes} bytes (connection.maxMessageBytes)`);
+    }
+    hub.shell.settle();
+    return result === "sent" || result === "queued" ? undefined : result;
+  }
+
+  async #dial(signal: AbortSignal | undefined): Promise<void> {
+    await dial(this.#plan, signal, {
+      opened: (link) => {
+        this.#link = link;
+        this.#isOpen = true;
+      },
+      message: (channel, data) => this.#receive(channel, data),
+      closed: (reason) => {
+        if (!this.#isOpen) return;
+        this.#isOpen = false;
+        if (this.#plan.options.reconnect) this.#reconnect(reason);
+        else this.#end(reason);
+      },
+    });
+  }
+
+  #receive(channel: Channel, data: Uint8Array | string): void {
+    const message: ClientMessage = { connection: this, channel, data, binary: typeof data !== "string" };
+    if (this.#onMessage !== undefined) callUserCode(this.#onMessage, message);
+    else if (!this.emit("message", message)) this.#received.push(message, data.length);
+  }
+
+  async #reconnect(reason: CloseReason): Promise<void> {
+    const {
+      minDelayMs = 500,
+      maxDelayMs = 15_000,
+      maxAttempts = Number.POSITIVE_INFINITY,
+    } = this.#plan.options.reconnect as ReconnectOptions; // Of `true` there is nothing to take.
+    for (let attempt = 1; attempt <= maxAttempts; attempt++) {
+      // Half of it at random, so that the clients of a restarted server do not come back all at once.
+      const full = Math.min(maxDelayMs, minDelayMs * 2 ** (attempt - 1));
+      const delayMs = full * (1 - crypto.getRandomValues(new Uint8Array(1))[0] / 512);
+      this.emit("reconnecting", { attempt, delayMs });
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+      if (this.#closed) return;
+      try {
+        await this.#dial(this.#stop.signal);
+        this.emit("open");
+        return;
+      } catch (error) {
+        if (this.#closed || isFinal(error)) break;
+      }
+    }
+    this.#end(reason);
+  }
+
+  #end(reason: CloseReason): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#isOpen = false;
+    this.#stop.abort();
+    this.#link.close();
+    this.#received.close();
+    this.emit("close", reason);
+  }
+}
+
+/** Whether the server has said no, and would say no again: HTTP 4xx but for those that mean "later". */
+function isFinal(error: unknown): boolean {
+  const { status = 0 } = error as ConnectError;
+  return status >= 400 && status < 500 && status !== 408 && status !== 429;
+}

@@ -1,0 +1,219 @@
+import { Channels, type ChannelOptions as CoreChannelOptions } from "../channel/channels.ts";
+import type { ServerDescription } from "../core/client-connection.ts";
+import { randomBytes } from "../crypto/platform.ts";
+import { Certificate } from "../dtls/certificate.ts";
+import { type CloseReason, ConnectError } from "../errors.ts";
+import { generateCredentials, type IceCredentials } from "../ice/credentials.ts";
+import { openUdp, sslKeyLog } from "../runtime/index.ts";
+import { type Limits, resolveLimits } from "../server-options.ts";
+import { DropCounters } from "../wire/drops.ts";
+import { readAnswer, writeOffer } from "./description.ts";
+import { Link, type LinkEvents } from "./link.ts";
+import type { ChannelOptions, ConnectOptions } from "./options.ts";
+
+/** Options that only the native client has. */
+export interface NativeOptions {
+  /** Ours. Default: a fresh one for this process. */
+  certificate?: Certificate;
+  /** Receives the TLS secrets as NSS key log lines, for Wireshark. Default: appended to `$SSLKEYLOGFILE` where set. */
+  keyLog?: (line: string) => void;
+  /** Limits that differ from `DEFAULT_LIMITS`; those of a whole server have no meaning here. */
+  limits?: Partial<Limits>;
+}
+
+/** A call to `connect` with all defaults filled in. */
+export interface Plan {
+  readonly url: string;
+  readonly options: ConnectOptions;
+  readonly certificate: Certificate;
+  readonly keyLog: ((line: string) => void) | undefined;
+  readonly limits: Limits;
+  readonly timeoutMs: number;
+  readonly channel: { readonly label: string; readonly options: CoreChannelOptions };
+}
+
+const DEFAULT_TIMEOUT_MS = 15_000;
+/** The kernel's buffers of one connection's socket: thousands of them must fit. */
+const SOCKET_BUFFER_BYTES = 262_144;
+
+let ownCertificate: Certificate | undefined;
+
+/** @throws TypeError or RangeError that names the argument */
+export function planConnect(url: string | URL, options: ConnectOptions & NativeOptions): Plan {
+  if (!URL.canParse(url)) throw new TypeError(`url must be an absolute URL, not ${JSON.stringify(String(url))}`);
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, maxQueuedBytes, keyLog = sslKeyLog() } = options;
+  if (!(timeoutMs >= 1 && timeoutMs <= 0x7fff_ffff)) throw new RangeError("timeoutMs must be from 1 to 2147483647");
+  const limits = resolveLimits({
+    // The connection's own deadline is the attempt's, which has been running for a while when it is set.
+    handshakeTimeoutMs: Math.ceil(timeoutMs),
+    ...(maxQueuedBytes !== undefined && { maxQueuedBytes }),
+    ...options.limits,
+  });
+  const { certificate } = options;
+  if (certificate !== undefined && !(certificate instanceof Certificate)) {
+    throw new TypeError("certificate must be a Certificate");
+  }
+  ownCertificate ??= certificate ?? Certificate.generate();
+  const channel = planChannel(options.channel ?? {}, limits);
+  return { url: String(url), options, certificate: certificate ?? ownCertificate, keyLog, limits, timeoutMs, channel };
+}
+
+export interface DialEvents extends Omit<LinkEvents, "opened"> {
+  opened(link: Link): void;
+}
+
+/** One attempt to connect; resolves after `opened`. Leaves nothing behind when it fails. */
+export async function dial(plan: Plan, signal: AbortSignal | undefined, events: DialEvents): Promise<void> {
+  const attempt = new Attempt(plan.timeoutMs, signal);
+  try {
+    const credentials = generateCredentials(randomBytes);
+    const server = await attempt.during(negotiate(plan, credentials, attempt.signal));
+    await attempt.during(open(plan, credentials, server, attempt, events));
+  } catch (error) {
+    attempt.abandon();
+    throw error;
+  } finally {
+    attempt.end();
+  }
+}
+
+/** The bound in time of one attempt, and the caller's wish to give it up. */
+class Attempt {
+  readonly #controller = new AbortController();
+  readonly #timer: ReturnType<typeof setTimeout>;
+  readonly #caller: AbortSignal | undefined;
+  readonly #failed: Promise<never>;
+  #fail: (error: unknown) => void = () => {};
+  /** Set once there is one: is closed where the attempt fails. */
+  link: Link | undefined;
+
+  constructor(timeoutMs: number, caller: AbortSignal | undefined) {
+    this.#failed = new Promise((_, reject) => {
+      this.#fail = reject;
+    });
+    this.#failed.catch(() => {});
+    this.#caller = caller;
+    this.#timer = setTimeout(() => this.#fail(this.#timeout(timeoutMs)), timeoutMs);
+    if (caller?.aborted) this.#handleAbort();
+    else caller?.addEventListener("abort", this.#handleAbort);
+  }
+
+  /** Aborts when the attempt has ended, however. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  during<T>(step: Promise<T>): Promise<T> {
+    return Promise.race([step, this.#failed]);
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#caller?.removeEventListener("abort", this.#handleAbort);
+    this.#controller.abort();
+  }
+
+  abandon(): void {
+    this.link?.close();
+  }
+
+  #timeout(timeoutMs: number): ConnectError {
+    if (this.link?.core.isReached === false) return blocked();
+    return new ConnectError("timeout", `not open within ${timeoutMs} ms`);
+  }
+
+  readonly #handleAbort = (): void => {
+    this.#fail(new ConnectError("aborted", "connecting was aborted", { cause: this.#caller?.reason }));
+  };
+}
+
+/** Signalling: our offer out, the server's answer in. */
+async function negotiate(plan: Plan, credentials: IceCredentials, signal: AbortSignal): Promise<ServerDescription> {
+  const { url, certificate, limits } = plan;
+  const { headers, fetch: request = (to, init) => fetch(to, init) } = plan.options;
+  const { fingerprintBytes: fingerprint } = certificate;
+  const { maxMessageBytes } = limits;
+  const sessionId = new DataView(randomBytes(8).buffer).getBigUint64(0) & 0x3fff_ffff_ffff_ffffn;
+  const body = writeOffer({ credentials, fingerprint, maxMessageBytes }, String(sessionId));
+  const init: RequestInit = { method: "POST", body, signal };
+  if (headers !== undefined) init.headers = typeof headers === "function" ? await headers() : headers;
+  let response: Response;
+  let text: string;
+  try {
+    response = await request(url, init);
+    text = await response.text();
+  } catch (cause) {
+    throw new ConnectError("unreachable", `${url} cannot be reached: ${reasonOf(cause)}`, { cause });
+  }
+  const { status } = response;
+  if (!response.ok) {
+    throw new ConnectError("refused", `${url} answered ${status}: ${text.trim().slice(0, 200)}`, { status });
+  }
+  const server = readAnswer(text);
+  if (typeof server === "string") throw new ConnectError("bad-answer", `${url} did not answer the offer: ${server}`);
+  return server;
+}
+
+/** From the answer to the open channel. */
+function open(
+  plan: Plan,
+  credentials: IceCredentials,
+  server: ServerDescription,
+  attempt: Attempt,
+  events: DialEvents,
+): Promise<void> {
+  const { certificate, keyLog, limits, channel } = plan;
+  const settings = { certificate, limits, random: randomBytes, keyLog };
+  return new Promise((resolve, reject) => {
+    let opened = false;
+    const starting = Link.start(openUdp, { settings, credentials, server, channel }, SOCKET_BUFFER_BYTES, {
+      opened() {
+        opened = true;
+        events.opened(attempt.link!);
+        resolve();
+      },
+      message: (...message) => events.message(...message),
+      closed(reason) {
+        if (opened) events.closed(reason);
+        else reject(closedBeforeOpen(reason, attempt.link?.core.isReached === true));
+      },
+    });
+    starting.then(
+      (link) => {
+        attempt.link = link;
+        // The attempt may have ended while the socket was being opened.
+        if (attempt.signal.aborted) link.close();
+      },
+      (cause) => reject(new ConnectError("udp-blocked", `no UDP socket: ${reasonOf(cause)}`, { cause })),
+    );
+  });
+}
+
+function closedBeforeOpen(reason: CloseReason, isReached: boolean): ConnectError {
+  if (!isReached) return blocked();
+  if (reason === "handshake-timeout" || reason === "idle") return new ConnectError("timeout", "the server fell silent");
+  return new ConnectError("handshake-failed", "DTLS refused: another certificate than announced?");
+}
+
+function blocked(): ConnectError {
+  return new ConnectError("udp-blocked", "no answer by UDP: blocked, or a wrong address");
+}
+
+/** `fetch failed` says little; what it stands for is in its cause. */
+function reasonOf(error: unknown): string {
+  const { cause, message } = error as { cause?: { code?: string; message?: string }; message?: string };
+  return cause?.code ?? cause?.message ?? message ?? String(error);
+}
+
+function planChannel(channel: ChannelOptions, limits: Limits): Plan["channel"] {
+  const { label = "data", reliable = false, ...given } = channel;
+  if (reliable && (given.maxRetransmits !== undefined || given.maxPacketLifeTime !== undefined)) {
+    throw new TypeError("reliable excludes maxRetransmits and maxPacketLifeTime");
+  }
+  const options: CoreChannelOptions = reliable ? { ...given, maxRetransmits: null } : given;
+  // Channels of nobody say what is wrong with the options before anything is sent.
+  const nobody = { associationEstablished() {}, associationClosed() {}, channelOpened() {}, channelMessage() {} };
+  const trial = { role: "client" as const, limits, drops: new DropCounters() };
+  new Channels(trial, { ...nobody, channelClosed() {} }).create(0, label, options);
+  return { label, options };
+}

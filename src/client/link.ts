@@ -1,0 +1,103 @@
+import type { Channel } from "../channel/channel.ts";
+import type {
+  ClientConnection as CoreConnection,
+  ClientEvents,
+  ClientOptions,
+  ServerDescription,
+} from "../core/client-connection.ts";
+import type { CloseReason } from "../errors.ts";
+import type { OpenUdp, UdpSocket } from "../runtime/index.ts";
+import { isIpv6, type SocketAddress } from "../wire/address.ts";
+import { type ClientHub, reserveHub } from "./hub.ts";
+
+/** What becomes of a link; called when the core has returned, so that code of the application may be called from it. */
+export interface LinkEvents {
+  opened(): void;
+  message(channel: Channel, data: Uint8Array | string): void;
+  closed(reason: CloseReason): void;
+}
+
+/** One core connection with its own UDP socket. */
+export class Link implements ClientEvents {
+  readonly core: CoreConnection;
+  readonly hub: ClientHub;
+  readonly #socket: UdpSocket;
+  readonly #events: LinkEvents;
+
+  /** Binds a socket and sends the first datagrams. Rejects with the system's error where no socket can be had. */
+  static async start(openUdp: OpenUdp, options: ClientOptions, bufferBytes: number, events: LinkEvents): Promise<Link> {
+    const hub = reserveHub();
+    let link: Link | undefined;
+    try {
+      const { socket, server } = await openSocket(openUdp, options.server, bufferBytes, (datagram, source) =>
+        link?.handleDatagram(datagram, source),
+      );
+      link = new Link(hub, socket, { ...options, server }, events);
+      link.core.start(hub.shell.now());
+      hub.shell.settle();
+      return link;
+    } catch (error) {
+      hub.reserved--;
+      throw error;
+    }
+  }
+
+  private constructor(hub: ClientHub, socket: UdpSocket, options: ClientOptions, events: LinkEvents) {
+    this.hub = hub;
+    this.#socket = socket;
+    this.#events = events;
+    this.core = hub.endpoint.connect(hub.shell.now(), options, this)!; // There is room: it was reserved.
+  }
+
+  handleDatagram(datagram: Uint8Array, source: SocketAddress): void {
+    this.core.handleDatagram(this.hub.shell.now(), source, datagram);
+    this.hub.shell.settle();
+  }
+
+  close(): void {
+    this.core.close(this.hub.shell.now(), "local");
+    this.hub.shell.settle();
+  }
+
+  // ——— from the core ———
+
+  transmit(datagram: Uint8Array, destination: SocketAddress): void {
+    this.#socket.send(datagram, destination);
+    this.hub.willFlush(this.#socket);
+  }
+
+  opened(): void {
+    this.hub.later(() => this.#events.opened());
+  }
+
+  message(channel: Channel, data: Uint8Array | string): void {
+    this.hub.later(() => this.#events.message(channel, data));
+  }
+
+  closed(reason: CloseReason): void {
+    this.hub.later(() => {
+      this.hub.reserved--;
+      this.#socket.close();
+      this.#events.closed(reason);
+    });
+  }
+}
+
+/** A socket for all families among the candidates; without IPv6 on this machine those of IPv4 remain. */
+async function openSocket(
+  openUdp: OpenUdp,
+  server: ServerDescription,
+  bufferBytes: number,
+  onDatagram: (datagram: Uint8Array, source: SocketAddress) => void,
+): Promise<{ socket: UdpSocket; server: ServerDescription }> {
+  const ipv4 = server.candidates.filter(({ address }) => !isIpv6(address));
+  if (ipv4.length < server.candidates.length) {
+    try {
+      return { socket: await openUdp({ address: "::", port: 0, bufferBytes }, onDatagram), server };
+    } catch (error) {
+      if (ipv4.length === 0) throw error;
+    }
+  }
+  const socket = await openUdp({ address: "0.0.0.0", port: 0, bufferBytes }, onDatagram);
+  return { socket, server: { ...server, candidates: ipv4 } };
+}

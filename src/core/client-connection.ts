@@ -1,0 +1,180 @@
+import type { Channel } from "../channel/channel.ts";
+import type { ChannelOptions } from "../channel/channels.ts";
+import type { CloseReason } from "../errors.ts";
+import { ControllingAgent } from "../ice/controlling.ts";
+import type { IceCredentials } from "../ice/credentials.ts";
+import { isSameAddress, type SocketAddress } from "../wire/address.ts";
+import type { ClientEndpoint } from "./client-endpoint.ts";
+import { Peer, type PeerDescription, type PeerSettings } from "./peer.ts";
+
+/** What the server's answer says of it. */
+export interface ServerDescription extends PeerDescription {
+  readonly ufrag: string;
+  readonly pwd: string;
+  /** Where it is reached, the preferred first; at least one. */
+  readonly candidates: readonly SocketAddress[];
+}
+
+export interface ClientOptions {
+  readonly settings: PeerSettings;
+  /** As our offer had them. */
+  readonly credentials: IceCredentials;
+  readonly server: ServerDescription;
+  /** The channel that the connection is opened for. */
+  readonly channel: { readonly label: string; readonly options: ChannelOptions };
+}
+
+/** What one connection gives rise to. Called synchronously from within it: the shell queues, and calls user code later. */
+export interface ClientEvents {
+  /** One UDP datagram; borrowed until the call returns. */
+  transmit(datagram: Uint8Array, destination: SocketAddress): void;
+  /** SCTP is up and our channel's OPEN on its way: messages may be sent. */
+  opened(): void;
+  message(channel: Channel, data: Uint8Array | string): void;
+  closed(reason: CloseReason): void;
+}
+
+/** RFC 7983 §7: what a datagram is, by its first byte. */
+const STUN_LAST = 3;
+const DTLS_FIRST = 20;
+const DTLS_LAST = 63;
+
+/** Datagrams of the ClientHello's flight, kept until it is known where they should have gone. */
+const MAX_EARLY_DATAGRAMS = 4;
+
+/** RFC 7675 §5.1: consent to send expires 30 s after the last check that was answered, whatever else the server sends. */
+const CONSENT_MS = 30_000;
+
+/**
+ * A connection to a server: it checks the path (ICE, controlling) and opens the data channel; the rest is common to both ends.
+ *
+ * The ClientHello does not wait for the check's answer: it follows in the next datagram, and a server that takes DTLS from
+ * an address once a check from it verified has both in one flight. So it takes three round trips to the first message:
+ *
+ *     check, ClientHello          →
+ *                                 ←  answer, ServerHello … ServerHelloDone
+ *     Certificate … Finished      →
+ *                                 ←  ChangeCipherSpec, Finished, INIT
+ *     INIT ACK, INIT              →
+ *                                 ←  COOKIE ECHO (or INIT ACK)
+ *     COOKIE ACK, OPEN, messages  →
+ */
+export class ClientConnection extends Peer {
+  readonly events: ClientEvents;
+  readonly server: ServerDescription;
+  /** The channel that the connection was opened for; `undefined` until DTLS is up. */
+  channel: Channel | undefined;
+  readonly #endpoint: ClientEndpoint;
+  readonly #wanted: ClientOptions["channel"];
+  readonly #agent: ControllingAgent;
+  #consentSince: number;
+  readonly #early: Uint8Array[] = [];
+  /** The server's address in the system's spelling. */
+  #source: SocketAddress | undefined;
+
+  constructor(now: number, endpoint: ClientEndpoint, options: ClientOptions, events: ClientEvents) {
+    const { settings, credentials, server, channel } = options;
+    super(now, "client", endpoint, settings, server);
+    // Until something is heard the time to open counts, not that of a silence.
+    this.lastHeard = now + settings.limits.handshakeTimeoutMs;
+    this.#consentSince = this.lastHeard;
+    this.#endpoint = endpoint;
+    this.events = events;
+    this.server = server;
+    this.#wanted = channel;
+    this.#agent = new ControllingAgent(
+      { local: credentials, remote: server, candidates: server.candidates, random: settings.random },
+      {
+        transmit: (datagram, destination) => events.transmit(datagram, destination),
+        selected: (destination) => this.#handleSelected(destination),
+      },
+    );
+  }
+
+  /** Where datagrams are sent. */
+  get remote(): SocketAddress {
+    return this.#agent.destination;
+  }
+
+  /** Whether the server has answered a check: UDP works. */
+  get isReached(): boolean {
+    return this.#agent.isSelected;
+  }
+
+  start(now: number): void {
+    this.now = now;
+    this.#agent.start(now);
+    this.useDtls().start(now);
+    this.#endpoint.touch(this);
+  }
+
+  /** @param datagram borrowed until the call returns */
+  handleDatagram(now: number, source: SocketAddress, datagram: Uint8Array): void {
+    if (this.isClosed || datagram.length === 0) return;
+    this.now = now;
+    const first = datagram[0];
+    if (first >= DTLS_FIRST && first <= DTLS_LAST) {
+      if (this.#isServer(source)) this.useDtls().handleDatagram(now, datagram);
+      else this.#endpoint.drops.count("unknown-address");
+    } else if (first <= STUN_LAST) this.#handleStun(now, source, datagram);
+    else this.#endpoint.drops.count("unknown-protocol");
+    this.#endpoint.touch(this);
+  }
+
+  transmit(datagram: Uint8Array): void {
+    if (!this.#agent.isSelected && this.#early.length < MAX_EARLY_DATAGRAMS) this.#early.push(datagram.slice());
+    this.events.transmit(datagram, this.#agent.destination);
+  }
+
+  protected get pathDeadline(): number {
+    return Math.min(this.#agent.nextDeadline, this.#consentSince + CONSENT_MS);
+  }
+
+  protected handlePathTimeout(now: number): void {
+    if (now >= this.#consentSince + CONSENT_MS) this.close(now, "idle");
+    else this.#agent.handleTimeout(now);
+  }
+
+  protected secured(): void {
+    this.channel = this.channels!.create(this.now, this.#wanted.label, this.#wanted.options);
+  }
+
+  protected ended(reason: CloseReason): void {
+    this.#endpoint.connectionClosed(this);
+    this.events.closed(reason);
+  }
+
+  override associationEstablished(): void {
+    super.associationEstablished();
+    // As in Chromium: what is sent now follows the OPEN on its stream, and needs not wait for the answer to it.
+    this.open();
+  }
+
+  override channelClosed(channel: Channel): void {
+    super.channelClosed(channel);
+    if (channel === this.channel) this.close(this.now, "remote");
+  }
+
+  #handleStun(now: number, source: SocketAddress, datagram: Uint8Array): void {
+    const dropped = this.#agent.handleDatagram(now, source, datagram);
+    if (dropped !== undefined) this.#endpoint.drops.count(dropped);
+    if (this.#agent.lastAnswer !== now) return;
+    this.lastHeard = now;
+    this.#consentSince = now;
+  }
+
+  /** The ClientHello went to the candidate that was tried first: if another one answered, it is sent there, too. */
+  #handleSelected(destination: SocketAddress): void {
+    if (!isSameAddress(destination, this.server.candidates[0])) {
+      for (const datagram of this.#early) this.events.transmit(datagram, destination);
+    }
+    this.#early.length = 0;
+  }
+
+  #isServer(source: SocketAddress): boolean {
+    if (this.#source !== undefined && isSameAddress(source, this.#source)) return true;
+    if (!this.#agent.isAt(source)) return false;
+    this.#source = source;
+    return true;
+  }
+}

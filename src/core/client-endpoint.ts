@@ -1,0 +1,93 @@
+import type { Channel } from "../channel/channel.ts";
+import { Datapath } from "../wasm/datapath.ts";
+import { DropCounters } from "../wire/drops.ts";
+import { ClientConnection, type ClientEvents, type ClientOptions } from "./client-connection.ts";
+import { Deadlines } from "./deadlines.ts";
+import type { Peer, PeerEvents, PeerHost } from "./peer.ts";
+
+/** Key slots of one connection: two epochs in each direction, until the handshake is complete. */
+const SLOTS_PER_CONNECTION = 4;
+
+/**
+ * Connections to servers, sans-IO: what an `Endpoint` is for servers. Each connection is told of its own datagrams; they share
+ * WebAssembly memory, one heap of deadlines and one flush a turn.
+ *
+ * @example
+ * const connection = endpoint.connect(now, options, { transmit, opened, message, closed });
+ * connection.start(now);
+ * connection.handleDatagram(now, source, datagram);   // as they come
+ * endpoint.flush(now);                                // once per turn
+ * sleepUntil(endpoint.nextDeadline); endpoint.handleTimeout(now);
+ */
+export class ClientEndpoint implements PeerHost {
+  readonly drops = new DropCounters();
+  readonly datapath: Datapath;
+  readonly maxConnections: number;
+  readonly events: PeerEvents = {
+    opened: (peer) => eventsOf(peer).opened(),
+    message: (peer, channel: Channel, data) => eventsOf(peer).message(channel, data),
+  };
+  readonly #connections = new Set<ClientConnection>();
+  readonly #deadlines = new Deadlines<ClientConnection>((connection) => connection.nextDeadline);
+  #touched: ClientConnection[] = [];
+
+  constructor({ maxConnections }: { maxConnections: number }) {
+    this.maxConnections = maxConnections;
+    this.datapath = new Datapath({ keySlots: SLOTS_PER_CONNECTION * maxConnections });
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  get nextDeadline(): number {
+    return this.#deadlines.next;
+  }
+
+  get needsFlush(): boolean {
+    return this.#touched.length > 0;
+  }
+
+  /** A connection that `start` sets going. `undefined` where `maxConnections` are there already. */
+  connect(now: number, options: ClientOptions, events: ClientEvents): ClientConnection | undefined {
+    if (this.#connections.size >= this.maxConnections) return undefined;
+    const connection = new ClientConnection(now, this, options, events);
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  handleTimeout(now: number): void {
+    for (let due = this.#deadlines.expire(now); due !== undefined; due = this.#deadlines.expire(now)) {
+      due.handleTimeout(now);
+    }
+  }
+
+  /** Sends what the calls since the last flush gave rise to. */
+  flush(now: number): void {
+    const touched = this.#touched;
+    this.#touched = [];
+    for (const connection of touched) {
+      connection.touched = false;
+      connection.flush(now);
+      if (connection.state !== "closed") this.#deadlines.update(connection);
+    }
+  }
+
+  /** Marks a connection for the next flush. */
+  touch(connection: Peer): void {
+    if (connection.touched || connection.state === "closed") return;
+    connection.touched = true;
+    this.#touched.push(connection as ClientConnection);
+  }
+
+  /** Called by a connection when it ends. */
+  connectionClosed(connection: ClientConnection): void {
+    this.#deadlines.remove(connection);
+    this.#connections.delete(connection);
+  }
+}
+
+/** All peers of this endpoint are its own. */
+function eventsOf(peer: Peer): ClientEvents {
+  return (peer as ClientConnection).events;
+}
