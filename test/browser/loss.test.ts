@@ -1,6 +1,6 @@
 /** Real browsers through a network that loses, delays and renumbers. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Connection, Message } from "../../src/index.ts";
+import type { Channel, Connection, Message } from "../../src/index.ts";
 import { BROWSERS, launchBrowser, type RunningBrowser } from "../support/browsers.ts";
 import { type EchoServer, startEchoServer } from "../support/echo-server.ts";
 import { BulkReceiver, FlowReceiver, sendBulk, sendFlow } from "../support/flow.ts";
@@ -63,9 +63,11 @@ describe.each(BROWSERS)("%s", (name) => {
       const bulk = { messages: 640, words: 4_096 };
       const channels = [{ label: "flow", ordered: false, maxRetransmits: 0 }, { label: "bulk" }];
       const peer = await PeerInPage.connect(await browser.open(echo.site.url), { channels });
-      const connection = echo.server.connections()[0] as Connection;
-      const channel = connection.channels.find(({ label }) => label === "bulk");
-      if (channel === undefined) throw new Error("the bulk channel is not open at the server");
+      // Once there and back on each: a page may find its channels open before the server does.
+      for (const channel of channels.keys()) await peer.echo(["open"], { channel });
+      await peer.forgetReceived();
+      const [connection] = echo.server.connections() as [Connection];
+      const channel = connection.channels.find(({ label }) => label === "bulk") as Channel;
       proxy.change({ loss: 0.05, delayMs: 5 });
 
       const flowIn = new FlowReceiver();

@@ -123,7 +123,9 @@ function flowReport(id, channel = 0) {
 
 /** Forgets what arrived, for the next flow on the same connection. */
 function forgetReceived(id) {
-  connections.get(id).received = [];
+  const connection = connections.get(id);
+  connection.received = [];
+  connection.counts.fill(0);
 }
 
 /** Bulk data: message `n` of `words` 32-bit words holds the numbers n·words … (n+1)·words − 1. */
