@@ -221,6 +221,29 @@ test("attributes behind MESSAGE-INTEGRITY are passed over", () => {
   expect(verifyIntegrity(message, key)).toBe(true);
 });
 
+test("an attribute that runs past the end, or whose length is not that of its type, is malformed", () => {
+  const header = (length: number) => changed(SAMPLE_REQUEST.slice(0, 20), 2, length >>> 8, length & 255);
+  const one = (type: number, length: number, bytes: number) =>
+    concatBytes(
+      header(4 + bytes),
+      Uint8Array.of(type >>> 8, type & 255, length >>> 8, length & 255),
+      new Uint8Array(bytes),
+    );
+  expect(typeof parseStun(one(SOFTWARE, 8, 8))).toBe("object");
+  expect(typeof parseStun(one(SOFTWARE, 5, 8))).toBe("object");
+  for (const length of [9, 12, 0xfffc, 0xffff])
+    expect(parseStun(one(SOFTWARE, length, 8)), `${length}`).toBe("stun-malformed");
+  for (const [type, length] of [
+    [0x0008, 24],
+    [PRIORITY, 8],
+    [USE_CANDIDATE, 4],
+    [0x8028, 8],
+    [ICE_CONTROLLED, 4],
+  ]) {
+    expect(parseStun(one(type, length, length)), `type ${type}`).toBe("stun-malformed");
+  }
+});
+
 test("nothing may follow FINGERPRINT", () => {
   const spliced = concatBytes(request(), Uint8Array.of(0x80, 0x22, 0, 0));
   expect(parseStun(changed(spliced, 2, 0, spliced.length - 20))).toBe("stun-malformed");
