@@ -1,0 +1,179 @@
+import { describe, expect, it } from "vitest";
+import { ClientNode, type ClientNodeOptions } from "./client-node.ts";
+import { CHROMIUM, FIREFOX } from "./browser-peer/profile.ts";
+import type { Fate, Link } from "./link.ts";
+import { quantile } from "./opening.ts";
+import { SERVER_ADDRESS, UNRELIABLE, World } from "./world.ts";
+
+const RTT_MS = 100;
+const CLIENT_ADDRESS = { address: "198.51.100.77", port: 50_777 };
+
+function add(seed: string, options?: ClientNodeOptions, prepare: (up: Link, down: Link) => void = () => {}) {
+  const world = new World(seed);
+  const client = new ClientNode(world, CLIENT_ADDRESS, options);
+  client.host.setLine({ rttMs: RTT_MS, reorderMs: 60 });
+  prepare(client.host.up, client.host.down);
+  return { world, client };
+}
+
+function open(seed: string, options?: ClientNodeOptions, prepare?: (up: Link, down: Link) => void) {
+  const { world, client } = add(seed, options, prepare);
+  const isOpen = () => client.connection.state === "open" && world.server.opened.length > 0;
+  if (!world.network.runUntil(30_000, isOpen)) {
+    const drops = JSON.stringify([client.drops, world.server.endpoint.drops.snapshot()]);
+    throw new Error(
+      `not open: ${client.connection.state}, ${JSON.stringify(client.closed)}, ${drops} [seed "${seed}"]`,
+    );
+  }
+  return { world, client, bothMs: world.network.now };
+}
+
+function browserOpensAfter(profile: typeof CHROMIUM): number {
+  const world = new World("browser");
+  const { peer } = world.addBrowser({ profile, line: { rttMs: RTT_MS } });
+  const channel = peer.createChannel(0, "data", UNRELIABLE);
+  world.network.runUntil(30_000, () => channel.state === "open");
+  return channel.openedAt;
+}
+
+describe("the native client", () => {
+  it("can send after three round trips, which is fewer than any browser needs", () => {
+    const { client, bothMs } = open("round trips");
+    expect(client.openedAt / RTT_MS).toBeCloseTo(3, 1);
+    expect(bothMs / RTT_MS).toBeCloseTo(3.5, 1);
+    for (const profile of [CHROMIUM, FIREFOX]) expect(client.openedAt).toBeLessThan(browserOpensAfter(profile));
+  });
+
+  it("gets the echo of its first message after four round trips", () => {
+    const { world, client } = add("first echo");
+    world.server.onMessage = (connection, _, data) => world.server.send(world.network.now, connection, data);
+    let echoed: unknown;
+    client.onMessage = (_, data) => {
+      echoed = data;
+    };
+    world.network.runUntil(30_000, () => client.connection.state === "open");
+    world.network.at(world.network.now, client.host, (now) => client.send(now, "first"));
+    world.network.runUntil(30_000, () => echoed !== undefined);
+    expect(echoed).toBe("first");
+    expect(world.network.now / RTT_MS).toBeCloseTo(4, 1);
+  });
+
+  const plain = open("plain");
+  const counts = { up: plain.client.host.up.counters.sent, down: plain.client.host.down.counters.sent };
+  const fates: Fate[] = ["lose", "duplicate", "delay"];
+  for (const fate of fates) {
+    for (const direction of ["up", "down"] as const) {
+      it(`opens whichever one datagram ${direction === "up" ? "to" : "from"} the server meets "${fate}"`, () => {
+        for (let chosen = 0; chosen < counts[direction]; chosen++) {
+          const seed = `${direction} ${chosen} ${fate}`;
+          const { bothMs } = open(seed, {}, (up, down) => {
+            (direction === "up" ? up : down).intercept = (index) => (index === chosen ? fate : "pass");
+          });
+          expect(bothMs - plain.bothMs, seed).toBeLessThanOrEqual(fate === "duplicate" ? 1 : 1_000 + RTT_MS);
+        }
+      });
+    }
+  }
+
+  it("opens each time at 10 % loss", () => {
+    const times: number[] = [];
+    for (let trial = 0; trial < 60; trial++) {
+      const { bothMs } = open(`lossy ${trial}`, {}, (up, down) => [up, down].map((link) => link.set({ loss: 0.1 })));
+      times.push(bothMs);
+    }
+    expect(
+      quantile(
+        times.sort((a, b) => a - b),
+        0.5,
+      ),
+    ).toBeLessThan(1_000);
+  });
+
+  it("opens over a line that does everything wrong at once", () => {
+    for (let trial = 0; trial < 10; trial++) {
+      open(`rough ${trial}`, {}, (up, down) => {
+        for (const link of [up, down]) link.set({ loss: 0.1, jitterMs: 50, reorder: 0.1, duplication: 0.1 });
+      });
+    }
+  });
+
+  it("finds the candidate that works, and sends its ClientHello there without a time-out", () => {
+    const nowhere = ["203.0.113.1", "203.0.113.2"].map((address) => ({ address, port: 9 }));
+    const { client } = open("candidates", { candidates: [...nowhere, SERVER_ADDRESS] });
+    // Two candidates were tried before, 50 ms each, and the ClientHello went out again with the answer: one round trip.
+    expect(client.openedAt).toBeLessThanOrEqual(2 * 50 + 4 * RTT_MS + 1);
+    expect(client.connection.remote).toEqual(SERVER_ADDRESS);
+  });
+
+  it("keeps the connection alive through silence, and its consent fresh", () => {
+    const { world, client } = open("alive");
+    world.network.runUntil(120_000);
+    expect(client.connection.state).toBe("open");
+    expect(world.server.closed).toEqual([]);
+  });
+
+  it("closes when the server is gone", () => {
+    const { world, client } = open("gone", { idleTimeoutMs: 4_000 });
+    world.network.detach(world.server.host);
+    const since = world.network.now;
+    world.network.runUntil(60_000, () => client.closed !== undefined);
+    expect(client.closed?.reason).toBe("idle");
+    expect(client.closed!.at - since).toBeLessThanOrEqual(4_000);
+  });
+
+  it("gives up when nobody answers", () => {
+    const { world, client } = add("nobody", {
+      candidates: [{ address: "203.0.113.1", port: 9 }],
+      handshakeTimeoutMs: 3_000,
+    });
+    world.network.runUntil(60_000, () => client.closed !== undefined);
+    expect(client.closed).toEqual({ reason: "handshake-timeout", at: 3_000 });
+    expect(client.connection.isReached).toBe(false);
+    expect(client.host.unreachable).toBeLessThan(25);
+  });
+
+  it("hears a server's close, and the server hears its own", () => {
+    const first = open("server closes");
+    const [connection] = first.world.server.opened;
+    first.world.network.at(first.world.network.now, first.world.server.host, (now) => connection.close(now, "local"));
+    first.world.network.runUntil(60_000, () => first.client.closed !== undefined);
+    expect(first.client.closed?.reason).toBe("remote");
+
+    const second = open("client closes");
+    second.world.network.at(second.world.network.now, second.client.host, (now) =>
+      second.client.connection.close(now, "local"),
+    );
+    second.world.network.runUntil(60_000, () => second.world.server.closed.length > 0);
+    expect(second.world.server.closed.map(({ reason }) => reason)).toEqual(["remote"]);
+  });
+
+  it("goes on after its own address has changed", () => {
+    const { world, client } = open("moves");
+    world.network.rebind(client.host, { address: "198.51.100.99", port: 40_000 });
+    const received: unknown[] = [];
+    client.onMessage = (_, data) => received.push(data);
+    world.network.runUntil(world.network.now + 3_000);
+    world.network.at(world.network.now, world.server.host, (now) =>
+      world.server.send(now, world.server.opened[0], "found you"),
+    );
+    world.network.runUntil(world.network.now + 1_000);
+    expect(received).toEqual(["found you"]);
+  });
+
+  it("is not moved by datagrams from elsewhere", () => {
+    const { world, client } = open("forged");
+    const from = { address: "203.0.113.66", port: 6_666 };
+    for (const first of [0, 1, 20, 22, 23, 64, 128, 255]) {
+      for (const length of [1, 20, 100])
+        client.handleDatagram(world.network.now, from, new Uint8Array(length).fill(first));
+    }
+    client.handleDatagram(world.network.now, SERVER_ADDRESS, new Uint8Array(0));
+    client.handleDatagram(
+      world.network.now,
+      SERVER_ADDRESS,
+      Uint8Array.of(21, 254, 253, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2, 2, 40),
+    );
+    expect(client.connection.state).toBe("open");
+    expect(client.drops).toMatchObject({ "unknown-address": 9, "unknown-protocol": 9 });
+  });
+});
