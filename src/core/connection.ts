@@ -63,8 +63,9 @@ export class Connection extends Peer {
     const isCurrent = isSameAddress(source, this.remote);
     // Chromium sets USE-CANDIDATE in each check of the path it has chosen, and checks others without it; Firefox sets it once
     // and checks nothing but its path. So a check without it moves the connection unless the path in use has been
-    // confirmed since the last such check.
+    // confirmed since the last such check: then it takes a record from there, too.
     if (!isCurrent && (nominated || !this.#confirmed)) this.#follow(source);
+    else if (!isCurrent && this.established) this.#elsewhere = source;
     this.#confirmed = nominated;
     this.#endpoint.touch(this);
   }
@@ -80,11 +81,11 @@ export class Connection extends Peer {
     this.#endpoint.touch(this);
   }
 
-  override applicationData(plaintext: Uint8Array): void {
+  override applicationData(plaintext: Uint8Array, offset: number | undefined): void {
     // A record is new and the peer's own, so it shows where the peer is.
     if (this.#elsewhere !== undefined && isSameAddress(this.#source, this.#elsewhere)) this.#sendTo(this.#source);
     if (isSameAddress(this.#source, this.remote)) this.#lastRecord = this.now;
-    super.applicationData(plaintext);
+    super.applicationData(plaintext, offset);
   }
 
   transmit(datagram: Uint8Array): void {

@@ -296,9 +296,9 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     this.#association.flush(this.now);
   }
 
-  applicationData(plaintext: Uint8Array): void {
+  applicationData(plaintext: Uint8Array, offset: number | undefined): void {
     this.lastHeard = this.now;
-    this.#association?.handlePacket(this.now, plaintext);
+    this.#association?.handlePacket(this.now, plaintext, offset);
   }
 
   /** DTLS has ended. The peer's close_notify is its goodbye; anything else before the handshake's end is a refusal. */

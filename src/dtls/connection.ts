@@ -80,8 +80,12 @@ export interface DtlsOptions {
 export interface DtlsEvents {
   /** Send this UDP datagram, of at most `mtuBytes`. Borrowed: a view that is valid until some datagrams later. */
   transmit(datagram: Uint8Array): void;
-  /** Authentic data of the verified peer, one record's worth. Borrowed: valid until this call returns. */
-  applicationData(plaintext: Uint8Array): void;
+  /**
+   * Authentic data of the verified peer, one record's worth. Borrowed: valid until this call returns.
+   *
+   * @param offset where it lies in the datapath's memory; `undefined` where it had to wait elsewhere
+   */
+  applicationData(plaintext: Uint8Array, offset: number | undefined): void;
   /**
    * The handshake is complete and the peer verified. Called before our last flight leaves, so that what is sent from
    * inside this call rides in the same datagram.
@@ -247,7 +251,7 @@ export class DtlsConnection {
     this.#records.flush();
   }
 
-  /** Takes a received UDP datagram. It is copied into the datapath's memory unless it already lies there. Never throws. */
+  /** Takes a received UDP datagram, which is copied into the datapath's memory. Never throws. */
   handleDatagram(now: number, datagram: Uint8Array): void {
     if (this.#state === "closed") return;
     this.#now = now;
@@ -335,7 +339,7 @@ export class DtlsConnection {
     if (epoch > 0) {
       this.#authenticated = true;
       if (type === CONTENT_APPLICATION_DATA) {
-        this.#handleApplicationData(content);
+        this.#handleApplicationData(content, offset);
         return;
       }
     } else if (this.#state === "connected") {
@@ -350,11 +354,11 @@ export class DtlsConnection {
     else if (type !== CONTENT_CHANGE_CIPHER_SPEC || epoch > 0) this.#drops.count("dtls-unexpected");
   }
 
-  #handleApplicationData(content: Uint8Array): void {
+  #handleApplicationData(content: Uint8Array, offset: number): void {
     if (this.#state === "connected") {
       // The peer sends data, so it has our last flight.
       if (this.#flight !== undefined) this.#flight = undefined;
-      this.#events.applicationData(content);
+      this.#events.applicationData(content, offset);
     } else if (!this.#earlyData.push(content)) {
       this.#drops.count("dtls-reassembly-limit");
     }
@@ -370,7 +374,7 @@ export class DtlsConnection {
     for (const record of this.#earlyRecords.drain()) this.#records.read(record);
     if (this.#state !== "connected") return;
     for (const data of this.#earlyData.drain()) {
-      if (this.#state === "connected") this.#events.applicationData(data);
+      if (this.#state === "connected") this.#events.applicationData(data, undefined);
     }
   }
 

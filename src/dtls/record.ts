@@ -155,18 +155,15 @@ export class RecordLayer {
     this.#pendingBytes += recordBytes;
   }
 
-  /** Takes all records out of a datagram. It is copied into the datapath's memory unless it already lies there. */
+  /** Takes all records out of a datagram, which is copied into the datapath's memory. */
   read(datagram: Uint8Array): void {
     const { memory, rxOffset, rxBytes } = this.#datapath;
-    let at = rxOffset;
-    if (datagram.buffer === memory.buffer) {
-      at = datagram.byteOffset;
-    } else if (datagram.length > rxBytes) {
+    if (datagram.length > rxBytes) {
       this.#drops.count("dtls-too-large");
       return;
-    } else {
-      memory.set(datagram, at);
     }
+    let at = rxOffset;
+    memory.set(datagram, at);
     const end = at + datagram.length;
     while (at < end && !this.#closed) at = this.#readRecord(at, end);
   }

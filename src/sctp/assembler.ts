@@ -13,8 +13,8 @@ export interface PacketTransport {
   commit(now: number, packetOffset: number, length: number): void;
 }
 
-/** The chunks in front of DATA that are made at the last moment. */
-export interface ControlSource {
+/** Where SACKs come from, which are made at the last moment: the receiving half of the association. */
+export interface SackSource {
   /** Bytes of the SACK that would be written now; 0 for none. */
   readonly sackBytes: number;
   writeSack(view: DataView, offset: number, room: number): number;
@@ -34,7 +34,6 @@ const MAX_CONTROL_PACKETS = 4;
 export class PacketAssembler {
   readonly #datapath: Datapath;
   readonly #transport: PacketTransport;
-  readonly #source: ControlSource;
   readonly #ports: number;
   /** Chunks behind the common header, bytes; a multiple of four. */
   readonly #capacity: number;
@@ -44,17 +43,12 @@ export class PacketAssembler {
   #stagedBytes = 0;
   /** Tag that the peer expects in our packets. */
   peerTag = 0;
+  /** Known as soon as the peer is. */
+  sackSource: SackSource | undefined;
 
-  constructor(
-    datapath: Datapath,
-    transport: PacketTransport,
-    source: ControlSource,
-    localPort: number,
-    peerPort: number,
-  ) {
+  constructor(datapath: Datapath, transport: PacketTransport, localPort: number, peerPort: number) {
     this.#datapath = datapath;
     this.#transport = transport;
-    this.#source = source;
     this.#ports = ((localPort << 16) | peerPort) >>> 0;
     this.#capacity = (Math.min(transport.maxPacketBytes, TX_BYTES) - COMMON_HEADER_BYTES) & ~3;
   }
@@ -74,7 +68,7 @@ export class PacketAssembler {
 
   /** User data that one more DATA chunk in the packet under construction can hold, bytes; may be negative. */
   get room(): number {
-    return this.#capacity - this.#stagedBytes - this.#controlBytes - this.#source.sackBytes - DATA_HEADER_BYTES;
+    return this.#capacity - this.#stagedBytes - this.#controlBytes - this.#sackBytes - DATA_HEADER_BYTES;
   }
 
   /**
@@ -103,7 +97,7 @@ export class PacketAssembler {
     length: number,
   ): void {
     // Usually one round: what is open leaves. A second: the control chunks alone take too much room for this one.
-    while (length > this.room && (this.hasData || this.hasControl || this.#source.sackBytes > 0)) this.#leave(now);
+    while (length > this.room && (this.hasData || this.hasControl || this.#sackBytes > 0)) this.#leave(now);
     this.#staged ??= takeStaged();
     const { bytes, view } = this.#staged;
     const at = this.#stagedBytes;
@@ -144,13 +138,18 @@ export class PacketAssembler {
     this.#releaseStaged();
   }
 
+  get #sackBytes(): number {
+    return this.sackSource === undefined ? 0 : this.sackSource.sackBytes;
+  }
+
   #leave(now: number): void {
     const { memory, view } = this.#datapath;
     const packet = this.#transport.begin();
     const limit = packet + COMMON_HEADER_BYTES + this.#capacity - this.#stagedBytes;
     let at = this.#writeControl(packet + COMMON_HEADER_BYTES, limit);
-    if (this.#source.sackBytes > 0 && limit - at >= SACK_HEADER_BYTES) {
-      at += this.#source.writeSack(view, at, limit - at);
+    const sacks = this.sackSource;
+    if (sacks !== undefined && sacks.sackBytes > 0 && limit - at >= SACK_HEADER_BYTES) {
+      at += sacks.writeSack(view, at, limit - at);
     }
     if (this.#stagedBytes > 0 && this.#staged !== undefined) {
       memory.set(this.#staged.bytes.subarray(0, this.#stagedBytes), at);

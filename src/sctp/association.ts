@@ -3,7 +3,7 @@ import { type AssociationLimits, DEFAULT_ASSOCIATION_LIMITS } from "../options.t
 import type { Datapath } from "../wasm/datapath.ts";
 import type { DropCounters } from "../wire/drops.ts";
 import { type Tsn, tsn, tsnAdd } from "../wire/serial.ts";
-import { type ControlSource, PacketAssembler, type PacketTransport } from "./assembler.ts";
+import { PacketAssembler, type PacketTransport } from "./assembler.ts";
 import { userAbort, writeAbort } from "./causes.ts";
 import { type AssociationCloseReason, type AssociationEvents, EventQueue } from "./events.ts";
 import { Handshake, type PeerParameters, randomTag } from "./handshake.ts";
@@ -109,7 +109,7 @@ export class Association {
       inboundStreams: limits.maxStreams,
       initialTsn: tsn(options.initialTsn ?? randomTag(random)),
     };
-    this.#assembler = new PacketAssembler(datapath, transport, this.#sackSource(), localPort, remotePort);
+    this.#assembler = new PacketAssembler(datapath, transport, localPort, remotePort);
     this.#rto = new RetransmissionTimeout(rto);
     const { initialTsn } = this.#local;
     const { maxQueuedBytes } = limits;
@@ -233,10 +233,14 @@ export class Association {
     return this.#heartbeat.isUnanswered;
   }
 
-  /** One decrypted SCTP packet; borrowed. Parsed in place where it lies in the datapath's memory already. */
-  handlePacket(now: number, packet: Uint8Array): void {
+  /**
+   * One decrypted SCTP packet; borrowed.
+   *
+   * @param offset where it lies in the datapath's memory, to be parsed in place; without, it is copied there
+   */
+  handlePacket(now: number, packet: Uint8Array, offset?: number): void {
     this.#now = now;
-    const drop = this.#closed ? "sctp-unexpected" : this.#inbound.handle(now, packet);
+    const drop = this.#closed ? "sctp-unexpected" : this.#inbound.handle(now, packet, offset);
     if (drop !== undefined) this.#drops.count(drop);
     this.#events.drain();
   }
@@ -318,6 +322,9 @@ export class Association {
     this.#receiver.unreadBytes = this.#unreadBytes;
     this.#receiver.skipsOldGaps = this.#skipsOldGaps;
     this.#reset = this.#createReset(peer.initialTsn);
+    this.#inbound.receiver = this.#receiver;
+    this.#inbound.reset = this.#reset;
+    this.#assembler.sackSource = this.#receiver;
     this.#transmitter.learnPeer(peer.receiveWindow, peer.forwardTsn);
   }
 
@@ -344,6 +351,7 @@ export class Association {
   #close(reason: AssociationCloseReason): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#inbound.isClosed = true;
     this.#assembler.discard();
     this.#events.push({ kind: "closed", reason });
   }
@@ -389,7 +397,6 @@ export class Association {
   }
 
   #createInbound(datapath: Datapath, ports: number): Inbound {
-    const association = this;
     return new Inbound({
       datapath,
       ports,
@@ -402,15 +409,6 @@ export class Association {
       transmitter: this.#transmitter,
       heartbeat: this.#heartbeat,
       shutdown: this.#shutdown,
-      get receiver() {
-        return association.#receiver;
-      },
-      get reset() {
-        return association.#reset;
-      },
-      get isClosed() {
-        return association.#closed;
-      },
       peerAnswered: () => {
         this.#errors = 0;
       },
@@ -426,17 +424,6 @@ export class Association {
     return {
       message: (streamId, ppid, data) => this.#events.push({ kind: "message", streamId, ppid, data }),
       tooLarge: () => this.#drops.count("sctp-message-too-large"),
-    };
-  }
-
-  #sackSource(): ControlSource {
-    const association = this;
-    return {
-      get sackBytes() {
-        const receiver = association.#receiver;
-        return receiver === undefined ? 0 : receiver.sackBytes;
-      },
-      writeSack: (view, offset, room) => this.#receiver?.writeSack(view, offset, room) ?? 0,
     };
   }
 }

@@ -63,10 +63,6 @@ export interface InboundParts {
   readonly transmitter: Transmitter;
   readonly heartbeat: Heartbeat;
   readonly shutdown: PeerShutdown;
-  /** Undefined until the peer's parameters are known. */
-  readonly receiver: Receiver | undefined;
-  readonly reset: StreamReset | undefined;
-  readonly isClosed: boolean;
   /** The peer is alive: error counters start over (RFC 9260 §8.1). */
   peerAnswered(): void;
   close(reason: AssociationCloseReason): void;
@@ -79,6 +75,10 @@ const HANDSHAKE_CHUNKS: ReadonlySet<number> = new Set([INIT, INIT_ACK, COOKIE_EC
 
 /** Packets from the peer: verified, and their chunks handed to the part that each concerns. */
 export class Inbound {
+  /** Undefined until the peer's parameters are known. */
+  receiver: Receiver | undefined;
+  reset: StreamReset | undefined;
+  isClosed = false;
   readonly #parts: InboundParts;
 
   constructor(parts: InboundParts) {
@@ -86,18 +86,18 @@ export class Inbound {
   }
 
   /** One packet; returns why it was dropped, if it was. */
-  handle(now: number, packet: Uint8Array): DropReason | undefined {
+  handle(now: number, packet: Uint8Array, placedAt: number | undefined): DropReason | undefined {
     const { datapath, assembler, ports } = this.#parts;
     const { view } = datapath;
-    const offset = placePacket(datapath, packet);
+    const offset = placedAt ?? placePacket(datapath, packet);
     const count = offset < 0 ? offset : datapath.parsePacket(offset, packet.length);
     if (count < 0) return count === BAD_CHECKSUM ? "sctp-bad-checksum" : "sctp-malformed";
     if (view.getUint32(offset) !== ports) return "sctp-bad-ports";
     const tag = view.getUint32(offset + 4);
     if (!this.#isTagGood(tag, count)) return "sctp-bad-tag";
-    for (let i = 0; i < count && !this.#parts.isClosed; i++) if (!this.#handleChunk(now, i, count, tag)) break;
-    const { receiver } = this.#parts;
-    if (receiver !== undefined && !this.#parts.isClosed) {
+    for (let i = 0; i < count && !this.isClosed; i++) if (!this.#handleChunk(now, i, count, tag)) break;
+    const { receiver } = this;
+    if (receiver !== undefined && !this.isClosed) {
       receiver.packetDone(now);
       if (receiver.sackOverdue) assembler.flush(now, true);
     }
@@ -123,7 +123,8 @@ export class Inbound {
 
   /** One chunk of the table; false where the rest of the packet must not be handled. */
   #handleChunk(now: number, index: number, count: number, tag: number): boolean {
-    const { datapath, receiver } = this.#parts;
+    const { receiver } = this;
+    const { datapath } = this.#parts;
     const { words, view } = datapath;
     const entry = datapath.chunkTable + index * CHUNK_WORDS;
     const type = words[entry + CHUNK_HEAD] & 0xff;
@@ -173,7 +174,8 @@ export class Inbound {
   }
 
   #handleControl(now: number, type: number, entry: number, index: number, count: number, tag: number): boolean {
-    const { datapath, drops, assembler, handshake, reset } = this.#parts;
+    const { reset } = this;
+    const { datapath, drops, assembler, handshake } = this.#parts;
     const { words, memory } = datapath;
     const offset = words[entry + CHUNK_BODY];
     const body = memory.subarray(offset, offset + words[entry + CHUNK_BODY_LENGTH]);
@@ -268,10 +270,9 @@ export class Inbound {
   }
 }
 
-/** Offset of the packet in the datapath's memory: where it lies already, or RX, where it is copied; negative: too large. */
+/** Copies the packet into the datapath's memory and returns its offset there; negative: too large. */
 function placePacket(datapath: Datapath, packet: Uint8Array): number {
   const { memory, rxOffset, rxBytes } = datapath;
-  if (packet.buffer === memory.buffer) return packet.byteOffset;
   if (packet.length > rxBytes) return -1;
   memory.set(packet, rxOffset);
   return rxOffset;
