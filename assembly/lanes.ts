@@ -20,8 +20,8 @@ export function at(address: usize): v128 {
 }
 
 /**
- * `row[index]` in all 16 lanes, constant time. Every index must be below 16: relaxed swizzle, one instruction on all
- * processors, leaves larger ones open, where the plain one costs another instruction to define them as zero.
+ * `row[index]` in all 16 lanes, constant time. An index is below 16, or has its top bit set and gives zero. Relaxed swizzle,
+ * one instruction, leaves open what lies between; the plain one needs two, for zeros there as well.
  */
 // @ts-ignore: decorator
 @inline

@@ -29,45 +29,57 @@ const TABLES: usize = memory.data<u8>([
   0x00, 0x4b, 0x2a, 0xb5, 0xc2, 0xa3, 0x9f, 0x89, 0x77, 0xfe, 0x16, 0x5d, 0x61, 0x3c, 0xe8, 0xd4,
 ]);
 
+const NIBBLE: usize = TABLES;
+const INTO_BY_LOWER: usize = TABLES + 16;
+const INTO_BY_UPPER: usize = TABLES + 32;
+const SCALED_RECIPROCAL: usize = TABLES + 48;
+const RECIPROCAL: usize = TABLES + 64;
+const ONCE_BY_IO: usize = TABLES + 80;
+const ONCE_BY_JO: usize = TABLES + 96;
+const DOUBLE_BY_IO: usize = TABLES + 112;
+const DOUBLE_BY_JO: usize = TABLES + 128;
+const OUT_BY_IO: usize = TABLES + 144;
+const OUT_BY_JO: usize = TABLES + 160;
+
 // @ts-ignore: decorator
 @inline
-function lower(x: v128, nibble: v128): v128 {
-  return and(x, nibble);
+function lower(x: v128): v128 {
+  return and(x, at(NIBBLE));
 }
 
 // @ts-ignore: decorator
 @inline
-function upper(x: v128, nibble: v128): v128 {
-  return and(i64x2.shr_u(x, 4), nibble);
+function upper(x: v128): v128 {
+  return and(i64x2.shr_u(x, 4), at(NIBBLE));
 }
 
 // @ts-ignore: decorator
 @inline
 function intoBasis(x: v128): v128 {
-  const nibble = at(TABLES);
-  return xor(pick(at(TABLES + 16), lower(x, nibble)), pick(at(TABLES + 32), upper(x, nibble)));
+  return xor(pick(at(INTO_BY_LOWER), lower(x)), pick(at(INTO_BY_UPPER), upper(x)));
 }
 
-/** io above, with this nibble as i and the other as j. */
+/** io above; jo with i and j exchanged. */
 // @ts-ignore: decorator
 @inline
-function invert(reciprocal: v128, i: v128, j: v128, ak: v128): v128 {
-  return xor(pick(reciprocal, xor(pick(reciprocal, i), ak)), j);
+function invert(i: v128, j: v128, k: v128): v128 {
+  const sum = xor(pick(at(RECIPROCAL), i), pick(at(SCALED_RECIPROCAL), k));
+  return xor(pick(at(RECIPROCAL), sum), j);
+}
+
+/** SubBytes without its constant, out of the basis. */
+// @ts-ignore: decorator
+@inline
+function substituteOut(x: v128): v128 {
+  const i = upper(x);
+  const k = lower(x);
+  const j = xor(i, k);
+  return xor(pick(at(OUT_BY_IO), invert(i, j, k)), pick(at(OUT_BY_JO), invert(j, i, k)));
 }
 
 /** SubBytes of 16 bytes, without its constant. */
-// @ts-ignore: decorator
-@inline
 export function substitute(x: v128): v128 {
-  const reciprocal = at(TABLES + 64);
-  const basis = intoBasis(x);
-  const i = upper(basis, at(TABLES));
-  const k = lower(basis, at(TABLES));
-  const j = xor(i, k);
-  const ak = pick(at(TABLES + 48), k);
-  const u = invert(reciprocal, i, j, ak);
-  const v = invert(reciprocal, j, i, ak);
-  return xor(pick(at(TABLES + 144), u), pick(at(TABLES + 160), v));
+  return substituteOut(intoBasis(x));
 }
 
 /** Doubling in GF(2^8). */
@@ -77,45 +89,40 @@ export function twice(x: v128): v128 {
   return xor(i8x16.add(x, x), and(i8x16.lt_s(x, i8x16.splat(0)), i8x16.splat(0x1b)));
 }
 
+/** One round but the last, in the basis: SubBytes, MixColumns in the given order, the key. */
+// @ts-ignore: decorator
+@inline
+function turn(x: v128, order: usize, key: usize): v128 {
+  const i = upper(x);
+  const k = lower(x);
+  const j = xor(i, k);
+  const io = invert(i, j, k);
+  const jo = invert(j, i, k);
+  const once = xor(pick(at(ONCE_BY_IO), io), pick(at(ONCE_BY_JO), jo));
+  const double = xor(pick(at(DOUBLE_BY_IO), io), pick(at(DOUBLE_BY_JO), jo));
+  const next = at(order);
+  const sum = xor(double, pick(once, next)); // 2·a0 + a1
+  return xor(xor(xor(sum, pick(once, at(order + 32))), pick(sum, next)), at(key)); // … + a3 + 2·a1 + a2
+}
+
+/** The last round: SubBytes, the plain order again, the key. */
+// @ts-ignore: decorator
+@inline
+function lastTurn(x: v128, key: usize): v128 {
+  return xor(pick(substituteOut(x), at(UNSHIFT + 16)), at(key));
+}
+
 /** The schedule of {@link encrypt}, from that of sliced.ts: all but the last key in this file's basis. */
 export function permuteKey(sliced: usize, target: usize): void {
   for (let i: usize = 0; i < 160; i += 16) v128.store(target + i, intoBasis(at(sliced + i)));
   v128.store(target, at(sliced + 160), 160);
 }
 
-/** MixColumns, and the key. `s` is SubBytes of the state, `d` its double; `next` and `last` order the column's bytes. */
-// @ts-ignore: decorator
-@inline
-function mix(s: v128, d: v128, next: v128, last: v128, key: v128): v128 {
-  const x = xor(d, pick(s, next)); // 2·a0 + a1
-  return xor(xor(xor(x, pick(s, last)), pick(x, next)), key); // … + a3 + 2·a1 + a2
-}
-
 /** One block with the schedule at `rounds`. */
 export function encrypt(rounds: usize, block: v128): v128 {
-  const nibble = at(TABLES);
-  const scaled = at(TABLES + 48);
-  const reciprocal = at(TABLES + 64);
-  let x0 = xor(intoBasis(block), at(rounds));
-  for (let round: usize = 0; round < 144; round += 16) {
-    const i0 = upper(x0, nibble);
-    const k0 = lower(x0, nibble);
-    const j0 = xor(i0, k0);
-    const a0 = pick(scaled, k0);
-    const u0 = invert(reciprocal, i0, j0, a0);
-    const v0 = invert(reciprocal, j0, i0, a0);
-    const order = MIX + (round & 48) * 3;
-    const s0 = xor(pick(at(TABLES + 80), u0), pick(at(TABLES + 96), v0));
-    const d0 = xor(pick(at(TABLES + 112), u0), pick(at(TABLES + 128), v0));
-    x0 = mix(s0, d0, at(order), at(order + 32), at(rounds + round + 16));
-  }
-  const i0 = upper(x0, nibble);
-  const k0 = lower(x0, nibble);
-  const j0 = xor(i0, k0);
-  const a0 = pick(scaled, k0);
-  const u0 = invert(reciprocal, i0, j0, a0);
-  const v0 = invert(reciprocal, j0, i0, a0);
-  return xor(pick(xor(pick(at(TABLES + 144), u0), pick(at(TABLES + 160), v0)), at(UNSHIFT + 16)), at(rounds + 160));
+  let x = xor(intoBasis(block), at(rounds));
+  for (let round: usize = 0; round < 144; round += 16) x = turn(x, MIX + (round & 48) * 3, rounds + round + 16);
+  return lastTurn(x, rounds + 160);
 }
 
 /**
@@ -123,81 +130,23 @@ export function encrypt(rounds: usize, block: v128): v128 {
  * for them; the rounds start with the second.
  */
 export function keystream4(rounds: usize, common: v128, own: v128, out: usize): void {
-  const nibble = at(TABLES);
-  const scaled = at(TABLES + 48);
-  const reciprocal = at(TABLES + 64);
   const shared = intoBasis(common);
   const once = intoBasis(own);
   const double = intoBasis(twice(own));
-  let x0 = xor(shared, xor(pick(once, at(OWN + 0)), pick(double, at(OWN + 16))));
+  let x0 = xor(shared, xor(pick(once, at(OWN)), pick(double, at(OWN + 16))));
   let x1 = xor(shared, xor(pick(once, at(OWN + 32)), pick(double, at(OWN + 48))));
   let x2 = xor(shared, xor(pick(once, at(OWN + 64)), pick(double, at(OWN + 80))));
   let x3 = xor(shared, xor(pick(once, at(OWN + 96)), pick(double, at(OWN + 112))));
   for (let round: usize = 16; round < 144; round += 16) {
-    const i0 = upper(x0, nibble);
-    const k0 = lower(x0, nibble);
-    const j0 = xor(i0, k0);
-    const a0 = pick(scaled, k0);
-    const u0 = invert(reciprocal, i0, j0, a0);
-    const v0 = invert(reciprocal, j0, i0, a0);
-    const i1 = upper(x1, nibble);
-    const k1 = lower(x1, nibble);
-    const j1 = xor(i1, k1);
-    const a1 = pick(scaled, k1);
-    const u1 = invert(reciprocal, i1, j1, a1);
-    const v1 = invert(reciprocal, j1, i1, a1);
-    const i2 = upper(x2, nibble);
-    const k2 = lower(x2, nibble);
-    const j2 = xor(i2, k2);
-    const a2 = pick(scaled, k2);
-    const u2 = invert(reciprocal, i2, j2, a2);
-    const v2 = invert(reciprocal, j2, i2, a2);
-    const i3 = upper(x3, nibble);
-    const k3 = lower(x3, nibble);
-    const j3 = xor(i3, k3);
-    const a3 = pick(scaled, k3);
-    const u3 = invert(reciprocal, i3, j3, a3);
-    const v3 = invert(reciprocal, j3, i3, a3);
     const order = MIX + (round & 48) * 3;
-    const s0 = xor(pick(at(TABLES + 80), u0), pick(at(TABLES + 96), v0));
-    const d0 = xor(pick(at(TABLES + 112), u0), pick(at(TABLES + 128), v0));
-    x0 = mix(s0, d0, at(order), at(order + 32), at(rounds + round + 16));
-    const s1 = xor(pick(at(TABLES + 80), u1), pick(at(TABLES + 96), v1));
-    const d1 = xor(pick(at(TABLES + 112), u1), pick(at(TABLES + 128), v1));
-    x1 = mix(s1, d1, at(order), at(order + 32), at(rounds + round + 16));
-    const s2 = xor(pick(at(TABLES + 80), u2), pick(at(TABLES + 96), v2));
-    const d2 = xor(pick(at(TABLES + 112), u2), pick(at(TABLES + 128), v2));
-    x2 = mix(s2, d2, at(order), at(order + 32), at(rounds + round + 16));
-    const s3 = xor(pick(at(TABLES + 80), u3), pick(at(TABLES + 96), v3));
-    const d3 = xor(pick(at(TABLES + 112), u3), pick(at(TABLES + 128), v3));
-    x3 = mix(s3, d3, at(order), at(order + 32), at(rounds + round + 16));
+    const key = rounds + round + 16;
+    x0 = turn(x0, order, key);
+    x1 = turn(x1, order, key);
+    x2 = turn(x2, order, key);
+    x3 = turn(x3, order, key);
   }
-  const i0 = upper(x0, nibble);
-  const k0 = lower(x0, nibble);
-  const j0 = xor(i0, k0);
-  const a0 = pick(scaled, k0);
-  const u0 = invert(reciprocal, i0, j0, a0);
-  const v0 = invert(reciprocal, j0, i0, a0);
-  const i1 = upper(x1, nibble);
-  const k1 = lower(x1, nibble);
-  const j1 = xor(i1, k1);
-  const a1 = pick(scaled, k1);
-  const u1 = invert(reciprocal, i1, j1, a1);
-  const v1 = invert(reciprocal, j1, i1, a1);
-  const i2 = upper(x2, nibble);
-  const k2 = lower(x2, nibble);
-  const j2 = xor(i2, k2);
-  const a2 = pick(scaled, k2);
-  const u2 = invert(reciprocal, i2, j2, a2);
-  const v2 = invert(reciprocal, j2, i2, a2);
-  const i3 = upper(x3, nibble);
-  const k3 = lower(x3, nibble);
-  const j3 = xor(i3, k3);
-  const a3 = pick(scaled, k3);
-  const u3 = invert(reciprocal, i3, j3, a3);
-  const v3 = invert(reciprocal, j3, i3, a3);
-  v128.store(out, xor(pick(xor(pick(at(TABLES + 144), u0), pick(at(TABLES + 160), v0)), at(UNSHIFT + 16)), at(rounds + 160)), 0);
-  v128.store(out, xor(pick(xor(pick(at(TABLES + 144), u1), pick(at(TABLES + 160), v1)), at(UNSHIFT + 16)), at(rounds + 160)), 16);
-  v128.store(out, xor(pick(xor(pick(at(TABLES + 144), u2), pick(at(TABLES + 160), v2)), at(UNSHIFT + 16)), at(rounds + 160)), 32);
-  v128.store(out, xor(pick(xor(pick(at(TABLES + 144), u3), pick(at(TABLES + 160), v3)), at(UNSHIFT + 16)), at(rounds + 160)), 48);
+  v128.store(out, lastTurn(x0, rounds + 160));
+  v128.store(out, lastTurn(x1, rounds + 160), 16);
+  v128.store(out, lastTurn(x2, rounds + 160), 32);
+  v128.store(out, lastTurn(x3, rounds + 160), 48);
 }

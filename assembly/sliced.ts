@@ -1,9 +1,7 @@
 // AES-128 of eight counter blocks at once, bitsliced: constant time because there is nothing but logic.
 //
 // Plane k holds bit k of all bytes: lane p of it belongs to byte p of the block, bit b of the lane to block b. SubBytes is
-// then a circuit of 113 gates. ShiftRows is never carried out ("fixslicing", Adomnicai and Peyrin, 2020): the state stays
-// in unshifted order, and MixColumns of round i collects its bytes from where i ShiftRows would have taken them. Four
-// ShiftRows are none, so there are four such orders.
+// then a circuit of 113 gates. ShiftRows is never carried out: order.ts says how.
 import { and, at, pair, pick, xor } from "./lanes";
 import { KEY_SLICED } from "./layout";
 import { MIX, OWN_PLANES, UNSHIFT } from "./order";
@@ -67,8 +65,8 @@ export function keystream8(key: usize, common: v128, own: u64, out: usize): void
   let q0 = xor(top(k), pick(low, at(OWN_PLANES)));
 
   for (let round: usize = 32; ; round += 16) {
-    // SubBytes: J. Boyar and R. Peralta, "A small depth-16 circuit for the AES S-box" (2012), names as there (x0 is the
-    // highest bit), without its four negations.
+    // SubBytes: J. Boyar and R. Peralta, "A new combinational logic minimization technique with applications to cryptology"
+    // (2010), without its four negations. q7 is the highest bit.
     const y14 = xor(q4, q2);
     const y13 = xor(q7, q1);
     const y9 = xor(q7, q4);
