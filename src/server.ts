@@ -7,6 +7,7 @@ import { Certificate } from "./dtls/certificate.ts";
 import type { CloseReason } from "./errors.ts";
 import { callUserCode, Emitter } from "./events.ts";
 import { ReceiveQueue } from "./receive-queue.ts";
+import { conditionUdp } from "./runtime/conditioner.ts";
 import { interfaceAddresses, openUdp, sslKeyLog } from "./runtime/index.ts";
 import type { UdpSocket } from "./runtime/udp.ts";
 import {
@@ -129,6 +130,7 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
     this.#onMessage = options.onMessage;
     this.sessionEndpoint = new SessionEndpoint(this.#answerer, {
       maxOfferBytes: limits.maxOfferBytes,
+      drops: this.#endpoint.drops,
       ...(options.allowOrigin !== undefined && { allowOrigin: options.allowOrigin }),
     });
   }
@@ -291,17 +293,18 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
 
 /** Binds what the options say; without an address `::`, or `0.0.0.0` on a machine without IPv6. */
 async function openSocket(
-  { address, port = 0 }: ListenOptions,
+  { address, port = 0, conditioner }: ListenOptions,
   limits: Limits,
   onDatagram: (datagram: Uint8Array, source: SocketAddress) => void,
 ): Promise<UdpSocket> {
   const bufferBytes = limits.socketBufferBytes;
-  if (address !== undefined) return openUdp({ address, port, bufferBytes }, onDatagram);
+  const open = conditioner === undefined ? openUdp : conditionUdp(openUdp, conditioner);
+  if (address !== undefined) return open({ address, port, bufferBytes }, onDatagram);
   try {
-    return await openUdp({ address: "::", port, bufferBytes }, onDatagram);
+    return await open({ address: "::", port, bufferBytes }, onDatagram);
   } catch (error) {
     if ((error as { code?: string }).code !== "EAFNOSUPPORT") throw error;
-    return openUdp({ address: "0.0.0.0", port, bufferBytes }, onDatagram);
+    return open({ address: "0.0.0.0", port, bufferBytes }, onDatagram);
   }
 }
 

@@ -95,7 +95,11 @@ export class Endpoint implements PeerHost {
   createSession(now: number, remote: RemoteDescription, userData?: unknown): Session | undefined {
     const { maxPendingSessions, sessionTimeoutMs } = this.options.limits;
     this.#expireSessions(now);
-    if (this.#closed || this.#pending.size >= maxPendingSessions) return undefined;
+    if (this.#closed) return undefined;
+    if (this.#pending.size >= maxPendingSessions) {
+      this.drops.count("session-limit");
+      return undefined;
+    }
     const { ufrag, pwd } = this.#freshCredentials();
     const session: Session = {
       localUfrag: ufrag,

@@ -2,6 +2,7 @@
  * Signalling over HTTP in web-standard terms: a `Request` with an SDP offer in, a `Response` with the answer out. The
  * JSON is that of webrtc-unreliable and WebUDP, so pages written for these work unchanged.
  */
+import type { DropCounters } from "../wire/drops.ts";
 import { type Answerer, negotiate } from "./negotiate.ts";
 import { MAX_OFFER_CHARACTERS } from "./offer.ts";
 
@@ -13,6 +14,8 @@ export interface SessionEndpointOptions {
   readonly allowOrigin?: string | readonly string[] | ((origin: string) => boolean);
   /** Largest body in bytes. Default 65,536. */
   readonly maxOfferBytes?: number;
+  /** Where refused offers are counted. Default: nowhere. */
+  readonly drops?: DropCounters;
 }
 
 export interface SessionRequestContext {
@@ -27,6 +30,7 @@ export class SessionEndpoint {
   readonly #answerer: Answerer;
   readonly #allowOrigin: string | readonly string[] | ((origin: string) => boolean);
   readonly #maxOfferBytes: number;
+  readonly #drops: DropCounters | undefined;
 
   constructor(answerer: Answerer, options: SessionEndpointOptions = {}) {
     const { allowOrigin = "*", maxOfferBytes = MAX_OFFER_CHARACTERS } = options;
@@ -39,6 +43,7 @@ export class SessionEndpoint {
     this.#answerer = answerer;
     this.#allowOrigin = allowOrigin;
     this.#maxOfferBytes = maxOfferBytes;
+    this.#drops = options.drops;
   }
 
   /**
@@ -72,13 +77,20 @@ export class SessionEndpoint {
   async #answer(request: Request, context: SessionRequestContext, headers: Headers): Promise<Response> {
     if (request.bodyUsed) throw new TypeError("request: its body was already read");
     const body = await readBody(request, this.#maxOfferBytes);
-    if (body === "too-large") return sentence(413, `The body is over ${this.#maxOfferBytes} bytes.`, headers);
+    if (body === "too-large") {
+      this.#drops?.count("offer-too-large");
+      return sentence(413, `The body is over ${this.#maxOfferBytes} bytes.`, headers);
+    }
     if (body === "unreadable") return sentence(400, "The body could not be read to its end.", headers);
     const offerSdp = offerOf(body);
-    if (offerSdp === undefined) return sentence(400, NO_OFFER, headers);
+    if (offerSdp === undefined) {
+      this.#drops?.count("offer-malformed");
+      return sentence(400, NO_OFFER, headers);
+    }
     const negotiated = negotiate(offerSdp, this.#answerer, context.userData);
     switch (negotiated.kind) {
       case "malformed":
+        this.#drops?.count("offer-malformed");
         return sentence(400, negotiated.error, headers);
       case "refused":
         headers.set("retry-after", "1");

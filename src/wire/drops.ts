@@ -3,6 +3,10 @@
  * thrown, logged or answered.
  */
 export type DropReason =
+  // signalling
+  | "offer-malformed"
+  | "offer-too-large"
+  | "session-limit"
   // floor 3: routing
   | "unknown-protocol"
   | "unknown-address"
