@@ -287,6 +287,8 @@ export class Association {
       for (const chunk of this.#transmitter.forwardTsns(now)) this.#assembler.control(chunk);
     }
     this.#assembler.flush(now, this.#receiver?.sackDue === true);
+    // A stream reset that waited for DATA may have been performed.
+    this.#events.drain();
   }
 
   /** Ends the association with an ABORT, at once. */
