@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { CONDITION_USAGE } from "./cli/conditions.ts";
 import { echoServer } from "./cli/echo-server.ts";
 import { UsageError } from "./cli/usage.ts";
 
@@ -12,6 +13,7 @@ Commands
     --http ADDR:PORT     TCP, for signalling and the page (default: all interfaces, port 8080)
     --public ADDR[:PORT] where browsers reach --data; may be repeated
                          (default: this machine's own addresses)
+${CONDITION_USAGE}
   help          this text
   version       the version of this package
 `;

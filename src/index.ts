@@ -34,3 +34,4 @@ export {
   type Reconnecting,
   type ReconnectOptions,
 } from "./client.ts";
+export type { ConditionerOptions, LinkConditions } from "./runtime/conditioner.ts";

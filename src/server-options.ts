@@ -8,6 +8,7 @@ import {
   type EndpointLimits,
   type ServerLimits,
 } from "./options.ts";
+import { type ConditionerOptions, checkConditioner } from "./runtime/conditioner.ts";
 import type { Message } from "./server.ts";
 import type { SessionEndpointOptions } from "./signalling/session-endpoint.ts";
 import { addressBytes, type SocketAddress } from "./wire/address.ts";
@@ -39,6 +40,8 @@ export interface ListenOptions {
   onMessage?: (message: Message) => void;
   /** Receives the TLS secrets as NSS key log lines, for Wireshark. Default: appended to `$SSLKEYLOGFILE` where set. */
   keyLog?: (line: string) => void;
+  /** A bad network between the socket and everybody, for trying things out. Default: none. */
+  conditioner?: ConditionerOptions;
   /** Limits that differ from the defaults of `DEFAULT_LIMITS`. */
   limits?: Partial<Limits>;
 }
@@ -97,6 +100,7 @@ export function checkListenOptions(options: ListenOptions): void {
   if (certificate !== undefined && !(certificate instanceof Certificate)) {
     throw new TypeError("certificate must be a Certificate");
   }
+  if (options.conditioner !== undefined) checkConditioner(options.conditioner);
   if (onMessage !== undefined && typeof onMessage !== "function") throw new TypeError("onMessage must be a function");
   if (keyLog !== undefined && typeof keyLog !== "function") throw new TypeError("keyLog must be a function");
 }

@@ -3,7 +3,9 @@ import type { AddressInfo } from "node:net";
 import { parseArgs } from "node:util";
 import { nodeListener } from "../node-http.ts";
 import { Server } from "../server.ts";
+import type { ConditionerOptions } from "../runtime/conditioner.ts";
 import { formatAddress, isIpv6, type SocketAddress } from "../wire/address.ts";
+import { CONDITION_FLAGS, parseConditions } from "./conditions.ts";
 import { DEMO_PAGE } from "./demo-page.ts";
 import { UsageError } from "./usage.ts";
 
@@ -11,6 +13,7 @@ interface Options {
   data: { address?: string; port: number };
   http: { address?: string; port: number };
   public?: string[];
+  conditioner?: ConditionerOptions;
 }
 
 /** Sends every message back to where it came from, and serves a page that shows it. Runs until it is interrupted. */
@@ -21,6 +24,7 @@ export async function echoServer(args: string[]): Promise<void> {
     Server.listen({
       ...options.data,
       ...(options.public && { publicAddresses: options.public }),
+      ...(options.conditioner && { conditioner: options.conditioner }),
       onMessage: ({ connection, channel, data }) => connection.trySend(data, { channel }),
     }),
   );
@@ -42,18 +46,21 @@ export async function echoServer(args: string[]): Promise<void> {
 }
 
 function parseOptions(args: string[]): Options {
-  let values: { data?: string; http?: string; public?: string[] };
+  let values: { data?: string; http?: string; public?: string[]; loss?: string };
   try {
     const options = {
       data: { type: "string" },
       http: { type: "string" },
       public: { type: "string", multiple: true },
+      ...CONDITION_FLAGS,
     } as const;
     values = parseArgs({ args, options }).values;
   } catch (error) {
     throw new UsageError((error as Error).message.split(". ", 1)[0]);
   }
+  const conditioner = parseConditions(values);
   return {
+    ...(conditioner && { conditioner }),
     data: parseListenAddress("--data", values.data, 42_424),
     http: parseListenAddress("--http", values.http, 8_080),
     ...(values.public && { public: values.public }),

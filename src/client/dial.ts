@@ -4,7 +4,8 @@ import { randomBytes } from "../crypto/platform.ts";
 import { Certificate } from "../dtls/certificate.ts";
 import { type CloseReason, ConnectError } from "../errors.ts";
 import { generateCredentials, type IceCredentials } from "../ice/credentials.ts";
-import { openUdp, sslKeyLog } from "../runtime/index.ts";
+import { type ConditionerOptions, conditionUdp } from "../runtime/conditioner.ts";
+import { type OpenUdp, openUdp, sslKeyLog } from "../runtime/index.ts";
 import { type Limits, resolveLimits } from "../server-options.ts";
 import { DropCounters } from "../wire/drops.ts";
 import { readAnswer, writeOffer } from "./description.ts";
@@ -17,6 +18,8 @@ export interface NativeOptions {
   certificate?: Certificate;
   /** Receives the TLS secrets as NSS key log lines, for Wireshark. Default: appended to `$SSLKEYLOGFILE` where set. */
   keyLog?: (line: string) => void;
+  /** A bad network between the socket and the server, for trying things out. Default: none. */
+  conditioner?: ConditionerOptions;
   /** Limits that differ from `DEFAULT_LIMITS`; those of a whole server have no meaning here. */
   limits?: Partial<Limits>;
 }
@@ -29,6 +32,7 @@ export interface Plan {
   readonly keyLog: ((line: string) => void) | undefined;
   readonly limits: Limits;
   readonly timeoutMs: number;
+  readonly openUdp: OpenUdp;
   readonly channel: { readonly label: string; readonly options: CoreChannelOptions };
 }
 
@@ -55,7 +59,17 @@ export function planConnect(url: string | URL, options: ConnectOptions & NativeO
   }
   ownCertificate ??= certificate ?? Certificate.generate();
   const channel = planChannel(options.channel ?? {}, limits);
-  return { url: String(url), options, certificate: certificate ?? ownCertificate, keyLog, limits, timeoutMs, channel };
+  const { conditioner } = options;
+  return {
+    url: String(url),
+    options,
+    certificate: certificate ?? ownCertificate,
+    keyLog,
+    limits,
+    timeoutMs,
+    openUdp: conditioner === undefined ? openUdp : conditionUdp(openUdp, conditioner),
+    channel,
+  };
 }
 
 export interface DialEvents extends Omit<LinkEvents, "opened"> {
@@ -166,7 +180,7 @@ function open(
   const settings = { certificate, limits, random: randomBytes, keyLog };
   return new Promise((resolve, reject) => {
     let opened = false;
-    const starting = Link.start(openUdp, { settings, credentials, server, channel }, SOCKET_BUFFER_BYTES, {
+    const starting = Link.start(plan.openUdp, { settings, credentials, server, channel }, SOCKET_BUFFER_BYTES, {
       opened() {
         opened = true;
         events.opened(attempt.link!);
