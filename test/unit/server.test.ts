@@ -1,0 +1,251 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { connect } from "../../src/client.ts";
+import type { Connection } from "../../src/connection.ts";
+import { Certificate } from "../../src/dtls/certificate.ts";
+import { ClosedError, SendError } from "../../src/errors.ts";
+import { type Message, Server } from "../../src/server.ts";
+import type { ListenOptions } from "../../src/server-options.ts";
+
+const opened: { close(): unknown }[] = [];
+afterEach(async () => {
+  for (const thing of opened.splice(0).reverse()) await thing.close();
+});
+
+async function listen(options: ListenOptions = {}): Promise<Server> {
+  const server = await Server.listen({ address: "127.0.0.1", ...options });
+  opened.push(server);
+  return server;
+}
+
+/** A client whose signalling goes straight to the server's session endpoint. */
+async function join(server: Server, userData?: unknown) {
+  const client = await connect("http://server/new_rtc_session", {
+    fetch: (url, init) => server.sessionEndpoint.handleRequest(new Request(url, init), { userData }),
+  });
+  opened.push(client);
+  return client;
+}
+
+function nextOpen(server: Server): Promise<Connection> {
+  return new Promise((resolve) => server.on("open", resolve));
+}
+
+/** Joins, and waits until the server knows. */
+async function joined(server: Server, userData?: unknown) {
+  const open = nextOpen(server);
+  const client = await join(server, userData);
+  return { client, connection: await open };
+}
+
+describe("receiving", () => {
+  test("recv, the iterator and onMessage each give connection, channel, data and kind", async () => {
+    const server = await listen();
+    const { client, connection } = await joined(server, { player: 7 });
+    await client.send("text");
+    const message = await server.recv();
+    expect(message).toMatchObject({ connection, data: "text", binary: false });
+    expect(message.connection.userData).toEqual({ player: 7 });
+    await client.send(Uint8Array.of(1, 2));
+    for await (const { data, binary, channel } of server) {
+      expect({ data, binary, label: channel.label }).toEqual({
+        data: Uint8Array.of(1, 2),
+        binary: true,
+        label: "data",
+      });
+      break;
+    }
+    const called = new Promise<Message>((resolve) => {
+      void listen({ onMessage: resolve }).then(async (other) => (await join(other)).send("called"));
+    });
+    expect((await called).data).toBe("called");
+  });
+
+  test("with onMessage there is nothing to recv or to iterate", async () => {
+    const server = await listen({ onMessage: () => {} });
+    expect(() => server.recv()).toThrow(TypeError);
+    expect(() => server[Symbol.asyncIterator]()).toThrow(TypeError);
+  });
+
+  test("recv gives up when its signal aborts", async () => {
+    const server = await listen();
+    const controller = new AbortController();
+    const waiting = server.recv({ signal: controller.signal });
+    controller.abort(new Error("enough"));
+    await expect(waiting).rejects.toThrow("enough");
+  });
+
+  test("what a handler throws is the application's uncaught error, and the server goes on", async () => {
+    const uncaught = new Promise<unknown>((resolve) => {
+      const others = process.listeners("uncaughtException");
+      process.removeAllListeners("uncaughtException");
+      process.once("uncaughtException", (error) => {
+        for (const other of others) process.on("uncaughtException", other);
+        resolve(error);
+      });
+    });
+    const received: unknown[] = [];
+    const server = await listen({
+      onMessage: ({ connection, data }) => {
+        received.push(data);
+        if (data === "bad") throw new Error("bug of the application");
+        connection.trySend(data);
+      },
+    });
+    const client = await join(server);
+    await client.send("bad");
+    await expect(uncaught).resolves.toMatchObject({ message: "bug of the application" });
+    await client.send("good");
+    expect((await client.recv()).data).toBe("good");
+  });
+});
+
+describe("sending", () => {
+  test("a message over the limit throws and names it, one of another kind throws", async () => {
+    const server = await listen({ limits: { maxMessageBytes: 1000 } });
+    const { connection } = await joined(server);
+    expect(connection.maxMessageBytes).toBe(1000);
+    const tooLarge = "data must be at most 1000 bytes (connection.maxMessageBytes)";
+    expect(() => connection.send(new Uint8Array(1001))).toThrow(new RangeError(tooLarge));
+    expect(() => connection.trySend(7 as never)).toThrow(TypeError);
+    expect(connection.trySend(new Uint8Array(1000))).toBe(true);
+  });
+
+  test("after the close send rejects, trySend is false, and nobody has to look", async () => {
+    const server = await listen();
+    const { connection } = await joined(server);
+    connection.close();
+    void connection.send("lost"); // A rejection that nobody handles must not end the process.
+    await expect(connection.send("late")).rejects.toMatchObject({ name: "SendError", code: "closed" });
+    expect(connection.trySend("late")).toBe(false);
+    expect(() => connection.createChannel("late")).toThrow(SendError);
+  });
+
+  test("any view of an ArrayBuffer may be sent, and only its part goes", async () => {
+    const server = await listen();
+    const { client, connection } = await joined(server);
+    const bytes = Uint8Array.of(0, 1, 2, 3);
+    await connection.send(new DataView(bytes.buffer, 1, 2));
+    expect((await client.recv()).data).toEqual(Uint8Array.of(1, 2));
+    await connection.send(bytes.buffer);
+    expect((await client.recv()).data).toEqual(bytes);
+  });
+});
+
+describe("closing", () => {
+  test("both ends hear of it, each with its reason", async () => {
+    const server = await listen();
+    const { client, connection } = await joined(server);
+    const reasons = Promise.all([
+      new Promise((resolve) => connection.on("close", resolve)),
+      new Promise((resolve) => server.on("close", (_, reason) => resolve(reason))),
+      new Promise((resolve) => client.on("close", resolve)),
+    ]);
+    connection.close();
+    expect(await reasons).toEqual(["local", "local", "remote"]);
+    expect(server.connections()).toEqual([]);
+  });
+
+  test("server.close ends every connection, the iteration and recv", async () => {
+    const server = await listen();
+    const { client } = await joined(server);
+    const left = new Promise((resolve) => client.on("close", resolve));
+    const iteration = server[Symbol.asyncIterator]().next();
+    await server.close();
+    expect(await left).toBe("remote");
+    expect((await iteration).done).toBe(true);
+    await expect(server.recv()).rejects.toBeInstanceOf(ClosedError);
+    await server.close();
+  });
+
+  test("await using closes it", async () => {
+    let port = 0;
+    {
+      await using server = await Server.listen({ address: "127.0.0.1" });
+      port = server.localAddress.port;
+    }
+    await listen({ port });
+  });
+});
+
+describe("options", () => {
+  test("a port in use is the system's error", async () => {
+    const { port } = (await listen()).localAddress;
+    await expect(Server.listen({ address: "127.0.0.1", port })).rejects.toMatchObject({ code: "EADDRINUSE" });
+  });
+
+  test("one certificate serves several servers", async () => {
+    const certificate = Certificate.generate();
+    for (const server of [await listen({ certificate }), await listen({ certificate })]) {
+      expect(server.certificate).toBe(certificate);
+      await joined(server);
+    }
+  });
+
+  test("the key log receives lines in the format of NSS", async () => {
+    const lines: string[] = [];
+    await join(await listen({ keyLog: (line) => lines.push(line) }));
+    expect(lines.join("\n")).toMatch(/^[A-Z_0-9]+ [0-9a-f]{64} [0-9a-f]{64,96}$/m);
+  });
+
+  test("sessions beyond the limit are refused and counted, and leave room when they expire", async () => {
+    const server = await listen({ limits: { maxPendingSessions: 1, sessionTimeoutMs: 1 } });
+    const offer = await offerOf(server);
+    server.answer(offer);
+    expect(() => {
+      for (let i = 0; i < 1000; i++) server.answer(offer);
+    }).toThrow("1 sessions wait for their first check (maxPendingSessions)");
+    expect(server.stats().drops["session-limit"]).toBe(1);
+  });
+
+  test("an offer that is none is a TypeError with one sentence", async () => {
+    const server = await listen();
+    expect(() => server.answer("hello")).toThrow(/^offerSdp: The offer is not SDP[^.]*\.$/);
+    expect(() => server.answer(undefined as never)).toThrow("offerSdp must be a string");
+  });
+});
+
+test("a client whose certificate is not the one of its offer is refused before any data", async () => {
+  const server = await listen();
+  const other = Certificate.generate().fingerprint;
+  const impostor = connect("http://server/", {
+    fetch: async (url, init) => {
+      const offer = await new Request(url, init).text();
+      const body = offer.replace(/fingerprint:sha-256 [0-9A-F:]+/i, `fingerprint:sha-256 ${other}`);
+      return server.sessionEndpoint.handleRequest(new Request(url, { method: "POST", body }));
+    },
+  });
+  await expect(impostor).rejects.toMatchObject({ name: "ConnectError", code: "handshake-failed" });
+  expect(server.stats()).toMatchObject({ connections: 0, handshakes: 0 });
+});
+
+test("stats count what came and went", async () => {
+  const server = await listen();
+  const { client, connection } = await joined(server);
+  await client.send("12345");
+  await server.recv();
+  await connection.send("123");
+  await client.recv();
+  expect(connection.stats()).toMatchObject({
+    state: "open",
+    messagesReceived: 1,
+    bytesReceived: 5,
+    messagesSent: 1,
+    bytesSent: 3,
+  });
+  const stats = server.stats();
+  expect(stats).toMatchObject({ connections: 1, handshakes: 0, pendingSessions: 0, receiveQueue: 0, sendErrors: 0 });
+  expect(stats.datagramsReceived).toBeGreaterThan(3);
+  expect(stats.drops).toEqual({});
+});
+
+/** The offer that a client would post. */
+async function offerOf(server: Server): Promise<string> {
+  return new Promise((resolve) => {
+    connect("http://server/", {
+      fetch: async (url, init) => {
+        resolve(await new Request(url, init).text());
+        return server.sessionEndpoint.handleRequest(new Request(url, { method: "POST", body: "none" }));
+      },
+    }).catch(() => {});
+  });
+}
