@@ -68,7 +68,7 @@ export class PacketAssembler {
 
   /** User data that one more DATA chunk in the packet under construction can hold, bytes; may be negative. */
   get room(): number {
-    return this.#capacity - this.#stagedBytes - this.#controlBytes - this.#sackBytes - DATA_HEADER_BYTES;
+    return this.#capacity - this.#stagedBytes - this.#controlBytes - this.#sackBytes() - DATA_HEADER_BYTES;
   }
 
   /**
@@ -97,7 +97,7 @@ export class PacketAssembler {
     length: number,
   ): void {
     // Usually one round: what is open leaves. A second: the control chunks alone take too much room for this one.
-    while (length > this.room && (this.hasData || this.hasControl || this.#sackBytes > 0)) this.#leave(now);
+    while (length > this.room && (this.hasData || this.hasControl || this.#sackBytes() > 0)) this.#leave(now);
     this.#staged ??= takeStaged();
     const { bytes, view } = this.#staged;
     const at = this.#stagedBytes;
@@ -138,7 +138,8 @@ export class PacketAssembler {
     this.#releaseStaged();
   }
 
-  get #sackBytes(): number {
+  // Not a private getter: V8 calls its runtime for those.
+  #sackBytes(): number {
     return this.sackSource === undefined ? 0 : this.sackSource.sackBytes;
   }
 
