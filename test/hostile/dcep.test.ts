@@ -233,7 +233,7 @@ fuzzTests(() => {
       writeOpen({ ...parameters, label: "", protocol: "" }),
       new TextEncoder().encode("text"),
     ],
-    iterations: 100_000,
+    iterations: 200_000,
     run(input, random) {
       parseDcep(input);
       if (input.length === 0 || input.length > 60_000) return;

@@ -174,7 +174,7 @@ fuzzTests(() => {
       checkFor(honestUsername(arena), "x"),
       checkFor("a:b", "y"),
     ],
-    iterations: 60_000,
+    iterations: 150_000,
     run(input, random) {
       const source = random.chance(0.5) ? arena.bystanderAddress : stranger(random.below(1_000));
       arena.inject(source, input);

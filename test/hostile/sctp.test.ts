@@ -199,6 +199,22 @@ test("an INIT full of parameters that ask to be reported is answered with one pa
   }
 });
 
+test("what fits into no packet is left out", () => {
+  const side = new SctpSide("small packets", {}, {}, 100);
+  side.handle(0, packetOf(0, initChunk()));
+  side.association.connect(0);
+  checkMemory();
+  expect(side.sent.map(({ length }) => length)).toEqual([44]); // our INIT, but no INIT ACK
+});
+
+test("a parameter that runs past its chunk makes the chunk malformed", () => {
+  for (const length of [0, 3, 9, 0xffff]) {
+    const cut = Uint8Array.of(0xc0, 0x77, length >>> 8, length & 0xff, 1, 2, 3, 4);
+    expect(parseInit(initChunk(cut).subarray(4)), `${length}`).toBeUndefined();
+    expect(parseReconfig(cut), `${length}`).toBeUndefined();
+  }
+});
+
 test("parameters inside parameters, to any depth, are looked at once", () => {
   let nested: Uint8Array = Uint8Array.of(0xc0, 1, 0, 4);
   while (nested.length < 60_000) {
@@ -343,7 +359,7 @@ test("any chunks at all leave an association that works or has ended", () => {
 fuzzTests(() => ({
   name: "sctp-packets",
   recorded: recordings.flatMap(({ fromBrowser, browserInit }) => [...fromBrowser.slice(0, 40), browserInit]),
-  iterations: 20_000,
+  iterations: 30_000,
   run(input, random) {
     const recording = recordings[random.below(recordings.length)];
     const packet = packetOf(input[0] === 1 ? 0 : recording.localTag, input.subarray(0, 60_000));

@@ -179,7 +179,7 @@ test("10,000 offers leave memory as it was", () => {
 fuzzTests(() => ({
   name: "sdp",
   recorded: [...offers, ...lines].map((text) => new TextEncoder().encode(text)),
-  iterations: 200_000,
+  iterations: 150_000,
   run(input, random) {
     const text = new TextDecoder().decode(input);
     handle(text);

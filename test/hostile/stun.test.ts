@@ -200,7 +200,7 @@ test("100,000 forged checks leave memory as it was", () => {
 fuzzTests(() => ({
   name: "stun",
   recorded: wellFormed,
-  iterations: 500_000,
+  iterations: 350_000,
   run(input, random) {
     if (handle(input) === "answered") assert.deepEqual(input, check);
     // The same content, as somebody would send it who has computed the CRC, or knows a password (its own session's).

@@ -44,12 +44,17 @@ export class SctpSide {
   isEstablished = false;
 
   /** @param events called besides what is kept here */
-  constructor(seed: string, options: Partial<AssociationOptions> = {}, events: Partial<AssociationEvents> = {}) {
+  constructor(
+    seed: string,
+    options: Partial<AssociationOptions> = {},
+    events: Partial<AssociationEvents> = {},
+    maxPacketBytes = PACKET_BYTES,
+  ) {
     const transport: PacketTransport = {
-      maxPacketBytes: PACKET_BYTES,
+      maxPacketBytes,
       begin: () => sctpDatapath.nextTx() + PLAINTEXT_AT,
       commit: (_now, offset, length) => {
-        assert(length <= PACKET_BYTES, `a packet of ${length} bytes`);
+        assert(length <= maxPacketBytes, `a packet of ${length} bytes`);
         assert(length >= 16 && length % 4 === 0, `a packet of ${length} bytes`);
         assert(length + RECORD_OVERHEAD <= sctpDatapath.txBytes);
         this.sent.push(sctpDatapath.memory.slice(offset, offset + length));
