@@ -17,7 +17,7 @@ import { within } from "../support/wait.ts";
 const STUN_REQUESTS = 100_000;
 const CLIENT_HELLOS = 100_000;
 const SIGNALLING_POSTS = 10_000;
-const MEMORY_BOUND_BYTES = 10 * 1024 * 1024;
+export const MEMORY_BOUND_BYTES = 10 * 1024 * 1024;
 const P99_BOUND = 3;
 const FLOW = { hz: 60, bytes: 100 };
 const IDLE_SECONDS = 10;
@@ -25,7 +25,6 @@ const IDLE_SECONDS = 10;
 interface Reading {
   memory: { heapUsed: number; external: number; rss: number };
   stats: ServerStats;
-  connections: string[];
 }
 
 export interface FloodResult {
@@ -75,19 +74,18 @@ export async function flood(browserName: BrowserName, share: number): Promise<Fl
   const browser = await launchBrowser(browserName);
   try {
     const peer = await PeerInPage.connect(await browser.open(site.url), { url: server.signalling });
-    const [ufrag] = (await server.read()).connections;
-    if (ufrag === undefined) throw new Error("the server has no connection");
-    const attack = (part: number) => attackWith(server, ufrag, part);
+    const username = `${await peer.serverUfrag()}:${await peer.ufrag()}`;
+    const attack = () => attackWith(server, username, share);
 
-    // Once beforehand, so that what is compiled and allocated once for all is there.
-    await attack(0.1 * share);
+    // Once beforehand, so that what is compiled, sized and allocated once for all is there: what is measured is growth.
+    await attack();
     const idle = await echoWhile(peer, sleep(IDLE_SECONDS * 1_000 * Math.max(0.3, share)));
     const before = await server.read();
     const started = performance.now();
     let statuses = new Map<number, number>();
     const flooded = await echoWhile(
       peer,
-      attack(share).then((counts) => {
+      attack().then((counts) => {
         statuses = counts;
       }),
     );
@@ -110,8 +108,8 @@ export async function flood(browserName: BrowserName, share: number): Promise<Fl
   }
 }
 
-async function attackWith(server: MeasuredServer, ufrag: string, share: number): Promise<Map<number, number>> {
-  await floodStun(server.udpPort, ufrag, Math.round(STUN_REQUESTS * share));
+async function attackWith(server: MeasuredServer, username: string, share: number): Promise<Map<number, number>> {
+  await floodStun(server.udpPort, username, Math.round(STUN_REQUESTS * share));
   await floodClientHello(server.udpPort, Math.round(CLIENT_HELLOS * share));
   return floodSignalling(server.signalling, Math.round(SIGNALLING_POSTS * share));
 }

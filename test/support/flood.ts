@@ -14,14 +14,14 @@ const DATAGRAMS_PER_TURN = 64;
 const POSTS_AT_ONCE = 8;
 const FIXTURES = join(ROOT, "test", "fixtures");
 
-/** Binding requests for a live session's ufrag, signed with a wrong password. */
-export async function floodStun(port: number, ufrag: string, count: number): Promise<void> {
+/** Binding requests under the user name of a live session, as anybody on the path can read it, signed with a wrong password. */
+export async function floodStun(port: number, username: string, count: number): Promise<void> {
   const random = new Random("flood");
   const key = new TextEncoder().encode("not the password of anybody");
   await floodDatagrams(port, count, () =>
     writeBindingRequest({
       transactionId: random.bytes(12),
-      username: `${ufrag}:peer`,
+      username,
       key,
       priority: 1,
       tieBreaker: random.bytes(8),

@@ -72,6 +72,7 @@ interface Harness {
   closePeer(id: number): void;
   maxMessageSize(id: number): number;
   serverUfrag(id: number): string;
+  ufrag(id: number): string;
 }
 
 type Call = { [Name in keyof Harness]: { name: Name; args: Parameters<Harness[Name]> } }[keyof Harness];
@@ -143,6 +144,11 @@ export class PeerInPage {
   /** The ICE user fragment of the answer. */
   serverUfrag(): Promise<string> {
     return call(this.page, "serverUfrag", this.#id);
+  }
+
+  /** The ICE user fragment of the offer. */
+  ufrag(): Promise<string> {
+    return call(this.page, "ufrag", this.#id);
   }
 
   closeChannel(index = 0): Promise<void> {

@@ -14,13 +14,13 @@ const http = createServer(nodeListener((request) => server.sessionEndpoint.handl
 http.listen(0, "127.0.0.1", () => {
   process.send({ udpPort: server.localAddress.port, httpPort: http.address().port });
 });
-process.on("message", () => {
-  globalThis.gc();
+process.on("message", async () => {
+  // Buffers are given back in a turn after the one that collects their owners.
+  for (let round = 0; round < 3; round++) {
+    globalThis.gc();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
   const { heapUsed, external, rss } = process.memoryUsage();
-  process.send({
-    memory: { heapUsed, external, rss },
-    stats: server.stats(),
-    connections: server.connections().map(({ id }) => id),
-  });
+  process.send({ memory: { heapUsed, external, rss }, stats: server.stats() });
 });
 process.on("disconnect", () => process.exit(0));

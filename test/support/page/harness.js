@@ -193,6 +193,7 @@ window.harness = {
   log: (id) => connections.get(id).log,
   maxMessageSize: (id) => connections.get(id).peer.sctp.maxMessageSize,
   serverUfrag: (id) => /a=ice-ufrag:(\S+)/.exec(connections.get(id).peer.remoteDescription.sdp)[1],
+  ufrag: (id) => /a=ice-ufrag:(\S+)/.exec(connections.get(id).peer.localDescription.sdp)[1],
   closeChannel: (id, index) => connections.get(id).channels[index].close(),
   closePeer: (id) => connections.get(id).peer.close(),
 };
