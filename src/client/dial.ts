@@ -206,7 +206,8 @@ function open(
 function closedBeforeOpen(reason: CloseReason, isReached: boolean): ConnectError {
   if (!isReached) return blocked();
   if (reason === "handshake-timeout" || reason === "idle") return new ConnectError("timeout", "the server fell silent");
-  return new ConnectError("handshake-failed", "DTLS refused: another certificate than announced?");
+  const what = reason === "remote" ? "the server closed it before it was open" : "another certificate than announced?";
+  return new ConnectError("handshake-failed", `DTLS refused: ${what}`);
 }
 
 function blocked(): ConnectError {
