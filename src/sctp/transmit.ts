@@ -215,6 +215,9 @@ export class Transmitter {
   /**
    * T3-rtx expired (RFC 9260 §6.3.3). Everything in flight counts as lost: what may be sent again waits for its turn, the
    * rest is abandoned and leaves the flight, so that new messages go out at once whatever the window has become.
+   *
+   * Unless nothing in flight is as old as that: then the timer ran for a FORWARD TSN, which is repeated, and says nothing
+   * about the data behind it.
    */
   timeout(now: number): void {
     this.deadline = Number.POSITIVE_INFINITY;
@@ -223,19 +226,21 @@ export class Transmitter {
       this.#armTimer(now);
       return;
     }
-    this.#timedTsn = undefined;
-    if (this.#flight > 0) {
+    const oldest = this.#oldestInFlight();
+    const dataIsLate = oldest !== undefined && oldest.sentAt + this.#rto.ms <= now;
+    if (dataIsLate) {
+      this.#timedTsn = undefined;
       this.#congestion.timedOut();
       for (let i = 0; i < this.#outstanding.count; i++) {
-        const chunk = this.#outstanding.at(i);
-        if (chunk.state === IN_FLIGHT) this.#lose(now, i);
+        if (this.#outstanding.at(i).state === IN_FLIGHT) this.#lose(now, i);
       }
     }
-    this.#rto.backOff();
+    if (dataIsLate || oldest === undefined) this.#rto.backOff();
     // RFC 3758 §3.5 A5
     this.#forwardPoint = undefined;
     this.#checkForward(now);
     this.#pump(now, false);
+    if (oldest !== undefined && !dataIsLate) this.deadline = oldest.sentAt + this.#rto.ms;
     this.#armTimer(now);
   }
 
@@ -504,6 +509,15 @@ export class Transmitter {
     // F2: "An implementation may wish to limit the number of duplicate FORWARD TSN chunks … by … waiting a full RTT".
     if (point !== this.#forwardPoint || now - this.#forwardSentAt >= this.#rto.smoothedMs) this.#forwardDue = true;
     this.#forwardPoint = point;
+  }
+
+  #oldestInFlight(): SentChunk | undefined {
+    if (this.#flight === 0) return undefined;
+    for (let i = 0; i < this.#outstanding.count; i++) {
+      const chunk = this.#outstanding.at(i);
+      if (chunk.state === IN_FLIGHT) return chunk;
+    }
+    return undefined;
   }
 
   #armTimer(now: number): void {

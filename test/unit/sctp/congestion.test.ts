@@ -4,6 +4,14 @@ import { tsn } from "../../../src/wire/serial.ts";
 
 const PACKET = 1000;
 
+/** A window that slow start has brought to this many packets. */
+function grown(packets: number): CongestionWindow {
+  const window = new CongestionWindow(PACKET);
+  for (let i = 10; i < packets; i++) window.acked(tsn(i), PACKET, window.bytes, 0);
+  expect(window.bytes).toBe(packets * PACKET);
+  return window;
+}
+
 describe("the congestion window", () => {
   it("begins with ten packets", () => {
     expect(new CongestionWindow(PACKET).bytes).toBe(10 * PACKET);
@@ -19,33 +27,41 @@ describe("the congestion window", () => {
     expect(window.bytes).toBe(11_400);
   });
 
-  it("halves with a loss, once per window, to no less than four packets", () => {
+  it("halves with a loss, once per window, to no less than sixteen packets", () => {
+    const window = grown(40);
+    window.lost(tsn(120));
+    expect([window.bytes, window.inFastRecovery]).toEqual([20 * PACKET, true]);
+    window.lost(tsn(125));
+    expect(window.bytes).toBe(20 * PACKET);
+    window.acked(tsn(119), PACKET, 20 * PACKET, 19 * PACKET);
+    expect([window.bytes, window.inFastRecovery]).toEqual([20 * PACKET, true]);
+    window.acked(tsn(120), PACKET, PACKET, 0);
+    expect(window.inFastRecovery).toBe(false);
+    window.lost(tsn(140));
+    expect(window.bytes).toBe(16 * PACKET);
+  });
+
+  it("does not grow by a loss", () => {
     const window = new CongestionWindow(PACKET);
     window.lost(tsn(20));
-    expect([window.bytes, window.inFastRecovery]).toEqual([5 * PACKET, true]);
-    window.lost(tsn(25));
-    expect(window.bytes).toBe(5 * PACKET);
-    window.acked(tsn(19), PACKET, 5 * PACKET, 4 * PACKET);
-    expect([window.bytes, window.inFastRecovery]).toEqual([5 * PACKET, true]);
-    window.acked(tsn(20), PACKET, PACKET, 0);
-    expect(window.inFastRecovery).toBe(false);
-    window.lost(tsn(40));
-    expect(window.bytes).toBe(4 * PACKET);
+    expect(window.bytes).toBe(10 * PACKET);
   });
 
   it("grows in congestion avoidance by a packet per window's worth of acknowledgements", () => {
-    const window = new CongestionWindow(PACKET);
-    window.lost(tsn(10));
-    window.acked(tsn(10), PACKET, 5 * PACKET, 4 * PACKET);
+    const window = grown(40);
+    window.lost(tsn(110));
+    window.acked(tsn(110), PACKET, PACKET, 0);
     const start = window.bytes;
+    window.acked(tsn(111), PACKET, start, start - PACKET);
+    expect(window.bytes).toBe(start + PACKET);
     let acks = 0;
-    while (window.bytes === start) {
-      window.acked(tsn(11 + acks), PACKET, window.bytes, window.bytes - PACKET);
+    while (window.bytes === start + PACKET) {
+      window.acked(tsn(112 + acks), PACKET, window.bytes, window.bytes - PACKET);
       acks++;
     }
-    expect(window.bytes).toBe(start + PACKET);
-    expect(acks).toBeGreaterThanOrEqual(4);
-    expect(acks).toBeLessThanOrEqual(6);
+    expect(window.bytes).toBe(start + 2 * PACKET);
+    expect(acks).toBeGreaterThanOrEqual(19);
+    expect(acks).toBeLessThanOrEqual(22);
   });
 
   it("shrinks to one packet with a time-out, and grows back by slow start to half of what it was", () => {
