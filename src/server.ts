@@ -106,7 +106,12 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
     const limits = resolveLimits(options.limits);
     const certificate = options.certificate ?? Certificate.generate();
     let server: Server | undefined;
-    const socket = await openSocket(options, limits, (datagram, source) => server?.handleDatagram(datagram, source));
+    const socket = await openSocket(
+      options,
+      limits,
+      (datagram, source) => server?.handleDatagram(datagram, source),
+      () => server?.keepSent(),
+    );
     server = new Server(options, limits, certificate, socket);
     return server;
   }
@@ -208,6 +213,11 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
     this.#shell.settle();
   }
 
+  /** @internal What was sent last must not be overwritten yet. */
+  keepSent(): void {
+    this.#endpoint.datapath.switchTx();
+  }
+
   // ——— from the endpoint ———
 
   /** @internal */
@@ -296,15 +306,16 @@ async function openSocket(
   { address, port = 0, conditioner }: ListenOptions,
   limits: Limits,
   onDatagram: (datagram: Uint8Array, source: SocketAddress) => void,
+  onHeld: () => void,
 ): Promise<UdpSocket> {
-  const bufferBytes = limits.socketBufferBytes;
+  const udp = { port, bufferBytes: limits.socketBufferBytes, onHeld };
   const open = conditioner === undefined ? openUdp : conditionUdp(openUdp, conditioner);
-  if (address !== undefined) return open({ address, port, bufferBytes }, onDatagram);
+  if (address !== undefined) return open({ address, ...udp }, onDatagram);
   try {
-    return await open({ address: "::", port, bufferBytes }, onDatagram);
+    return await open({ address: "::", ...udp }, onDatagram);
   } catch (error) {
     if ((error as { code?: string }).code !== "EAFNOSUPPORT") throw error;
-    return open({ address: "0.0.0.0", port, bufferBytes }, onDatagram);
+    return open({ address: "0.0.0.0", ...udp }, onDatagram);
   }
 }
 

@@ -14,7 +14,7 @@ export const openUdp: OpenUdp = async (options, onDatagram) => {
   });
   await bind(socket, options);
   growBuffers(socket, options.bufferBytes);
-  return new NodeUdpSocket(socket, onDatagram);
+  return new NodeUdpSocket(socket, onDatagram, options.onHeld);
 };
 
 /** The machine's own addresses: IPv4 and global IPv6, loopback last. For announcing as candidates. */
@@ -40,14 +40,19 @@ class NodeUdpSocket implements UdpSocket {
   readonly localAddress: SocketAddress;
   readonly #socket: Socket;
   readonly #mapped: boolean;
+  readonly #onHeld: (() => void) | undefined;
+  /** A datagram that was not copied waits in the send queue. */
+  #isHolding = false;
   #closed: Promise<void> | undefined;
   sendErrors = 0;
   receiveErrors = 0;
 
-  constructor(socket: Socket, onDatagram: DatagramHandler) {
+  constructor(socket: Socket, onDatagram: DatagramHandler, onHeld: (() => void) | undefined) {
     const { address, port, family } = socket.address();
     this.localAddress = { address, port };
     this.#socket = socket;
+    // Deno's dgram cannot tell what it holds: there everything is copied.
+    this.#onHeld = socket.getSendQueueCount === undefined ? undefined : onHeld;
     // On a dual-stack socket IPv4 peers appear, and are addressed, as ::ffff:a.b.c.d.
     this.#mapped = family === "IPv6";
     socket.on("error", () => this.receiveErrors++);
@@ -68,10 +73,17 @@ class NodeUdpSocket implements UdpSocket {
       return;
     }
     const address = this.#mapped && !isIpv6(to.address) ? `::ffff:${to.address}` : to.address;
-    // The system takes a datagram at once unless its buffer is full. Only then does libuv keep a reference to the bytes, and
-    // only then are they copied: what we were given is scratch memory. Deno's dgram cannot tell.
-    const busy = this.#socket.getSendQueueCount === undefined || this.#socket.getSendQueueCount() > 0;
-    this.#socket.send(busy ? datagram.slice() : datagram, to.port, address, this.#onSent);
+    if (this.#onHeld === undefined || this.#isHolding) {
+      this.#socket.send(datagram.slice(), to.port, address, this.#onSent);
+      this.#isHolding &&= this.#socket.getSendQueueCount() > 0;
+      return;
+    }
+    this.#socket.send(datagram, to.port, address, this.#onSent);
+    // The system takes a datagram at once unless its buffer is full. Then libuv keeps a pointer to the bytes.
+    if (this.#socket.getSendQueueCount() > 0) {
+      this.#isHolding = true;
+      this.#onHeld();
+    }
   }
 
   close(): Promise<void> {

@@ -29,6 +29,11 @@ export interface UdpOptions {
   port: number;
   /** Size of the kernel's receive and send buffers in bytes; the system may give less. */
   bufferBytes: number;
+  /**
+   * Called where the system could not take a datagram at once and holds on to its bytes: they must stay as they are until
+   * the next such call. Until they have left, all further datagrams are copied. Without this every datagram is.
+   */
+  onHeld?: (() => void) | undefined;
 }
 
 /** `datagram` is borrowed until the callback returns. */

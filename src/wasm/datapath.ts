@@ -6,7 +6,7 @@ export * from "./layout.ts";
 export interface DatapathOptions {
   /** Key slots, one per epoch and direction. Default 1,024. A slot takes 2,752 bytes of address space, and of memory once used. */
   keySlots?: number;
-  /** Datagrams in the TX ring. Default 64. */
+  /** Datagrams in each of the two TX rings. Default 64. */
   txSlots?: number;
   /** Which kernels. Default: the fastest this runtime accepts. */
   build?: KernelBuild;
@@ -52,8 +52,9 @@ export class Datapath {
   readonly #kernels: KernelExports;
   readonly #freeKeys: Int32Array;
   #freeCount: number;
-  #tx: number;
-  readonly #txEnd: number;
+  /** Of the two TX rings the one in use. */
+  #txStart = TX;
+  #tx = TX;
 
   constructor(options: DatapathOptions = {}) {
     const { keySlots = 1024, txSlots = 64, build = preferredBuild() } = options;
@@ -62,9 +63,7 @@ export class Datapath {
     this.keySlots = keySlots;
     this.txSlots = txSlots;
     this.build = build;
-    this.#txEnd = TX + txSlots * TX_BYTES;
-    this.#tx = this.#txEnd;
-    const keys = (this.#txEnd + 63) & ~63;
+    const keys = (TX + 2 * txSlots * TX_BYTES + 63) & ~63;
     const pages = Math.ceil((keys + keySlots * KEY_BYTES) / PAGE_BYTES);
     // Initial = maximum: the memory never grows, so its ArrayBuffer never detaches. Untouched pages cost nothing.
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
@@ -78,12 +77,21 @@ export class Datapath {
     this.#freeCount = keySlots;
   }
 
-  /** Offset of the next TX slot. Its bytes stay as they are until {@link txSlots} further calls. */
+  /** Offset of the next TX slot. Its bytes stay as they are until {@link txSlots} further calls, or longer: {@link switchTx}. */
   nextTx(): number {
-    this.#tx = this.#tx === this.#txEnd ? TX : this.#tx;
     const offset = this.#tx;
-    this.#tx = offset + TX_BYTES;
+    const next = offset + TX_BYTES;
+    this.#tx = next === this.#txStart + this.txSlots * TX_BYTES ? this.#txStart : next;
     return offset;
+  }
+
+  /**
+   * Goes on with the other TX ring: for when the system still holds on to the bytes of a slot of this one, which so stay as
+   * they are until the next call.
+   */
+  switchTx(): void {
+    this.#txStart = this.#txStart === TX ? TX + this.txSlots * TX_BYTES : TX;
+    this.#tx = this.#txStart;
   }
 
   /** Key slots that are free. */

@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import { Socket } from "node:dgram";
+import { describe, expect, test, vi } from "vitest";
 import { openUdp, type UdpSocket } from "../../../src/runtime/index.ts";
 import type { SocketAddress } from "../../../src/wire/address.ts";
 import { EventLog } from "../../support/wait.ts";
@@ -39,6 +40,27 @@ describe("openUdp on Node.js", () => {
     socket.send(Uint8Array.of(7), socket.localAddress);
     await received.waitFor(5_000, "the good datagram", ({ bytes }) => bytes[0] === 7);
     expect(socket.sendErrors).toBe(3);
+    await socket.close();
+  });
+
+  test("while the system holds on to a datagram its owner is told once, and the others are copied", async () => {
+    const held = vi.fn();
+    const queued = vi.spyOn(Socket.prototype, "getSendQueueCount").mockReturnValue(0);
+    const send = vi.spyOn(Socket.prototype, "send");
+    const options = { address: "127.0.0.1", port: 0, bufferBytes: 65_536, onHeld: held };
+    const socket = await openUdp(options, () => {});
+    const scratch = new Uint8Array(1);
+    const copied = (queueCount: number) => {
+      queued.mockReturnValue(queueCount);
+      socket.send(scratch, socket.localAddress);
+      return (send.mock.lastCall?.[0] as unknown) !== scratch;
+    };
+    expect([copied(0), copied(1), copied(2), copied(1), copied(0), copied(0), copied(1)]).toEqual(
+      // The one that is held was not copied, the next ones were, up to the one after which nothing is held any more.
+      [false, false, true, true, true, false, false],
+    );
+    expect(held).toHaveBeenCalledTimes(2);
+    vi.restoreAllMocks();
     await socket.close();
   });
 

@@ -140,6 +140,27 @@ describe.each(["simd", "relaxed"] as const)("Datapath, %s build", (build) => {
     }
   });
 
+  test("after a switch the slots of the former TX ring stay untouched until the next switch", () => {
+    const path = new Datapath({ build, keySlots: 1, txSlots: 4 });
+    const take = () => Array.from({ length: 9 }, () => path.nextTx());
+    const first = new Set(take());
+    path.switchTx();
+    const second = new Set(take());
+    expect([first.size, second.size]).toEqual([4, 4]);
+    for (const offset of second)
+      for (const other of first) expect(Math.abs(offset - other)).toBeGreaterThanOrEqual(path.txBytes);
+    path.switchTx();
+    expect(new Set(take())).toEqual(first);
+    // The last slot of the second ring ends before the keys begin: a key in slot 0 survives it.
+    const slot = path.acquireKey(key, iv.subarray(0, 4));
+    const record = path.nextTx();
+    const length = path.seal12(slot, record, 23, 1, 0, 5);
+    const sealed = path.memory.slice(record, record + length);
+    for (const offset of [...first, ...second]) path.memory.fill(0xff, offset, offset + path.txBytes);
+    path.memory.set(sealed, record);
+    expect(path.open12(slot, record, length)).toBe(5);
+  });
+
   test("several records in one TX slot leave one another alone", () => {
     const path = new Datapath({ build, keySlots: 1 });
     const slot = path.acquireKey(key, iv.subarray(0, 4));
