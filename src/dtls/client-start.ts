@@ -1,59 +1,99 @@
+import { equalBytes } from "../wire/bytes.ts";
+import {
+  ALERT_ILLEGAL_PARAMETER,
+  ALERT_PROTOCOL_VERSION,
+  ALERT_UNEXPECTED_MESSAGE,
+  ALERT_UNSUPPORTED_EXTENSION,
+} from "./alert.ts";
+import { Client12 } from "./client12.ts";
+import { Client13 } from "./client13.ts";
 import {
   ECDSA_SECP256R1_SHA256,
   EMPTY,
+  encodeKeyShares,
   encodeNumbers,
+  EXTENSION_COOKIE,
   EXTENSION_EC_POINT_FORMATS,
   EXTENSION_EXTENDED_MASTER_SECRET,
+  EXTENSION_KEY_SHARE,
   EXTENSION_RENEGOTIATION_INFO,
   EXTENSION_SIGNATURE_ALGORITHMS,
   EXTENSION_SUPPORTED_GROUPS,
+  EXTENSION_SUPPORTED_VERSIONS,
   type Extensions,
   FIRST_HANDSHAKE,
   GROUP_SECP256R1,
   GROUP_X25519,
+  GROUP_X25519MLKEM768,
+  parseCookie,
+  parseNumber,
   UNCOMPRESSED_ONLY,
 } from "./extensions.ts";
+import { type KeyShare, offerKey } from "./groups.ts";
 import type { HandshakeMessage } from "./handshake.ts";
-import { Client12 } from "./client12.ts";
-import { type HandshakeHost, type HandshakeMachine, MALFORMED, type Outcome, UNEXPECTED } from "./machine.ts";
+import {
+  type DtlsVersion,
+  type HandshakeHost,
+  type HandshakeMachine,
+  MALFORMED,
+  type Outcome,
+  UNEXPECTED,
+} from "./machine.ts";
 import {
   CLIENT_HELLO,
   type ClientHello,
   COMPRESSION_NULL,
+  DOWNGRADE_SENTINEL,
   encodeClientHello,
+  HELLO_RETRY_RANDOM,
   HELLO_VERIFY_REQUEST,
   parseHelloVerifyRequest,
   parseServerHello,
   SERVER_HELLO,
+  type ServerHello,
+  TLS_AES_128_GCM_SHA256,
   TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
   VERSION_DTLS_1_2,
+  VERSION_DTLS_1_3,
 } from "./messages.ts";
+import { Transcript13 } from "./transcript13.ts";
+
+const VERSION_NUMBERS: Readonly<Record<DtlsVersion, number>> = { "1.2": VERSION_DTLS_1_2, "1.3": VERSION_DTLS_1_3 };
+const SUITES: Readonly<Record<DtlsVersion, number>> = {
+  "1.2": TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+  "1.3": TLS_AES_128_GCM_SHA256,
+};
 
 /**
- * The client until the server has chosen a version: sends the ClientHello, repeats it with a cookie when asked, and hands
- * over to the state machine of the version.
+ * The client until the server has chosen a version: sends the ClientHello, repeats it when asked, and hands over to the
+ * state machine of the version.
  *
  *     Client                              Server
  *     ClientHello              -------->
- *                              <--------  HelloVerifyRequest (perhaps)
- *     ClientHello with cookie  -------->
+ *                              <--------  HelloVerifyRequest (1.2) or HelloRetryRequest (1.3), perhaps
+ *     ClientHello again        -------->
  *                              <--------  ServerHello …
  */
 export class ClientStart implements HandshakeMachine {
   readonly #host: HandshakeHost;
+  readonly #transcript = new Transcript13();
   #hello: ClientHello;
   #message: HandshakeMessage | undefined;
+  #shares: readonly KeyShare[];
+  #retried = false;
 
   constructor(host: HandshakeHost) {
+    const { versions, groups, random } = host.settings;
     this.#host = host;
+    this.#shares = versions.includes("1.3") ? firstShares(groups) : [];
     this.#hello = {
       version: VERSION_DTLS_1_2,
-      random: host.settings.random(32),
+      random: random(32),
       sessionId: EMPTY,
       cookie: EMPTY,
-      cipherSuites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256],
+      cipherSuites: versions.map((version) => SUITES[version]),
       compressionMethods: Uint8Array.of(COMPRESSION_NULL),
-      extensions: offeredExtensions(),
+      extensions: offeredExtensions(versions, groups, this.#shares),
     };
   }
 
@@ -65,11 +105,16 @@ export class ClientStart implements HandshakeMachine {
     if (message.epoch !== 0) return UNEXPECTED;
     if (message.type === HELLO_VERIFY_REQUEST) return this.#helloVerifyRequest(message);
     if (message.type !== SERVER_HELLO || this.#message === undefined) return UNEXPECTED;
-    const serverHello = parseServerHello(message.body);
-    if (serverHello === undefined) return MALFORMED;
-    const client = new Client12(this.#host, this.#hello, this.#message);
-    this.#host.become(client);
-    return client.serverHello(serverHello, message);
+    const hello = parseServerHello(message.body);
+    if (hello === undefined) return MALFORMED;
+    const chosen = hello.extensions.get(EXTENSION_SUPPORTED_VERSIONS);
+    if (chosen === undefined) return this.#chose12(hello, message);
+    // RFC 8446 §4.2.1: what it names must have been offered, and nothing before 1.3 is named this way.
+    if (!this.#hello.extensions.has(EXTENSION_SUPPORTED_VERSIONS)) return ALERT_UNSUPPORTED_EXTENSION;
+    if (parseNumber(chosen) !== VERSION_DTLS_1_3) return ALERT_ILLEGAL_PARAMETER;
+    if (equalBytes(hello.random, HELLO_RETRY_RANDOM)) return this.#helloRetryRequest(hello, message);
+    const client = new Client13(this.#host, this.#hello, this.#transcript);
+    return this.#handOver(client, client.serverHello(hello, message, this.#shares));
   }
 
   exportKeyingMaterial(): Uint8Array {
@@ -78,28 +123,101 @@ export class ClientStart implements HandshakeMachine {
 
   wipe(): void {}
 
+  #chose12(hello: ServerHello, message: HandshakeMessage): Outcome {
+    const { versions } = this.#host.settings;
+    if (!versions.includes("1.2") || this.#message === undefined) return ALERT_PROTOCOL_VERSION;
+    // RFC 8446 §4.1.3: "TLS 1.3 clients receiving a ServerHello indicating TLS 1.2 or below MUST check that the last 8 bytes
+    // are not equal to either of these values", and abort with illegal_parameter.
+    if (versions.includes("1.3") && equalBytes(hello.random.subarray(24), DOWNGRADE_SENTINEL)) {
+      return ALERT_ILLEGAL_PARAMETER;
+    }
+    const client = new Client12(this.#host, this.#hello, this.#message);
+    return this.#handOver(client, client.serverHello(hello, message));
+  }
+
+  /** Unless the message is to be forgotten. */
+  #handOver(client: HandshakeMachine, outcome: Outcome): Outcome {
+    if (outcome !== MALFORMED) this.#host.become(client);
+    return outcome;
+  }
+
   #helloVerifyRequest(message: HandshakeMessage): Outcome {
     const cookie = parseHelloVerifyRequest(message.body);
     if (cookie === undefined) return MALFORMED;
-    if (cookie.length === 0 || this.#hello.cookie.length > 0) return UNEXPECTED;
-    // RFC 6347 §4.2.1: the second hello has "the same parameter values" and the cookie.
+    if (cookie.length === 0 || this.#retried) return UNEXPECTED;
+    this.#retried = true;
+    // RFC 6347 §4.2.1: the second hello has "the same parameter values" and the cookie; the first is not hashed.
     this.#hello = { ...this.#hello, cookie };
+    this.#transcript.clear();
+    this.#sendHello(message);
+    return undefined;
+  }
+
+  /** RFC 8446 §4.1.4. */
+  #helloRetryRequest(hello: ServerHello, message: HandshakeMessage): Outcome {
+    // "If a client receives a second HelloRetryRequest in the same connection … abort … unexpected_message".
+    if (this.#retried) return ALERT_UNEXPECTED_MESSAGE;
+    if (hello.cipherSuite !== TLS_AES_128_GCM_SHA256) return ALERT_ILLEGAL_PARAMETER;
+    const wanted = hello.extensions.get(EXTENSION_KEY_SHARE);
+    const cookie = hello.extensions.get(EXTENSION_COOKIE);
+    // "MUST abort … if the HelloRetryRequest would not result in any change in the ClientHello."
+    if (wanted === undefined && cookie === undefined) return ALERT_ILLEGAL_PARAMETER;
+    if (cookie !== undefined && parseCookie(cookie) === undefined) return MALFORMED;
+    const extensions = new Map(this.#hello.extensions);
+    if (cookie !== undefined) extensions.set(EXTENSION_COOKIE, cookie);
+    if (wanted !== undefined) {
+      const group = parseNumber(wanted);
+      if (group === undefined) return MALFORMED;
+      // RFC 8446 §4.2.8: not one that was not offered, nor one whose key is there already.
+      const { groups } = this.#host.settings;
+      if (!groups.includes(group) || this.#shares.some((share) => share.group === group)) {
+        return ALERT_ILLEGAL_PARAMETER;
+      }
+      this.#shares = [offerKey(group)];
+      extensions.set(EXTENSION_KEY_SHARE, encodeKeyShares(this.#shares));
+    }
+    this.#retried = true;
+    this.#hello = { ...this.#hello, extensions };
+    this.#transcript.replaceByHash();
+    this.#transcript.add(message);
     this.#sendHello(message);
     return undefined;
   }
 
   #sendHello(answered: HandshakeMessage | undefined): void {
     this.#message = this.#host.message(CLIENT_HELLO, encodeClientHello(this.#hello));
+    this.#transcript.add(this.#message);
     this.#host.sendFlight([this.#message], answered);
   }
 }
 
-function offeredExtensions(): Extensions {
-  return new Map([
-    [EXTENSION_EXTENDED_MASTER_SECRET, EMPTY],
-    [EXTENSION_RENEGOTIATION_INFO, FIRST_HANDSHAKE],
-    [EXTENSION_SUPPORTED_GROUPS, encodeNumbers([GROUP_X25519, GROUP_SECP256R1])],
-    [EXTENSION_EC_POINT_FORMATS, UNCOMPRESSED_ONLY],
+/** A key for the first group, and for a classic one beside a hybrid: most servers have at least that. */
+function firstShares(groups: readonly number[]): KeyShare[] {
+  const [first] = groups;
+  const offered = first === GROUP_X25519MLKEM768 && groups.includes(GROUP_X25519) ? [first, GROUP_X25519] : [first];
+  return offered.map(offerKey);
+}
+
+function offeredExtensions(
+  versions: readonly DtlsVersion[],
+  groups13: readonly number[],
+  shares: readonly KeyShare[],
+): Extensions {
+  const has13 = versions.includes("1.3");
+  const groups = has13 ? groups13 : [GROUP_X25519, GROUP_SECP256R1];
+  const extensions = new Map([
+    [EXTENSION_SUPPORTED_GROUPS, encodeNumbers(groups)],
     [EXTENSION_SIGNATURE_ALGORITHMS, encodeNumbers([ECDSA_SECP256R1_SHA256])],
   ]);
+  if (versions.includes("1.2")) {
+    extensions.set(EXTENSION_EXTENDED_MASTER_SECRET, EMPTY);
+    extensions.set(EXTENSION_RENEGOTIATION_INFO, FIRST_HANDSHAKE);
+    extensions.set(EXTENSION_EC_POINT_FORMATS, UNCOMPRESSED_ONLY);
+  }
+  if (has13) {
+    const numbers = versions.map((version) => VERSION_NUMBERS[version]);
+    extensions.set(EXTENSION_SUPPORTED_VERSIONS, encodeNumbers(numbers, 1));
+    extensions.set(EXTENSION_KEY_SHARE, encodeKeyShares(shares));
+  }
+  return extensions;
 }

@@ -192,7 +192,7 @@ export class Client12 implements HandshakeMachine {
     const expected = verifyData(this.#masterSecret, "server", this.#transcript);
     if (!equalConstantTime(message.body, expected)) return ALERT_DECRYPT_ERROR;
     this.#awaits = "nothing";
-    this.#host.complete();
+    this.#host.complete(false);
     return undefined;
   }
 

@@ -1,6 +1,5 @@
-import { randomBytes, type RandomSource } from "../crypto/platform.ts";
 import type { Datapath } from "../wasm/datapath.ts";
-import { DropCounters } from "../wire/drops.ts";
+import type { DropCounters } from "../wire/drops.ts";
 import { Timers } from "../wire/timers.ts";
 import {
   ALERT_CLOSE_NOTIFY,
@@ -9,16 +8,19 @@ import {
   ALERT_LEVEL_WARNING,
   ALERT_NO_RENEGOTIATION,
   ALERT_UNEXPECTED_MESSAGE,
+  ALERT_USER_CANCELED,
   type AlertDescription,
   parseAlert,
 } from "./alert.ts";
-import type { Certificate } from "./certificate.ts";
 import { ClientStart } from "./client-start.ts";
+import { Delivery } from "./delivery.ts";
 import { EarlyQueue } from "./early.ts";
-import { Flight, type FlightItem } from "./flight.ts";
-import { type FragmentResult, type HandshakeMessage, Reassembly } from "./handshake.ts";
+import type { FlightItem } from "./flight.ts";
+import type { HandshakeMessage } from "./handshake.ts";
 import { type KeyLog, keyLogLine } from "./keylog.ts";
 import {
+  type DtlsVersion,
+  type FlightPlan,
   type HandshakeFacts,
   type HandshakeHost,
   type HandshakeMachine,
@@ -26,101 +28,29 @@ import {
   MALFORMED,
 } from "./machine.ts";
 import { CLIENT_HELLO, HELLO_REQUEST } from "./messages.ts";
+import { type DtlsCloseReason, type DtlsEvents, type DtlsOptions, resolveOptions } from "./options.ts";
 import {
+  CONTENT_ACK,
   CONTENT_ALERT,
   CONTENT_APPLICATION_DATA,
   CONTENT_CHANGE_CIPHER_SPEC,
   CONTENT_HANDSHAKE,
-  MAX_SEQUENCE,
+  FIRST_APPLICATION_EPOCH,
+  HANDSHAKE_EPOCH,
   OVERHEAD_12,
   RecordLayer,
-  type WriteEpoch,
 } from "./record.ts";
 import { ServerStart } from "./server-start.ts";
 
-export interface DtlsOptions {
-  role: "client" | "server";
-  /** Ours. Always shown as server; as client, when the server asks. */
-  certificate: Certificate;
-  /**
-   * Asked once, before any application data passes: is this (DER) the certificate that signalling announced? Compare its
-   * SHA-256 with the fingerprint (RFC 8827 §6.5). `false` ends the handshake with bad_certificate.
-   */
-  verifyPeerCertificate(der: Uint8Array): boolean;
-  /** Seals and opens records. May be shared by any number of connections that do not call each other synchronously. */
-  datapath: Datapath;
-  /** Largest UDP payload, in bytes, 128 … 2,048. Default 1,200, which passes every path in use. */
-  mtuBytes?: number;
-  /**
-   * First retransmission timeout, in milliseconds; it doubles with each further one, up to 60,000. Default 200.
-   * RFC 6347 §4.2.4.1 says 1 s and allows less for real time; RFC 9147 §5.8.2 recommends 400 ms for DTLS-SRTP. Browsers
-   * begin at 50 … 130 ms (measured), and a repeated flight costs a server one datagram of 700 bytes.
-   */
-  initialTimeoutMs?: number;
-  /** A handshake that takes longer is given up, in milliseconds. Default 30,000. */
-  handshakeTimeoutMs?: number;
-  /** Server: ask for the client's certificate and refuse a client without. Default true; WebRTC needs it. */
-  requireClientCertificate?: boolean;
-  /**
-   * Server: make an unknown client repeat its hello with a cookie (HelloVerifyRequest, RFC 6347 §4.2.1), bound to `peer`,
-   * the bytes of its address and port. Costs a round trip; not needed where a STUN check has verified the address.
-   */
-  helloVerify?: { secret: Uint8Array; peer: Uint8Array };
-  /** Given each secret in NSS key log format: for Wireshark, never in production. */
-  keyLog?: KeyLog;
-  /** Where dropped records and messages are counted. Default: a table of its own. */
-  drops?: DropCounters;
-  /** Source of hello randoms. Default: the platform's secure random source. */
-  random?: RandomSource;
-  /** Records sent with one key before the connection is closed. Default and limit 2^48 − 16. */
-  maxRecords?: number;
-}
-
-/** What a connection tells its owner. Called synchronously, from inside the call that caused it. */
-export interface DtlsEvents {
-  /** Send this UDP datagram, of at most `mtuBytes`. Borrowed: a view that is valid until some datagrams later. */
-  transmit(datagram: Uint8Array): void;
-  /**
-   * Authentic data of the verified peer, one record's worth. Borrowed: valid until this call returns.
-   *
-   * @param offset where it lies in the datapath's memory; `undefined` where it had to wait elsewhere
-   */
-  applicationData(plaintext: Uint8Array, offset: number | undefined): void;
-  /**
-   * The handshake is complete and the peer verified. Called before our last flight leaves, so that what is sent from
-   * inside this call rides in the same datagram.
-   */
-  connected(): void;
-  /** The end, whoever brought it about; called once, last. */
-  closed(reason: DtlsCloseReason): void;
-}
-
-/** Why a connection ended. */
-export interface DtlsCloseReason {
-  /**
-   * `local`: {@link DtlsConnection.close}. `peer`: its close_notify. `peer-alert`: its fatal alert. `alert`: we refused what
-   * it sent. `timeout`: the handshake took too long. `exhausted`: no record number left.
-   */
-  readonly cause: "local" | "peer" | "peer-alert" | "alert" | "timeout" | "exhausted";
-  /** With `alert` and `peer-alert`: the description's number (RFC 8446 §6); `alertName` gives its name. */
-  readonly alert?: AlertDescription;
-}
+export type { DtlsVersion } from "./machine.ts";
+export type { DtlsCloseReason, DtlsEvents, DtlsOptions } from "./options.ts";
 
 export type DtlsState = "new" | "handshaking" | "connected" | "closed";
 
-const DEFAULT_MTU_BYTES = 1_200;
-const DEFAULT_INITIAL_TIMEOUT_MS = 200;
-const DEFAULT_HANDSHAKE_TIMEOUT_MS = 30_000;
-/** RFC 6347 §4.2.4.1: doubled "up to no less than the RFC 6298 maximum of 60 seconds". */
-const MAX_TIMEOUT_MS = 60_000;
-/** A repeated flight is answered, but not again within this share of the initial timeout: it comes in several datagrams. */
-const REPEAT_GUARD = 1 / 8;
-/** RFC 6347 §4.1.1.1: "if repeated retransmissions do not result in a response … back off to a smaller record size". */
-const TIMEOUTS_BEFORE_SMALLER_MTU = 3;
-/** Every IPv4 path takes 576 bytes; less IP and UDP headers. */
-const SMALL_MTU_BYTES = 548;
-/** Left over when the limit is reached, for the alert that says so. */
-const RESERVED_SEQUENCES = 16;
+/** RFC 9147 §4.5.3: the limit is 2^24.5 records, the change begins at 2^24. */
+const KEY_OVERTIME = Math.SQRT2;
+/** RFC 9147 §5.8.1: for "at least twice the default MSL", 2 minutes, a server answers the client's repeated last flight. */
+const LINGER_MS = 240_000;
 
 /**
  * One DTLS connection, without input or output of its own: datagrams, the time and application data come in; datagrams,
@@ -136,69 +66,49 @@ export class DtlsConnection {
   readonly #datapath: Datapath;
   readonly #drops: DropCounters;
   readonly #records: RecordLayer;
+  readonly #delivery: Delivery;
   readonly #keyLog: KeyLog | undefined;
-  readonly #initialTimeoutMs: number;
   readonly #handshakeTimeoutMs: number;
-  readonly #maxRecords: number;
+  readonly #maxRecords: Readonly<Record<DtlsVersion, number>>;
   readonly #facts: HandshakeFacts = {
     version: undefined,
     cipherSuite: undefined,
     group: undefined,
     peerCertificate: undefined,
   };
-  readonly #timers = new Timers<"retransmit" | "handshake">();
-  readonly #reassembly = new Reassembly();
+  readonly #timers = new Timers<"handshake" | "linger">();
   readonly #earlyRecords = new EarlyQueue();
   readonly #earlyData = new EarlyQueue();
   #machine: HandshakeMachine;
   #state: DtlsState = "new";
+  /** Application data may be sent. */
+  #writable = false;
   #now = 0;
-  #flight: Flight | undefined;
-  #timeoutMs: number;
-  #timeouts = 0;
-  #nextMessage = 0;
-  #write: WriteEpoch;
   /** A protected record of the peer was opened: from then on nothing unprotected can end the connection. */
   #authenticated = false;
+  readonly #mtuBytes: number;
   #maxPlaintextBytes: number;
 
   /** @throws RangeError or TypeError naming the option and its limit. */
   constructor(options: DtlsOptions, events: DtlsEvents) {
-    const {
-      role,
-      mtuBytes = DEFAULT_MTU_BYTES,
-      initialTimeoutMs = DEFAULT_INITIAL_TIMEOUT_MS,
-      handshakeTimeoutMs = DEFAULT_HANDSHAKE_TIMEOUT_MS,
-      drops = new DropCounters(),
-      maxRecords = MAX_SEQUENCE - RESERVED_SEQUENCES + 1,
-    } = options;
-    if (role !== "client" && role !== "server") throw new TypeError('role must be "client" or "server"');
-    if (!(Number.isInteger(mtuBytes) && mtuBytes >= 128 && mtuBytes <= 2048)) {
-      throw new RangeError("mtuBytes must be an integer, 128 … 2048"); // Chromium breaks on records over 2,048 bytes.
-    }
-    if (!(initialTimeoutMs >= 1 && initialTimeoutMs <= MAX_TIMEOUT_MS)) {
-      throw new RangeError(`initialTimeoutMs must be 1 … ${MAX_TIMEOUT_MS}`);
-    }
-    if (!(handshakeTimeoutMs >= 1)) throw new RangeError("handshakeTimeoutMs must be at least 1");
-    if (!(maxRecords >= 1 && maxRecords <= MAX_SEQUENCE - RESERVED_SEQUENCES + 1)) {
-      throw new RangeError("maxRecords must be 1 … 2^48 - 16");
-    }
+    const { role, mtuBytes, initialTimeoutMs, handshakeTimeoutMs, maxRecords, drops, settings } =
+      resolveOptions(options);
     this.#events = events;
     this.#datapath = options.datapath;
     this.#drops = drops;
     this.#keyLog = options.keyLog;
-    this.#initialTimeoutMs = initialTimeoutMs;
     this.#handshakeTimeoutMs = handshakeTimeoutMs;
-    this.#timeoutMs = initialTimeoutMs;
     this.#maxRecords = maxRecords;
+    this.#mtuBytes = mtuBytes;
     this.#maxPlaintextBytes = mtuBytes - OVERHEAD_12;
     this.#records = new RecordLayer(this.#datapath, mtuBytes, drops, {
       transmit: (datagram) => this.#events.transmit(datagram),
-      content: (epoch, type, offset, length) => this.#handleContent(epoch, type, offset, length),
-      unreadable: (epoch, record) => this.#handleUnreadable(epoch, record),
+      content: (epoch, type, offset, length, sequence) => this.#handleContent(epoch, type, offset, length, sequence),
+      unreadable: (record) => this.#handleUnreadable(record),
+      forgeryLimit: () => this.#end({ cause: "exhausted" }, ALERT_CLOSE_NOTIFY),
     });
-    this.#write = this.#records.writeEpoch(0);
-    const host = this.#host(settingsOf(options));
+    this.#delivery = new Delivery(this.#records, this.#datapath, drops, initialTimeoutMs);
+    const host = this.#host(settings);
     this.#machine = role === "server" ? new ServerStart(host) : new ClientStart(host);
   }
 
@@ -207,7 +117,7 @@ export class DtlsConnection {
   }
 
   /** The negotiated version, once it is known. */
-  get version(): HandshakeFacts["version"] {
+  get version(): DtlsVersion | undefined {
     return this.#facts.version;
   }
 
@@ -226,7 +136,7 @@ export class DtlsConnection {
     return this.#facts.peerCertificate;
   }
 
-  /** The longest plaintext that `send` and `commit` take, in bytes. */
+  /** The longest plaintext that `send` and `commit` take, in bytes. It grows a little where DTLS 1.3 is agreed on. */
   get maxPlaintextBytes(): number {
     return this.#maxPlaintextBytes;
   }
@@ -238,14 +148,13 @@ export class DtlsConnection {
 
   /** When {@link handleTimeout} wants to be called, in the clock of `now`; `Infinity` when never. */
   get nextDeadline(): number {
-    return this.#timers.next;
+    return Math.min(this.#timers.next, this.#delivery.nextDeadline);
   }
 
   /** Client: sends the ClientHello. A server waits for one and needs no start. */
   start(now: number): void {
-    if (this.#state !== "new") return;
+    if (this.#state !== "new" || this.#machine.start === undefined) return;
     this.#now = now;
-    if (this.#machine.start === undefined) return;
     this.#beginHandshake();
     this.#machine.start();
     this.#records.flush();
@@ -257,6 +166,7 @@ export class DtlsConnection {
     this.#now = now;
     this.#records.read(datagram);
     if (!this.#earlyRecords.isEmpty || !this.#earlyData.isEmpty) this.#handleEarly();
+    this.#delivery.settleAcks(now, this.#state === "connected");
     this.#records.flush();
   }
 
@@ -264,17 +174,10 @@ export class DtlsConnection {
   handleTimeout(now: number): void {
     this.#now = now;
     for (let due = this.#timers.expire(now); due !== undefined; due = this.#timers.expire(now)) {
-      if (due === "handshake") {
-        this.#end({ cause: "timeout" });
-        return;
-      }
-      this.#timeouts++;
-      if (this.#timeouts === TIMEOUTS_BEFORE_SMALLER_MTU) {
-        this.#records.mtuBytes = Math.min(this.#records.mtuBytes, SMALL_MTU_BYTES);
-      }
-      this.#timeoutMs = Math.min(2 * this.#timeoutMs, MAX_TIMEOUT_MS);
-      this.#transmitFlight();
+      if (due === "linger") this.#records.releaseRead(HANDSHAKE_EPOCH);
+      else this.#end({ cause: "timeout" });
     }
+    this.#delivery.handleTimeout(now);
     this.#records.flush();
   }
 
@@ -304,14 +207,20 @@ export class DtlsConnection {
    * while the connection is not connected.
    */
   commit(now: number, plaintextOffset: number, length: number): boolean {
-    if (this.#state !== "connected") return false;
-    if (this.#write.sequence >= this.#maxRecords) {
-      this.#now = now;
-      this.#end({ cause: "exhausted" }, ALERT_CLOSE_NOTIFY);
-      return false;
+    if (!this.#writable) return false;
+    if (this.#records.current.sequence >= this.#maxRecords[this.#facts.version ?? "1.2"]) {
+      return this.#commitLate(now, plaintextOffset, length);
     }
-    this.#records.commit(this.#write, plaintextOffset, length);
+    this.#records.commit(plaintextOffset, length);
     return true;
+  }
+
+  /** DTLS 1.3: replaces our key for application data, and the peer's if `requestPeer`. Does nothing in DTLS 1.2. */
+  updateKey(now: number, requestPeer = false): void {
+    if (this.#state !== "connected") return;
+    this.#now = now;
+    this.#machine.updateKey?.(requestPeer);
+    this.#records.flush();
   }
 
   /** Sends close_notify, wipes all keys and ends the connection. */
@@ -332,13 +241,27 @@ export class DtlsConnection {
     return this.#machine.exportKeyingMaterial(label, length, context);
   }
 
+  /** The key has sealed as many records as it should: in DTLS 1.3 another one takes over, for which there is some room left. */
+  #commitLate(now: number, plaintextOffset: number, length: number): boolean {
+    this.#now = now;
+    const { sequence } = this.#records.current;
+    if (this.#facts.version === "1.2" || sequence >= this.#maxRecords["1.3"] * KEY_OVERTIME) {
+      this.#end({ cause: "exhausted" }, ALERT_CLOSE_NOTIFY);
+      return false;
+    }
+    if (this.#state === "connected") this.#machine.updateKey?.(false);
+    this.#records.commit(plaintextOffset, length);
+    this.#records.flush();
+    return true;
+  }
+
   // --- records in ---
 
-  #handleContent(epoch: number, type: number, offset: number, length: number): void {
+  #handleContent(epoch: number, type: number, offset: number, length: number, sequence: number): void {
     const content = this.#datapath.memory.subarray(offset, offset + length);
     if (epoch > 0) {
       this.#authenticated = true;
-      if (type === CONTENT_APPLICATION_DATA) {
+      if (type === CONTENT_APPLICATION_DATA && epoch !== HANDSHAKE_EPOCH) {
         this.#handleApplicationData(content, offset);
         return;
       }
@@ -348,25 +271,29 @@ export class DtlsConnection {
       this.#drops.count("dtls-unexpected");
       return;
     }
-    if (type === CONTENT_HANDSHAKE) this.#handleHandshake(epoch, content);
+    if (type === CONTENT_HANDSHAKE) this.#handleHandshake(epoch, sequence, content);
     else if (type === CONTENT_ALERT) this.#handleAlert(epoch, content);
+    else if (type === CONTENT_ACK && this.#delivery.acknowledges) this.#delivery.handleAck(this.#now, epoch, content);
     // A ChangeCipherSpec says what the epoch of the following record says as well; it is not waited for.
     else if (type !== CONTENT_CHANGE_CIPHER_SPEC || epoch > 0) this.#drops.count("dtls-unexpected");
   }
 
   #handleApplicationData(content: Uint8Array, offset: number): void {
     if (this.#state === "connected") {
-      // The peer sends data, so it has our last flight.
-      if (this.#flight !== undefined) this.#flight = undefined;
+      this.#delivery.forgetAnsweredFlight();
       this.#events.applicationData(content, offset);
     } else if (!this.#earlyData.push(content)) {
       this.#drops.count("dtls-reassembly-limit");
     }
   }
 
-  #handleUnreadable(epoch: number, record: Uint8Array): void {
-    if (this.#state !== "handshaking" || epoch !== 1) this.#drops.count("dtls-unknown-epoch");
+  #handleUnreadable(record: Uint8Array): void {
+    // Of DTLS 1.2 only epoch 1 can become readable.
+    const hopeful = record[0] > CONTENT_ACK || (record[3] === 0 && record[4] === 1);
+    if (this.#state !== "handshaking" || !hopeful) this.#drops.count("dtls-unknown-epoch");
     else if (!this.#earlyRecords.push(record)) this.#drops.count("dtls-reassembly-limit");
+    // RFC 9147 §7.1: a client without the ServerHello says so with an empty acknowledgement.
+    else if (record[0] > CONTENT_ACK) this.#delivery.expectMore(this.#now);
   }
 
   /** What came too early is looked at again. It goes back into its queue where it still is too early. */
@@ -385,51 +312,52 @@ export class DtlsConnection {
       this.#drops.count(alert === undefined ? "dtls-malformed" : "dtls-unexpected");
       return;
     }
-    if (alert.description === ALERT_CLOSE_NOTIFY) {
+    const { level, description } = alert;
+    // RFC 8446 §6: "error alerts … MUST be treated as error alerts when received regardless of the AlertLevel".
+    const fatal = this.#facts.version === "1.3" ? description !== ALERT_USER_CANCELED : level === ALERT_LEVEL_FATAL;
+    if (description === ALERT_CLOSE_NOTIFY) {
       // RFC 5246 §7.2.1: "The other party MUST respond with a close_notify alert of its own and close down the
       // connection immediately".
       this.#end({ cause: "peer" }, ALERT_CLOSE_NOTIFY);
-    } else if (alert.level === ALERT_LEVEL_FATAL) {
-      this.#end({ cause: "peer-alert", alert: alert.description });
+    } else if (fatal) {
+      this.#end({ cause: "peer-alert", alert: description });
     }
   }
 
   // --- handshake ---
 
-  #handleHandshake(epoch: number, content: Uint8Array): void {
+  #handleHandshake(epoch: number, sequence: number, content: Uint8Array): void {
     if (this.#state === "new") this.#beginHandshake();
-    if (this.#state === "connected" && asksForRenegotiation(content)) {
+    if (this.#facts.version === "1.2" && this.#state === "connected" && asksForRenegotiation(content)) {
       // RFC 5746 §4.5: "it is RECOMMENDED that servers not … renegotiate"; the connection goes on (RFC 5246 §7.2.2).
       this.#alert(ALERT_LEVEL_WARNING, ALERT_NO_RENEGOTIATION);
       return;
     }
-    this.#reassembly.addRecord(epoch, content, (result) => this.#handleFragmentResult(result));
+    this.#delivery.handleHandshake(this.#now, epoch, sequence, content);
     while (this.#state !== "closed") {
-      const message = this.#reassembly.take();
-      if (message === undefined) return;
-      const outcome = this.#machine.handle(message);
-      if (typeof outcome === "number") {
-        this.#fail(outcome);
-      } else if (outcome !== undefined && message.epoch > 0) {
-        this.#fail(outcome === MALFORMED ? ALERT_DECODE_ERROR : ALERT_UNEXPECTED_MESSAGE);
-      } else if (outcome !== undefined) {
-        // Nobody vouches for what is not protected: forget it, the true message may still come.
-        this.#drops.count(outcome === MALFORMED ? "dtls-malformed" : "dtls-unexpected");
-        this.#reassembly.reject(message);
-        return;
-      }
+      const message = this.#delivery.take();
+      if (message === undefined || !this.#handleMessage(message)) return;
     }
   }
 
-  #handleFragmentResult(result: FragmentResult): void {
-    if (typeof result === "string") {
-      this.#drops.count(result);
-      return;
+  /** False where the message was given back. */
+  #handleMessage(message: HandshakeMessage): boolean {
+    const { flight } = this.#delivery;
+    const outcome = this.#machine.handle(message);
+    if (typeof outcome === "number") {
+      this.#fail(outcome);
+    } else if (outcome !== undefined && message.epoch > 0) {
+      this.#fail(outcome === MALFORMED ? ALERT_DECODE_ERROR : ALERT_UNEXPECTED_MESSAGE);
+    } else if (outcome !== undefined) {
+      // Nobody vouches for what is not protected: forget it, the true message may still come.
+      this.#drops.count(outcome === MALFORMED ? "dtls-malformed" : "dtls-unexpected");
+      this.#delivery.reject(message);
+      return false;
+    } else if (this.#facts.version === "1.3" && this.#state === "handshaking" && flight === this.#delivery.flight) {
+      // RFC 9147 §7.2: "the receipt of any record responding to a given flight MUST be taken as an implicit acknowledgement".
+      this.#delivery.forgetFlight();
     }
-    // RFC 6347 §4.2.4: a repeated flight means that the peer lacks our answer to it.
-    const flight = this.#flight;
-    if (flight === undefined || result?.repeated !== flight.answers) return;
-    if (this.#now - flight.sentAt >= this.#initialTimeoutMs * REPEAT_GUARD) this.#transmitFlight();
+    return true;
   }
 
   #beginHandshake(): void {
@@ -437,41 +365,72 @@ export class DtlsConnection {
     this.#timers.set("handshake", this.#now + this.#handshakeTimeoutMs);
   }
 
-  #sendFlight(items: readonly FlightItem[], answered: HandshakeMessage | undefined, last: boolean): void {
-    // RFC 6347 §4.2.4.1: the timer value is kept "until a transmission without loss occurs".
-    if (this.#flight?.transmissions === 1) this.#timeoutMs = this.#initialTimeoutMs;
-    this.#timeouts = 0;
-    this.#flight = new Flight(items, answered?.sequence ?? -1, !last);
-    this.#transmitFlight();
-    const final = items[items.length - 1];
-    this.#write = this.#records.writeEpoch(typeof final === "object" ? final.epoch : 0);
+  #openForWriting(): void {
+    this.#writable = true;
+    this.#maxPlaintextBytes = this.#records.maxPlaintextBytes;
   }
 
-  /** Adds the present flight to the datagram under construction; whoever called flushes. */
-  #transmitFlight(): void {
-    const flight = this.#flight;
-    if (flight === undefined) return;
-    flight.write(this.#now, this.#records, this.#datapath);
-    if (flight.expectsAnswer) this.#timers.set("retransmit", this.#now + this.#timeoutMs);
-    else this.#timers.clear("retransmit");
-  }
-
-  #complete(): void {
+  #complete(keepFlight: boolean): void {
     this.#state = "connected";
-    this.#timers.clearAll();
-    // The last flight may be asked for again; a client's is answered by now.
-    if (this.#flight?.expectsAnswer) this.#flight = undefined;
+    this.#timers.clear("handshake");
+    // A smaller one was a guess about why nothing came back; now something does.
+    this.#records.mtuBytes = this.#mtuBytes;
+    if (!keepFlight) this.#delivery.forgetFlight();
+    // The client of DTLS 1.3 waits for the acknowledgement of its last flight, the server gives it.
+    if (this.#facts.version === "1.3" && !keepFlight) {
+      this.#delivery.acknowledge();
+      this.#records.releaseWrite(HANDSHAKE_EPOCH);
+      this.#timers.set("linger", this.#now + LINGER_MS);
+    }
+    this.#openForWriting();
     this.#events.connected();
+  }
+
+  #sendFlight(items: readonly FlightItem[], answered: HandshakeMessage | undefined, plan: FlightPlan = {}): void {
+    if (this.#state === "connected") {
+      this.#delivery.sendNext(this.#now, items, plan);
+      return;
+    }
+    this.#delivery.send(this.#now, items, answered, plan);
+    const last = items[items.length - 1];
+    if (typeof last === "object" && last.epoch > this.#records.current.epoch) this.#records.use(last.epoch);
+  }
+
+  #installWrite13(epoch: number, trafficSecret: Uint8Array): boolean {
+    if (!this.#records.installWrite13(epoch, trafficSecret)) return false;
+    this.#delivery.acknowledges = true;
+    // Replaced by an acknowledged KeyUpdate: nothing will be sent in it again.
+    if (epoch > FIRST_APPLICATION_EPOCH) this.#records.releaseWrite(epoch - 1);
+    return true;
+  }
+
+  #installRead13(epoch: number, trafficSecret: Uint8Array): boolean {
+    if (!this.#records.installRead13(epoch, trafficSecret)) return false;
+    // The same low bits would stand for both.
+    this.#records.releaseRead(epoch - 4);
+    // RFC 9147 §8: the one before is kept for what was on its way.
+    if (epoch > FIRST_APPLICATION_EPOCH + 1) this.#records.releaseRead(epoch - 2);
+    return true;
   }
 
   #host(settings: HandshakeSettings): HandshakeHost {
     return {
       settings,
       facts: this.#facts,
-      message: (type, body, epoch = 0) => ({ type, body, epoch, sequence: this.#nextMessage++ }),
-      sendFlight: (items, answered, last = false) => this.#sendFlight(items, answered, last),
-      installKeys12: (write, read) => this.#records.installKeys12(1, write, read),
-      complete: () => this.#complete(),
+      message: (type, body, epoch = 0) => ({ type, body, epoch, sequence: this.#delivery.takeNumber() }),
+      sendFlight: (items, answered, plan) => this.#sendFlight(items, answered, plan),
+      installKeys12: (write, read) => this.#records.installKeys12(write, read),
+      installWrite13: (epoch, secret) => this.#installWrite13(epoch, secret),
+      installRead13: (epoch, secret) => this.#installRead13(epoch, secret),
+      releaseHandshakeKeys: () => {
+        this.#records.releaseWrite(HANDSHAKE_EPOCH);
+        this.#records.releaseRead(HANDSHAKE_EPOCH);
+      },
+      writable: () => {
+        this.#openForWriting();
+        this.#events.writable?.();
+      },
+      complete: (keepFlight) => this.#complete(keepFlight),
       become: (machine) => {
         this.#machine = machine;
       },
@@ -488,6 +447,7 @@ export class DtlsConnection {
   #end(reason: DtlsCloseReason, alert?: AlertDescription): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
+    this.#writable = false;
     if (alert !== undefined) {
       // RFC 5246 §7.2.1: close_notify is a warning by tradition; every other alert of ours is fatal.
       this.#alert(alert === ALERT_CLOSE_NOTIFY ? ALERT_LEVEL_WARNING : ALERT_LEVEL_FATAL, alert);
@@ -496,22 +456,16 @@ export class DtlsConnection {
     this.#records.close();
     this.#machine.wipe();
     this.#timers.clearAll();
-    this.#flight = undefined;
+    this.#delivery.close();
     this.#events.closed(reason);
   }
 
   #alert(level: number, description: AlertDescription): void {
-    this.#records.addBytes(this.#write, CONTENT_ALERT, Uint8Array.of(level, description));
+    this.#records.addBytes(this.#records.current, CONTENT_ALERT, Uint8Array.of(level, description));
   }
 }
 
 /** The beginning of a HelloRequest or ClientHello; a new handshake counts its messages from 0 again (RFC 6347 §4.2.2). */
 function asksForRenegotiation(content: Uint8Array): boolean {
   return content[0] === HELLO_REQUEST || content[0] === CLIENT_HELLO;
-}
-
-function settingsOf(options: DtlsOptions): HandshakeSettings {
-  const { certificate, requireClientCertificate = true, helloVerify, random = randomBytes } = options;
-  const verifyPeerCertificate = (der: Uint8Array) => options.verifyPeerCertificate(der);
-  return { certificate, verifyPeerCertificate, requireClientCertificate, helloVerify, random };
 }

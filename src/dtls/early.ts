@@ -1,4 +1,5 @@
-const MAX_ENTRIES = 8;
+/** A first flight cut to the smallest MTU, and then some. */
+const MAX_ENTRIES = 32;
 const MAX_BYTES = 8_192;
 
 /**

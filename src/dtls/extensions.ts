@@ -6,11 +6,14 @@ export const EXTENSION_EC_POINT_FORMATS = 0x000b; // RFC 8422 §5.1.2
 export const EXTENSION_SIGNATURE_ALGORITHMS = 0x000d; // RFC 8446 §4.2.3
 export const EXTENSION_EXTENDED_MASTER_SECRET = 0x0017; // RFC 7627 §5.1
 export const EXTENSION_SUPPORTED_VERSIONS = 0x002b; // RFC 8446 §4.2.1
+export const EXTENSION_COOKIE = 0x002c; // RFC 8446 §4.2.2
+export const EXTENSION_KEY_SHARE = 0x0033; // RFC 8446 §4.2.8
 export const EXTENSION_RENEGOTIATION_INFO = 0xff01; // RFC 5746 §3.2
 
 // Named groups (RFC 8446 §4.2.7).
 export const GROUP_SECP256R1 = 0x0017;
 export const GROUP_X25519 = 0x001d;
+export const GROUP_X25519MLKEM768 = 0x11ec; // draft-ietf-tls-ecdhe-mlkem
 
 /** The one signature scheme of both versions: ECDSA on P-256 with SHA-256. */
 export const ECDSA_SECP256R1_SHA256 = 0x0403;
@@ -71,4 +74,66 @@ export function includesByte(list: Uint8Array, value: number): boolean {
   const reader = new ByteReader(list);
   const items = reader.vector(1);
   return reader.finished && items.includes(value);
+}
+
+/** One entry of `key_share`: `| group 2 | key 2+n |`. */
+export interface KeyShareEntry {
+  readonly group: number;
+  readonly publicKey: Uint8Array;
+}
+
+/** `key_share` of a ClientHello: a list, perhaps empty (RFC 8446 §4.2.8). Malformed: `undefined`. */
+export function parseKeyShares(content: Uint8Array): KeyShareEntry[] | undefined {
+  const reader = new ByteReader(content);
+  const list = new ByteReader(reader.vector(2));
+  const entries: KeyShareEntry[] = [];
+  while (!list.failed && list.remaining > 0) entries.push({ group: list.u16(), publicKey: list.vector(2) });
+  return reader.finished && !list.failed ? entries : undefined;
+}
+
+export function encodeKeyShares(entries: readonly KeyShareEntry[]): Uint8Array {
+  const writer = new ByteWriter(1400);
+  writer.vector(2, () => {
+    for (const entry of entries) writeKeyShare(writer, entry);
+  });
+  return writer.finish();
+}
+
+/** `key_share` of a ServerHello: one entry. */
+export function parseKeyShare(content: Uint8Array): KeyShareEntry | undefined {
+  const reader = new ByteReader(content);
+  const entry = { group: reader.u16(), publicKey: reader.vector(2) };
+  return reader.finished ? entry : undefined;
+}
+
+export function encodeKeyShare(entry: KeyShareEntry): Uint8Array {
+  const writer = new ByteWriter(1200);
+  writeKeyShare(writer, entry);
+  return writer.finish();
+}
+
+function writeKeyShare(writer: ByteWriter, { group, publicKey }: KeyShareEntry): void {
+  writer.u16(group).vector(2, () => writer.bytes(publicKey));
+}
+
+/** One 16-bit number that is the whole of an extension: the server's choice of version or group. */
+export function parseNumber(content: Uint8Array | undefined): number | undefined {
+  return content?.length === 2 ? (content[0] << 8) | content[1] : undefined;
+}
+
+export function encodeNumber(number: number): Uint8Array {
+  return Uint8Array.of(number >>> 8, number);
+}
+
+/** `cookie` (RFC 8446 §4.2.2): `| cookie 2+n |`. */
+export function parseCookie(content: Uint8Array): Uint8Array | undefined {
+  const reader = new ByteReader(content);
+  const cookie = reader.vector(2);
+  return reader.finished && cookie.length > 0 ? cookie : undefined;
+}
+
+export function encodeCookie(cookie: Uint8Array): Uint8Array {
+  const writer = new ByteWriter(64);
+  writer.vector(2, () => writer.bytes(cookie));
+  return writer.finish();
 }

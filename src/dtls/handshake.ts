@@ -1,4 +1,5 @@
 import type { DropReason } from "../wire/drops.ts";
+import { addRange, coversAll, type Ranges } from "./ranges.ts";
 
 /**
  * Handshake messages travel as fragments (RFC 6347 §4.2.2, the same in RFC 9147 §5.2):
@@ -34,8 +35,8 @@ interface Partial {
   readonly type: number;
   readonly epoch: number;
   readonly body: Uint8Array;
-  /** Sorted, disjoint: start, end, start, end … of what has arrived. */
-  readonly ranges: number[];
+  /** What has arrived. */
+  readonly ranges: Ranges;
 }
 
 /** Puts messages together from fragments that come in any order, cut and number, and hands them out in sequence. */
@@ -78,7 +79,7 @@ export class Reassembly {
   take(): HandshakeMessage | undefined {
     const sequence = this.#next;
     const partial = this.#partials.get(sequence);
-    if (partial === undefined || !isWhole(partial)) return undefined;
+    if (partial === undefined || !coversAll(partial.ranges, partial.body.length)) return undefined;
     this.#forget(sequence, partial);
     this.#next++;
     return { type: partial.type, sequence, epoch: partial.epoch, body: partial.body };
@@ -101,7 +102,7 @@ export class Reassembly {
     const partial = this.#partialOf(sequence, epoch, type, length);
     if (typeof partial === "string") return partial;
     partial.body.set(fragment, start);
-    return addRange(partial.ranges, start, end) ? undefined : "dtls-reassembly-limit";
+    return addRange(partial.ranges, start, end, MAX_RANGES) ? undefined : "dtls-reassembly-limit";
   }
 
   #partialOf(sequence: number, epoch: number, type: number, length: number): Partial | DropReason {
@@ -141,6 +142,15 @@ export function writeFragment(
   return HANDSHAKE_HEADER_BYTES + end - start;
 }
 
+/** RFC 9147 §5.2: transcripts of DTLS 1.3 hash messages with the header of TLS: msg_type (1), length (3). */
+export function encodeAsTls(type: number, body: Uint8Array): Uint8Array {
+  const whole = new Uint8Array(4 + body.length);
+  whole[0] = type;
+  writeU24(whole, 1, body.length);
+  whole.set(body, 4);
+  return whole;
+}
+
 /** RFC 6347 §4.2.6: transcripts of DTLS 1.2 hash each message "as if it were sent in a single fragment". */
 export function encodeWhole(message: HandshakeMessage): Uint8Array {
   const whole = new Uint8Array(HANDSHAKE_HEADER_BYTES + message.body.length);
@@ -155,28 +165,6 @@ function writeHeader(target: Uint8Array, at: number, message: HandshakeMessage, 
   target[at + 5] = message.sequence;
   writeU24(target, at + 6, start);
   writeU24(target, at + 9, length);
-}
-
-function isWhole({ body, ranges }: Partial): boolean {
-  return body.length === 0 || (ranges[0] === 0 && ranges[1] === body.length);
-}
-
-/** Adds [start, end) to sorted disjoint ranges, joining what touches. False where there would be too many. */
-function addRange(ranges: number[], start: number, end: number): boolean {
-  if (start === end) return true;
-  let i = 0;
-  while (i < ranges.length && ranges[i + 1] < start) i += 2;
-  let covered = i;
-  let from = start;
-  let to = end;
-  while (covered < ranges.length && ranges[covered] <= end) {
-    from = Math.min(from, ranges[covered]);
-    to = Math.max(to, ranges[covered + 1]);
-    covered += 2;
-  }
-  if (covered === i && ranges.length >= 2 * MAX_RANGES) return false;
-  ranges.splice(i, covered - i, from, to);
-  return true;
 }
 
 function u24(bytes: Uint8Array, at: number): number {

@@ -7,7 +7,13 @@ import { toHex } from "../wire/bytes.ts";
 export type KeyLog = (line: string) => void;
 
 /** What a line gives: the master secret of DTLS 1.2 or a secret of DTLS 1.3. */
-export type KeyLogLabel = "CLIENT_RANDOM";
+export type KeyLogLabel =
+  | "CLIENT_RANDOM"
+  | "CLIENT_HANDSHAKE_TRAFFIC_SECRET"
+  | "SERVER_HANDSHAKE_TRAFFIC_SECRET"
+  | "CLIENT_TRAFFIC_SECRET_0"
+  | "SERVER_TRAFFIC_SECRET_0"
+  | "EXPORTER_SECRET";
 
 /** `CLIENT_RANDOM <client random> <master secret>`, and the like. */
 export function keyLogLine(label: KeyLogLabel, clientRandom: Uint8Array, secret: Uint8Array): string {

@@ -1,7 +1,11 @@
 import type { AlertDescription } from "./alert.ts";
 import type { FlightItem } from "./flight.ts";
 import type { HandshakeMessage } from "./handshake.ts";
+import type { KeyLogLabel } from "./keylog.ts";
 import type { TrafficKey } from "./keys12.ts";
+
+/** Versions of the protocol, as options and statistics name them. */
+export type DtlsVersion = "1.2" | "1.3";
 
 /**
  * What a state machine makes of a message: `undefined` where it went on, an alert where the handshake has failed, or one
@@ -18,10 +22,20 @@ export interface HandshakeMachine {
   /** Sends the first flight, where this side speaks first. */
   start?(): void;
   handle(message: HandshakeMessage): Outcome;
+  /** Replaces our key for application data (DTLS 1.3). */
+  updateKey?(requestPeer: boolean): void;
   /** After the handshake, RFC 5705. */
   exportKeyingMaterial(label: string, length: number, context?: Uint8Array): Uint8Array;
   /** Overwrites the secrets it holds. */
   wipe(): void;
+}
+
+/** How a flight is to be treated. */
+export interface FlightPlan {
+  /** No timer repeats it: the peer asks for it again if need be. */
+  readonly onDemand?: boolean;
+  /** Called once all of it is acknowledged (DTLS 1.3). */
+  readonly acknowledged?: () => void;
 }
 
 /** What the connection does for its state machine. */
@@ -31,16 +45,24 @@ export interface HandshakeHost {
   readonly facts: HandshakeFacts;
   /** Gives our next message its number. */
   message(type: number, body: Uint8Array, epoch?: number): HandshakeMessage;
-  /** Sends a flight in answer to `answered`. `last`: the peer has no more to say, so no timer repeats it. */
-  sendFlight(items: readonly FlightItem[], answered: HandshakeMessage | undefined, last?: boolean): void;
-  /** Makes epoch 1 usable in both directions. False where there is no room for more keys. */
+  /** Sends a flight in answer to `answered`. */
+  sendFlight(items: readonly FlightItem[], answered: HandshakeMessage | undefined, plan?: FlightPlan): void;
+  /** Makes epoch 1 of DTLS 1.2 usable in both directions. False where there is no room for more keys. */
   installKeys12(write: TrafficKey, read: TrafficKey): boolean;
-  /** The peer is authenticated and its Finished verified. */
-  complete(): void;
+  /** Our key of an epoch of DTLS 1.3, used from now on. False where there is no room for more keys. */
+  installWrite13(epoch: number, trafficSecret: Uint8Array): boolean;
+  /** The peer's key of an epoch of DTLS 1.3. False where there is no room for more keys. */
+  installRead13(epoch: number, trafficSecret: Uint8Array): boolean;
+  /** Our last flight of DTLS 1.3 was acknowledged: the keys of the handshake are not needed any more. */
+  releaseHandshakeKeys(): void;
+  /** Data may be sent from now on, though the peer is not verified yet (DTLS 1.3 server). */
+  writable(): void;
+  /** The peer is authenticated and its Finished verified. `keepFlight`: our last flight may be needed again. */
+  complete(keepFlight: boolean): void;
   /** Another machine carries on with the peer's next message. */
   become(machine: HandshakeMachine): void;
   /** Writes a line of the key log, where one is wanted. */
-  logSecret(label: "CLIENT_RANDOM", clientRandom: Uint8Array, secret: Uint8Array): void;
+  logSecret(label: KeyLogLabel, clientRandom: Uint8Array, secret: Uint8Array): void;
 }
 
 export interface HandshakeSettings {
@@ -49,10 +71,13 @@ export interface HandshakeSettings {
   readonly requireClientCertificate: boolean;
   readonly helloVerify: { readonly secret: Uint8Array; readonly peer: Uint8Array } | undefined;
   readonly random: (length: number) => Uint8Array;
+  readonly versions: readonly DtlsVersion[];
+  /** Groups for DTLS 1.3 by their IANA numbers, the preferred first. */
+  readonly groups: readonly number[];
 }
 
 export interface HandshakeFacts {
-  version: "1.2" | undefined;
+  version: DtlsVersion | undefined;
   /** The number of the cipher suite (IANA). */
   cipherSuite: number | undefined;
   /** The number of the key exchange's group (IANA). */

@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter } from "../wire/bytes.ts";
+import { ByteReader, ByteWriter, fromHex } from "../wire/bytes.ts";
 import { type Extensions, readExtensions, writeExtensions } from "./extensions.ts";
 
 // Handshake types (RFC 6347 §4.3.2, RFC 8446 §4).
@@ -6,6 +6,8 @@ export const HELLO_REQUEST = 0x00;
 export const CLIENT_HELLO = 0x01;
 export const SERVER_HELLO = 0x02;
 export const HELLO_VERIFY_REQUEST = 0x03;
+export const NEW_SESSION_TICKET = 0x04;
+export const ENCRYPTED_EXTENSIONS = 0x08;
 export const CERTIFICATE = 0x0b;
 export const SERVER_KEY_EXCHANGE = 0x0c;
 export const CERTIFICATE_REQUEST = 0x0d;
@@ -13,11 +15,17 @@ export const SERVER_HELLO_DONE = 0x0e;
 export const CERTIFICATE_VERIFY = 0x0f;
 export const CLIENT_KEY_EXCHANGE = 0x10;
 export const FINISHED = 0x14;
+export const KEY_UPDATE = 0x18;
+/** Stands for the first ClientHello in a transcript with a HelloRetryRequest (RFC 8446 §4.4.1). */
+export const MESSAGE_HASH = 0xfe;
 
 export const VERSION_DTLS_1_0 = 0xfeff;
 export const VERSION_DTLS_1_2 = 0xfefd;
+export const VERSION_DTLS_1_3 = 0xfefc;
 
 export const TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 = 0xc02b; // RFC 5289 §3.2
+export const TLS_AES_128_GCM_SHA256 = 0x1301; // RFC 8446 §B.4
+export const TLS_FALLBACK_SCSV = 0x5600; // RFC 7507
 export const TLS_EMPTY_RENEGOTIATION_INFO_SCSV = 0x00ff; // RFC 5746 §3.3
 export const COMPRESSION_NULL = 0x00;
 
@@ -105,6 +113,11 @@ export function encodeServerHello(hello: ServerHello): Uint8Array {
   writeExtensions(writer, hello.extensions);
   return writer.finish();
 }
+
+/** RFC 8446 §4.1.3: the random that makes a ServerHello a HelloRetryRequest, SHA-256 of "HelloRetryRequest". */
+export const HELLO_RETRY_RANDOM = fromHex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c");
+/** RFC 8446 §4.1.3: the end of a server's random where it speaks 1.3 and negotiates 1.2. */
+export const DOWNGRADE_SENTINEL = fromHex("444f574e47524401");
 
 /** RFC 5246 §7.4.1.2: a hello may end after the compression, without any list of extensions. */
 function readOptionalExtensions(reader: ByteReader): Extensions | undefined {
@@ -237,4 +250,76 @@ export function encodeCertificateVerify({ scheme, signature }: CertificateVerify
   const writer = new ByteWriter(96);
   writer.u16(scheme).vector(2, () => writer.bytes(signature));
   return writer.finish();
+}
+
+/** RFC 8446 §4.3.1: `| extensions 2+n |`. */
+export function parseEncryptedExtensions(body: Uint8Array): Extensions | undefined {
+  const reader = new ByteReader(body);
+  const extensions = readExtensions(reader);
+  return reader.finished ? extensions : undefined;
+}
+
+export function encodeEncryptedExtensions(extensions: Extensions): Uint8Array {
+  const writer = new ByteWriter(16);
+  writeExtensions(writer, extensions);
+  return writer.finish();
+}
+
+/** RFC 8446 §4.3.2: `| certificate_request_context 1+n | extensions 2+n |`. */
+export interface CertificateRequest13 {
+  readonly context: Uint8Array;
+  readonly extensions: Extensions;
+}
+
+export function parseCertificateRequest13(body: Uint8Array): CertificateRequest13 | undefined {
+  const reader = new ByteReader(body);
+  const context = reader.vector(1);
+  const extensions = readExtensions(reader);
+  return reader.finished && extensions !== undefined ? { context, extensions } : undefined;
+}
+
+export function encodeCertificateRequest13({ context, extensions }: CertificateRequest13): Uint8Array {
+  const writer = new ByteWriter(32);
+  writer.vector(1, () => writer.bytes(context));
+  writeExtensions(writer, extensions);
+  return writer.finish();
+}
+
+/** RFC 8446 §4.4.2: `| context 1+n | list 3+n of | certificate 3+n | extensions 2+n | |`. */
+export interface Certificate13 {
+  readonly context: Uint8Array;
+  /** The peer's own certificate, which comes first; empty where the list is. */
+  readonly der: Uint8Array;
+}
+
+export function parseCertificate13(body: Uint8Array): Certificate13 | undefined {
+  const reader = new ByteReader(body);
+  const context = reader.vector(1);
+  const list = new ByteReader(reader.vector(3));
+  if (!reader.finished) return undefined;
+  let der: Uint8Array | undefined;
+  while (!list.failed && list.remaining > 0) {
+    const certificate = list.vector(3);
+    if (certificate.length === 0 || readExtensions(list) === undefined) return undefined;
+    der ??= certificate;
+  }
+  return list.failed ? undefined : { context, der: der ?? new Uint8Array(0) };
+}
+
+export function encodeCertificate13({ context, der }: Certificate13): Uint8Array {
+  const writer = new ByteWriter(512);
+  writer.vector(1, () => writer.bytes(context));
+  writer.vector(3, () => {
+    if (der.length > 0) writer.vector(3, () => writer.bytes(der)).u16(0);
+  });
+  return writer.finish();
+}
+
+/** RFC 8446 §4.6.3: `| request_update 1 |`, whether the peer is asked to update as well. */
+export function parseKeyUpdate(body: Uint8Array): boolean | undefined {
+  return body.length === 1 && body[0] <= 1 ? body[0] === 1 : undefined;
+}
+
+export function encodeKeyUpdate(requested: boolean): Uint8Array {
+  return Uint8Array.of(requested ? 1 : 0);
 }

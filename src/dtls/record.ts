@@ -1,5 +1,6 @@
 import type { DropCounters } from "../wire/drops.ts";
 import type { Datapath } from "../wasm/datapath.ts";
+import { trafficKeys } from "./keys13.ts";
 import { ReplayWindow } from "./replay.ts";
 
 // Content types (RFC 6347 §4.1).
@@ -7,6 +8,7 @@ export const CONTENT_CHANGE_CIPHER_SPEC = 0x14;
 export const CONTENT_ALERT = 0x15;
 export const CONTENT_HANDSHAKE = 0x16;
 export const CONTENT_APPLICATION_DATA = 0x17;
+export const CONTENT_ACK = 0x1a; // RFC 9147 §7
 
 /**
  * RFC 6347 §4.1, for epoch 0 in both versions and for every epoch of DTLS 1.2:
@@ -22,22 +24,55 @@ export const PLAINTEXT_AT_12 = HEADER_BYTES + EXPLICIT_NONCE_BYTES;
 /** What a protected record of DTLS 1.2 adds to its plaintext. */
 export const OVERHEAD_12 = PLAINTEXT_AT_12 + TAG_BYTES;
 
-/** RFC 6347 §4.1: "Implementations MUST … close or rehandshake prior to allowing the sequence number to wrap." */
-export const MAX_SEQUENCE = 2 ** 48 - 1;
+/**
+ * RFC 9147 §4, for the protected records of DTLS 1.3:
+ *
+ *     | 001CSLEE 1 | sequence_number 1 or 2, masked | length 0 or 2 | content, type 1, zeros, tag 16, encrypted |
+ *
+ * C: a connection id follows (we never agree on one); S: two bytes of sequence number; L: the length is there, else the
+ * record fills the datagram; EE: the low bits of the epoch. We write S and L.
+ */
+const UNIFIED = 0x20;
+const UNIFIED_MASK = 0xe0;
+const UNIFIED_CID = 0x10;
+const UNIFIED_SEQUENCE_16 = 0x08;
+const UNIFIED_LENGTH = 0x04;
+const UNIFIED_EPOCH = 0x03;
+const UNIFIED_HEADER_BYTES = 5;
+/** What a protected record of DTLS 1.3 adds to its plaintext. */
+export const OVERHEAD_13 = UNIFIED_HEADER_BYTES + 1 + TAG_BYTES;
 
-/** Our side of one epoch. Epoch 0 has no key. */
+/** RFC 9147 §6.1: the epochs of DTLS 1.3; each KeyUpdate adds one to the last. */
+export const HANDSHAKE_EPOCH = 2;
+export const FIRST_APPLICATION_EPOCH = 3;
+
+/**
+ * RFC 6347 §4.1: "Implementations MUST … close or rehandshake prior to allowing the sequence number to wrap." RFC 9147 §4.2.1
+ * keeps 48 bits as the limit.
+ */
+export const MAX_SEQUENCE = 2 ** 48 - 1;
+/** RFC 9147 §4.5.3: records that may fail to open under one AES-128-GCM key before the connection must end. */
+const MAX_FORGERIES = 2 ** 36;
+
+/** How an epoch protects its records. */
+type Protection = "none" | "1.2" | "1.3";
+
+/** Our side of one epoch. */
 export interface WriteEpoch {
   readonly epoch: number;
+  readonly protection: Protection;
   readonly keySlot: number;
   /** Number of the next record. */
   sequence: number;
 }
 
 /** The peer's side of one protected epoch. */
-export interface ReadEpoch {
+interface ReadEpoch {
   readonly epoch: number;
+  readonly protection: Protection;
   readonly keySlot: number;
   readonly replay: ReplayWindow;
+  forgeries: number;
 }
 
 const NO_KEY = -1;
@@ -46,9 +81,11 @@ export interface RecordEvents {
   /** A finished datagram; borrowed. */
   transmit(datagram: Uint8Array): void;
   /** The content of one record, authentic if `epoch` > 0; at `offset` of the datapath's memory until the call returns. */
-  content(epoch: number, type: number, offset: number, length: number): void;
+  content(epoch: number, type: number, offset: number, length: number, sequence: number): void;
   /** A protected record whose epoch has no key yet; borrowed. */
-  unreadable(epoch: number, record: Uint8Array): void;
+  unreadable(record: Uint8Array): void;
+  /** So many records failed to open that the key must not be used any more. */
+  forgeryLimit(): void;
 }
 
 /** Takes records out of datagrams and puts records into datagrams. Knows epochs and keys, but no handshake. */
@@ -58,8 +95,10 @@ export class RecordLayer {
   readonly #datapath: Datapath;
   readonly #drops: DropCounters;
   readonly #events: RecordEvents;
-  readonly #writeEpochs: WriteEpoch[] = [{ epoch: 0, keySlot: NO_KEY, sequence: 0 }];
+  readonly #writeEpochs: WriteEpoch[] = [{ epoch: 0, protection: "none", keySlot: NO_KEY, sequence: 0 }];
   readonly #readEpochs: ReadEpoch[] = [];
+  /** The epoch of what we send now, except for flights, whose messages know theirs. */
+  #current: WriteEpoch = this.#writeEpochs[0];
   /** The datagram under construction: where it stands and how long it is. */
   #pending = 0;
   #pendingBytes = 0;
@@ -72,22 +111,48 @@ export class RecordLayer {
     this.#events = events;
   }
 
-  /** Installs the keys of an epoch of DTLS 1.2. False where the datapath has no free key slot. */
-  installKeys12(
-    epoch: number,
-    write: { key: Uint8Array; salt: Uint8Array },
-    read: { key: Uint8Array; salt: Uint8Array },
-  ): boolean {
-    const writeSlot = this.#datapath.acquireKey(write.key, write.salt);
-    if (writeSlot < 0) return false;
-    const readSlot = this.#datapath.acquireKey(read.key, read.salt);
-    if (readSlot < 0) {
-      this.#datapath.releaseKey(writeSlot);
-      return false;
-    }
-    this.#writeEpochs.push({ epoch, keySlot: writeSlot, sequence: 0 });
-    this.#readEpochs.push({ epoch, keySlot: readSlot, replay: new ReplayWindow() });
+  get current(): WriteEpoch {
+    return this.#current;
+  }
+
+  /** The longest plaintext of a record that fits a datagram in the present epoch. */
+  get maxPlaintextBytes(): number {
+    return this.mtuBytes - overhead(this.#current);
+  }
+
+  /** Sends in this epoch from now on. */
+  use(epoch: number): void {
+    this.#current = this.writeEpoch(epoch);
+  }
+
+  /** Installs both keys of the one protected epoch of DTLS 1.2. False where the datapath has no free key slot. */
+  installKeys12(write: { key: Uint8Array; salt: Uint8Array }, read: { key: Uint8Array; salt: Uint8Array }): boolean {
+    return (
+      this.#addWrite(1, "1.2", this.#datapath.acquireKey(write.key, write.salt)) &&
+      this.#addRead(1, "1.2", this.#datapath.acquireKey(read.key, read.salt))
+    );
+  }
+
+  /** Installs our key of an epoch of DTLS 1.3 and uses it. False where the datapath has no free key slot. */
+  installWrite13(epoch: number, trafficSecret: Uint8Array): boolean {
+    if (!this.#addWrite(epoch, "1.3", this.#acquire13(trafficSecret))) return false;
+    this.use(epoch);
     return true;
+  }
+
+  /** Installs the peer's key of an epoch of DTLS 1.3. False where the datapath has no free key slot. */
+  installRead13(epoch: number, trafficSecret: Uint8Array): boolean {
+    return this.#addRead(epoch, "1.3", this.#acquire13(trafficSecret));
+  }
+
+  /** Wipes our key of an epoch, if it is there. */
+  releaseWrite(epoch: number): void {
+    this.#release(this.#writeEpochs, epoch);
+  }
+
+  /** Wipes the peer's key of an epoch, if it is there. */
+  releaseRead(epoch: number): void {
+    this.#release(this.#readEpochs, epoch);
   }
 
   writeEpoch(epoch: number): WriteEpoch {
@@ -142,8 +207,9 @@ export class RecordLayer {
   }
 
   /** Seals application data in place and sends it: behind the records that wait, or at once in a datagram of its own. */
-  commit(write: WriteEpoch, plaintextOffset: number, length: number): void {
+  commit(plaintextOffset: number, length: number): void {
     const { memory } = this.#datapath;
+    const write = this.#current;
     const record = plaintextOffset - plaintextAt(write);
     const recordBytes = this.#seal(write, CONTENT_APPLICATION_DATA, record, length);
     if (this.#pendingBytes > 0 && this.#pendingBytes + recordBytes > this.mtuBytes) this.flush();
@@ -171,49 +237,111 @@ export class RecordLayer {
   /** Reads the record at `at` and returns where the next one begins. */
   #readRecord(at: number, end: number): number {
     const { memory, view } = this.#datapath;
+    if ((memory[at] & UNIFIED_MASK) === UNIFIED) return this.#readUnified(at, end);
     const contentAt = at + HEADER_BYTES;
     const next = contentAt <= end ? contentAt + view.getUint16(at + 11) : end + 1;
-    if (next > end || memory[at + 1] !== 0xfe) {
-      // RFC 6347 §4.1.2.7: "invalid records SHOULD be silently discarded"; and where one ends is not known.
-      this.#drops.count("dtls-malformed");
-      return end;
-    }
+    // RFC 6347 §4.1.2.7: "invalid records SHOULD be silently discarded"; and where one ends is not known.
+    if (next > end || memory[at + 1] !== 0xfe) return this.#malformed(end);
     const type = memory[at];
     const epoch = view.getUint16(at + 3);
+    const sequence = view.getUint16(at + 5) * 0x1_0000_0000 + view.getUint32(at + 7);
     if (epoch === 0) {
-      this.#events.content(0, type, contentAt, next - contentAt);
+      this.#events.content(0, type, contentAt, next - contentAt, sequence);
       return next;
     }
-    const read = this.#readEpochs.find((candidate) => candidate.epoch === epoch);
-    if (read === undefined) this.#events.unreadable(epoch, memory.subarray(at, next));
-    else this.#open(read, type, at, next - at);
+    const read = this.#findRead("1.2", epoch, 0xffff);
+    if (read === undefined) {
+      this.#events.unreadable(memory.subarray(at, next));
+    } else if (this.#isFresh(read, sequence)) {
+      const length = this.#datapath.open12(read.keySlot, at, next - at);
+      if (this.#isAuthentic(read, sequence, length)) {
+        this.#events.content(epoch, type, at + PLAINTEXT_AT_12, length, sequence);
+      }
+    }
     return next;
   }
 
-  #open(read: ReadEpoch, type: number, record: number, recordBytes: number): void {
-    const { view } = this.#datapath;
-    const sequence = view.getUint16(record + 5) * 0x1_0000_0000 + view.getUint32(record + 7);
-    if (!read.replay.isFresh(sequence)) {
-      this.#drops.count("dtls-replayed");
-      return;
+  #readUnified(at: number, end: number): number {
+    const { memory, view } = this.#datapath;
+    const first = memory[at];
+    const sequenceBytes = first & UNIFIED_SEQUENCE_16 ? 2 : 1;
+    const lengthBytes = first & UNIFIED_LENGTH ? 2 : 0;
+    const headerBytes = 1 + sequenceBytes + lengthBytes;
+    const contentAt = at + headerBytes;
+    // RFC 9147 §4: a connection id that was never agreed on makes the record one that cannot be associated.
+    if (contentAt > end || first & UNIFIED_CID) return this.#malformed(end);
+    const next = lengthBytes === 0 ? end : contentAt + view.getUint16(contentAt - 2);
+    if (next > end) return this.#malformed(end);
+    // RFC 9147 §4.2.2: of the epochs in use, the one with these low bits.
+    const read = this.#findRead("1.3", first & UNIFIED_EPOCH, UNIFIED_EPOCH);
+    if (read === undefined) this.#events.unreadable(memory.subarray(at, next));
+    // RFC 9147 §4.2.3: a ciphertext shorter than the 16 bytes of the mask's input is treated as one that fails to open.
+    else if (next - contentAt < TAG_BYTES) this.#isAuthentic(read, 0, -1);
+    else this.#open13(read, at, headerBytes, sequenceBytes, next - contentAt);
+    return next;
+  }
+
+  #open13(read: ReadEpoch, at: number, headerBytes: number, sequenceBytes: number, encryptedBytes: number): void {
+    const { memory } = this.#datapath;
+    const mask = this.#datapath.recordNumberMask(read.keySlot, at + headerBytes);
+    memory[at + 1] ^= mask >>> 8;
+    let low = memory[at + 1];
+    if (sequenceBytes === 2) {
+      memory[at + 2] ^= mask;
+      low = (low << 8) | memory[at + 2];
     }
-    const length = this.#datapath.open12(read.keySlot, record, recordBytes);
-    if (length < 0) {
-      this.#drops.count("dtls-bad-record");
-      return;
+    const sequence = closestSequence(read.replay.newest + 1, low, sequenceBytes === 2 ? 0x1_0000 : 0x100);
+    if (!this.#isFresh(read, sequence)) return;
+    const length = this.#datapath.open13(read.keySlot, at, headerBytes, sequence, encryptedBytes);
+    if (!this.#isAuthentic(read, sequence, length)) return;
+    // RFC 8446 §5.4: the type is the last byte that is not zero; what follows is padding.
+    const contentAt = at + headerBytes;
+    let typeAt = contentAt + length - 1;
+    while (typeAt >= contentAt && memory[typeAt] === 0) typeAt--;
+    if (typeAt < contentAt) this.#drops.count("dtls-unexpected");
+    else this.#events.content(read.epoch, memory[typeAt], contentAt, typeAt - contentAt, sequence);
+  }
+
+  #isFresh(read: ReadEpoch, sequence: number): boolean {
+    const fresh = read.replay.isFresh(sequence);
+    if (!fresh) this.#drops.count("dtls-replayed");
+    return fresh;
+  }
+
+  /** Judges the result of opening a record: a length, or a negative code. */
+  #isAuthentic(read: ReadEpoch, sequence: number, result: number): boolean {
+    if (result >= 0) {
+      read.replay.accept(sequence);
+      return true;
     }
-    read.replay.accept(sequence);
-    this.#events.content(read.epoch, type, record + PLAINTEXT_AT_12, length);
+    this.#drops.count("dtls-bad-record");
+    if (++read.forgeries >= MAX_FORGERIES) this.#events.forgeryLimit();
+    return false;
+  }
+
+  #malformed(end: number): number {
+    this.#drops.count("dtls-malformed");
+    return end;
+  }
+
+  /** The newest epoch with these bits of its number. */
+  #findRead(protection: Protection, bits: number, mask: number): ReadEpoch | undefined {
+    const epochs = this.#readEpochs;
+    for (let i = epochs.length - 1; i >= 0; i--) {
+      if ((epochs[i].epoch & mask) === bits && epochs[i].protection === protection) return epochs[i];
+    }
+    return undefined;
   }
 
   #seal(write: WriteEpoch, type: number, record: number, length: number): number {
     const sequence = write.sequence++;
-    if (write.keySlot !== NO_KEY) {
+    if (write.protection === "1.3") return this.#seal13(write, type, record, length, sequence);
+    if (write.protection === "1.2") {
       return this.#datapath.seal12(write.keySlot, record, type, write.epoch, sequence, length);
     }
     const { view } = this.#datapath;
     view.setUint8(record, type);
-    // RFC 6347 §4.1 wants the negotiated version; before that any is accepted. Both browsers' servers send 1.2 here.
+    // RFC 6347 §4.1 wants the negotiated version, before which any is accepted; RFC 9147 §4 wants 1.2 whatever comes.
     view.setUint16(record + 1, 0xfefd);
     view.setUint16(record + 3, 0);
     view.setUint16(record + 5, Math.floor(sequence / 0x1_0000_0000));
@@ -221,12 +349,72 @@ export class RecordLayer {
     view.setUint16(record + 11, length);
     return HEADER_BYTES + length;
   }
+
+  #seal13(write: WriteEpoch, type: number, record: number, length: number, sequence: number): number {
+    const { memory, view } = this.#datapath;
+    const contentAt = record + UNIFIED_HEADER_BYTES;
+    memory[record] = UNIFIED | UNIFIED_SEQUENCE_16 | UNIFIED_LENGTH | (write.epoch & UNIFIED_EPOCH);
+    view.setUint16(record + 1, sequence & 0xffff);
+    view.setUint16(record + 3, length + 1 + TAG_BYTES);
+    memory[contentAt + length] = type;
+    const recordBytes = this.#datapath.seal13(write.keySlot, record, UNIFIED_HEADER_BYTES, sequence, length + 1);
+    // RFC 9147 §4.2.3: the record number is masked last, with a key of its own, by the ciphertext's first block.
+    const mask = this.#datapath.recordNumberMask(write.keySlot, contentAt);
+    memory[record + 1] ^= mask >>> 8;
+    memory[record + 2] ^= mask;
+    return recordBytes;
+  }
+
+  #acquire13(trafficSecret: Uint8Array): number {
+    const { key, iv, numberKey } = trafficKeys(trafficSecret);
+    const slot = this.#datapath.acquireKey(key, iv);
+    if (slot >= 0) this.#datapath.setRecordNumberKey(slot, numberKey);
+    for (const secret of [key, iv, numberKey]) secret.fill(0);
+    return slot;
+  }
+
+  #addWrite(epoch: number, protection: Protection, keySlot: number): boolean {
+    if (keySlot < 0) return false;
+    this.#writeEpochs.push({ epoch, protection, keySlot, sequence: 0 });
+    return true;
+  }
+
+  #addRead(epoch: number, protection: Protection, keySlot: number): boolean {
+    if (keySlot < 0) return false;
+    this.#readEpochs.push({ epoch, protection, keySlot, replay: new ReplayWindow(), forgeries: 0 });
+    return true;
+  }
+
+  #release(epochs: { readonly epoch: number; readonly keySlot: number }[], epoch: number): void {
+    const index = epochs.findIndex((candidate) => candidate.epoch === epoch);
+    if (index < 0 || epochs[index].keySlot === NO_KEY) return;
+    this.#datapath.releaseKey(epochs[index].keySlot);
+    epochs.splice(index, 1);
+  }
+}
+
+/**
+ * RFC 9147 §4.2.2: the sequence number "closest to one plus the highest deprotected one" whose low bits are `low`, where those
+ * bits count to `span`.
+ */
+function closestSequence(expected: number, low: number, span: number): number {
+  const candidate = expected - (expected % span) + low;
+  if (candidate > expected + span / 2 && candidate >= span) return candidate - span;
+  return candidate < expected - span / 2 ? candidate + span : candidate;
+}
+
+const PLAINTEXT_AT: Readonly<Record<Protection, number>> = {
+  none: HEADER_BYTES,
+  "1.2": PLAINTEXT_AT_12,
+  "1.3": UNIFIED_HEADER_BYTES,
+};
+
+const OVERHEAD: Readonly<Record<Protection, number>> = { none: HEADER_BYTES, "1.2": OVERHEAD_12, "1.3": OVERHEAD_13 };
+
+function overhead(write: WriteEpoch): number {
+  return OVERHEAD[write.protection];
 }
 
 function plaintextAt(write: WriteEpoch): number {
-  return write.keySlot === NO_KEY ? HEADER_BYTES : PLAINTEXT_AT_12;
-}
-
-function overhead(write: WriteEpoch): number {
-  return write.keySlot === NO_KEY ? HEADER_BYTES : OVERHEAD_12;
+  return PLAINTEXT_AT[write.protection];
 }

@@ -1,4 +1,6 @@
 import { equalConstantTime, hmacSha256 } from "../crypto/platform.ts";
+import { ALERT_INAPPROPRIATE_FALLBACK, ALERT_PROTOCOL_VERSION } from "./alert.ts";
+import { EXTENSION_SUPPORTED_VERSIONS, parseNumbers } from "./extensions.ts";
 import type { HandshakeMessage } from "./handshake.ts";
 import { type HandshakeHost, type HandshakeMachine, MALFORMED, type Outcome, UNEXPECTED } from "./machine.ts";
 import {
@@ -7,12 +9,16 @@ import {
   encodeHelloVerifyRequest,
   HELLO_VERIFY_REQUEST,
   parseClientHello,
+  TLS_FALLBACK_SCSV,
+  VERSION_DTLS_1_2,
+  VERSION_DTLS_1_3,
 } from "./messages.ts";
 import { Server12 } from "./server12.ts";
+import { Server13 } from "./server13.ts";
 
 /**
- * The server until it knows the version: takes a ClientHello, asks for a cookie where that is wanted, and hands over to
- * the state machine of the version.
+ * The server until it knows the version: takes a ClientHello, asks for a cookie where that is wanted (in DTLS 1.2;
+ * DTLS 1.3 has a HelloRetryRequest for it), and hands over to the state machine of the version.
  *
  *     Client                              Server
  *     ClientHello              -------->
@@ -30,7 +36,17 @@ export class ServerStart implements HandshakeMachine {
     if (message.type !== CLIENT_HELLO) return UNEXPECTED;
     const hello = parseClientHello(message.body);
     if (hello === undefined) return MALFORMED;
-    const { helloVerify } = this.#host.settings;
+    const { helloVerify, versions } = this.#host.settings;
+    const offers13 = offeredVersions(hello).includes(VERSION_DTLS_1_3);
+    if (versions.includes("1.3")) {
+      if (offers13) {
+        const server = new Server13(this.#host);
+        return this.#handOver(server, server.answer(hello, message));
+      }
+      // RFC 7507 §3: the client tries again with less than it has, and we have more than it now offers.
+      if (hello.cipherSuites.includes(TLS_FALLBACK_SCSV)) return ALERT_INAPPROPRIATE_FALLBACK;
+    }
+    if (!versions.includes("1.2") || !offeredVersions(hello).includes(VERSION_DTLS_1_2)) return ALERT_PROTOCOL_VERSION;
     if (helloVerify !== undefined) {
       const cookie = expectedCookie(helloVerify, hello, message.body);
       if (hello.cookie.length === 0) return this.#askForCookie(message, cookie);
@@ -38,14 +54,19 @@ export class ServerStart implements HandshakeMachine {
       if (!equalConstantTime(hello.cookie, cookie)) return UNEXPECTED;
     }
     const server = new Server12(this.#host);
-    this.#host.become(server);
-    return server.answer(hello, message);
+    return this.#handOver(server, server.answer(hello, message));
+  }
+
+  /** Unless the message is to be forgotten. */
+  #handOver(server: HandshakeMachine, outcome: Outcome): Outcome {
+    if (outcome !== MALFORMED) this.#host.become(server);
+    return outcome;
   }
 
   #askForCookie(message: HandshakeMessage, cookie: Uint8Array): undefined {
     const request = this.#host.message(HELLO_VERIFY_REQUEST, encodeHelloVerifyRequest(cookie));
     // RFC 6347 §4.2.4: no timer runs for a HelloVerifyRequest; a repeated ClientHello asks for it again.
-    this.#host.sendFlight([request], message, true);
+    this.#host.sendFlight([request], message, { onDemand: true });
     return undefined;
   }
 
@@ -54,6 +75,15 @@ export class ServerStart implements HandshakeMachine {
   }
 
   wipe(): void {}
+}
+
+/** The versions a client has, as far as it says. */
+function offeredVersions({ version, extensions }: ClientHello): readonly number[] {
+  const supported = extensions.get(EXTENSION_SUPPORTED_VERSIONS);
+  // RFC 8446 §4.2.1: where the extension is there, it alone counts.
+  if (supported !== undefined) return parseNumbers(supported, 1) ?? [];
+  // Versions count downwards: 1.0 is 0xfeff, 1.2 is 0xfefd, and a client may announce more than we have.
+  return version >>> 8 === 0xfe && version <= VERSION_DTLS_1_2 ? [VERSION_DTLS_1_2] : [];
 }
 
 /** RFC 6347 §4.2.1: Cookie = HMAC(Secret, Client-IP, Client-Parameters); the parameters are the hello without the cookie. */

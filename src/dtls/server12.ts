@@ -12,7 +12,6 @@ import {
   ALERT_HANDSHAKE_FAILURE,
   ALERT_ILLEGAL_PARAMETER,
   ALERT_INTERNAL_ERROR,
-  ALERT_PROTOCOL_VERSION,
   ALERT_UNSUPPORTED_CERTIFICATE,
   type AlertDescription,
 } from "./alert.ts";
@@ -25,7 +24,6 @@ import {
   EXTENSION_RENEGOTIATION_INFO,
   EXTENSION_SIGNATURE_ALGORITHMS,
   EXTENSION_SUPPORTED_GROUPS,
-  EXTENSION_SUPPORTED_VERSIONS,
   FIRST_HANDSHAKE,
   GROUP_SECP256R1,
   GROUP_X25519,
@@ -45,6 +43,7 @@ import {
   CLIENT_KEY_EXCHANGE,
   type ClientHello,
   COMPRESSION_NULL,
+  DOWNGRADE_SENTINEL,
   encodeCertificate12,
   encodeCertificateRequest12,
   encodeKeyExchangeParameters,
@@ -105,7 +104,10 @@ export class Server12 implements HandshakeMachine {
     facts.cipherSuite = TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256;
     facts.group = named;
     this.#clientRandom = hello.random;
-    this.#serverRandom = settings.random(32);
+    this.#serverRandom = Uint8Array.from(settings.random(32));
+    // RFC 8446 §4.1.3: a server that has 1.3 and negotiates 1.2 says so in its random, which is signed: a client that
+    // offered 1.3 then knows that somebody took it out. Only then: browsers end the handshake over it (alert 47).
+    if (settings.versions.includes("1.3")) this.#serverRandom.set(DOWNGRADE_SENTINEL, 24);
     this.#ephemeral = generateEphemeralKey(group);
     const parameters = encodeKeyExchangeParameters(named, this.#ephemeral.publicKey);
     // RFC 8422 §5.4: the signature covers both randoms and the parameters.
@@ -214,8 +216,8 @@ export class Server12 implements HandshakeMachine {
     const verify = verifyData(this.#masterSecret, "server", this.#transcript);
     this.#transcript.length = 0;
     this.#awaits = "nothing";
-    this.#host.sendFlight([CHANGE_CIPHER_SPEC, this.#host.message(FINISHED, verify, 1)], message, true);
-    this.#host.complete();
+    this.#host.sendFlight([CHANGE_CIPHER_SPEC, this.#host.message(FINISHED, verify, 1)], message, { onDemand: true });
+    this.#host.complete(true);
     return undefined;
   }
 
@@ -229,7 +231,6 @@ export class Server12 implements HandshakeMachine {
 /** The group of the key exchange, or the alert that tells the client what it lacks. */
 function acceptHello(hello: ClientHello): EcdhGroup | AlertDescription {
   const { extensions } = hello;
-  if (!offersVersion12(hello)) return ALERT_PROTOCOL_VERSION;
   // RFC 5246 §7.4.1.2: the list "MUST contain, and all implementations MUST support, CompressionMethod.null".
   if (!hello.compressionMethods.includes(COMPRESSION_NULL)) return ALERT_ILLEGAL_PARAMETER;
   if (!hello.cipherSuites.includes(TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256)) return ALERT_HANDSHAKE_FAILURE;
@@ -253,14 +254,6 @@ function acceptHello(hello: ClientHello): EcdhGroup | AlertDescription {
   const groups = parseNumbers(offered) ?? [];
   if (groups.includes(GROUP_X25519)) return "x25519";
   return groups.includes(GROUP_SECP256R1) ? "secp256r1" : ALERT_HANDSHAKE_FAILURE;
-}
-
-function offersVersion12({ version, extensions }: ClientHello): boolean {
-  const supported = extensions.get(EXTENSION_SUPPORTED_VERSIONS);
-  // RFC 8446 §4.2.1: where the extension is there, it alone counts.
-  if (supported !== undefined) return parseNumbers(supported, 1)?.includes(VERSION_DTLS_1_2) ?? false;
-  // Versions count downwards: 1.0 is 0xfeff, 1.2 is 0xfefd, and a client may announce more than we have.
-  return version >>> 8 === 0xfe && version <= VERSION_DTLS_1_2;
 }
 
 function offersSecureRenegotiation({ cipherSuites, extensions }: ClientHello): boolean {

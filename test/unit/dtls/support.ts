@@ -25,6 +25,7 @@ export class Party implements DtlsEvents {
   connectedTimes = 0;
   closedWith: DtlsCloseReason | undefined;
   onConnected: (() => void) | undefined;
+  onWritable: (() => void) | undefined;
 
   constructor(options: Partial<DtlsOptions> & Pick<DtlsOptions, "role">) {
     const server = options.role === "server";
@@ -49,6 +50,10 @@ export class Party implements DtlsEvents {
 
   applicationData(plaintext: Uint8Array): void {
     this.received.push(text(plaintext));
+  }
+
+  writable(): void {
+    this.onWritable?.();
   }
 
   connected(): void {

@@ -1,0 +1,209 @@
+import type { Datapath } from "../wasm/datapath.ts";
+import type { DropCounters } from "../wire/drops.ts";
+import { Timers } from "../wire/timers.ts";
+import { AckList, encodeAck, parseAck } from "./ack.ts";
+import { Flight, type FlightItem } from "./flight.ts";
+import { type FragmentResult, type HandshakeMessage, Reassembly } from "./handshake.ts";
+import type { FlightPlan } from "./machine.ts";
+import { MAX_TIMEOUT_MS } from "./options.ts";
+import { CONTENT_ACK, FIRST_APPLICATION_EPOCH, type RecordLayer } from "./record.ts";
+
+/** A repeated flight is answered, but not again within this share of the initial timeout: it comes in several datagrams. */
+const REPEAT_GUARD = 1 / 8;
+/** RFC 6347 §4.1.1.1: "if repeated retransmissions do not result in a response … back off to a smaller record size". */
+const TIMEOUTS_BEFORE_SMALLER_MTU = 3;
+/** Every IPv4 path takes 576 bytes; less IP and UDP headers. */
+const SMALL_MTU_BYTES = 548;
+/** RFC 9147 §7.1: a flight of which a part is missing is acknowledged after a quarter of the retransmission timeout. */
+const ACKNOWLEDGE_AFTER = 1 / 4;
+const RECORD_NUMBER_BYTES = 16;
+
+/**
+ * Carries handshake messages over a link that loses, repeats and reorders: ours in flights that are sent until they are
+ * answered or, in DTLS 1.3, acknowledged; the peer's put together and in sequence (RFC 6347 §4.2.4, RFC 9147 §5.8, §7).
+ */
+export class Delivery {
+  /** DTLS 1.3 was agreed on: records are acknowledged. */
+  acknowledges = false;
+  readonly #records: RecordLayer;
+  readonly #datapath: Datapath;
+  readonly #drops: DropCounters;
+  readonly #initialTimeoutMs: number;
+  readonly #timers = new Timers<"retransmit" | "acknowledge">();
+  readonly #reassembly = new Reassembly();
+  readonly #acks = new AckList();
+  #flight: Flight | undefined;
+  /** A flight that has to wait until the present one is acknowledged. */
+  #waiting: ((now: number) => void) | undefined;
+  #timeoutMs: number;
+  #timeouts = 0;
+  #nextMessage = 0;
+
+  constructor(records: RecordLayer, datapath: Datapath, drops: DropCounters, initialTimeoutMs: number) {
+    this.#records = records;
+    this.#datapath = datapath;
+    this.#drops = drops;
+    this.#initialTimeoutMs = initialTimeoutMs;
+    this.#timeoutMs = initialTimeoutMs;
+  }
+
+  /** What we have sent and may have to send again. */
+  get flight(): Flight | undefined {
+    return this.#flight;
+  }
+
+  get nextDeadline(): number {
+    return this.#timers.next;
+  }
+
+  /** The message_seq of our next message. */
+  takeNumber(): number {
+    return this.#nextMessage++;
+  }
+
+  /** Adds a flight to the datagram under construction, and repeats it until it is answered or acknowledged. */
+  send(now: number, items: readonly FlightItem[], answered: HandshakeMessage | undefined, plan: FlightPlan): void {
+    // RFC 6347 §4.2.4.1: the timer value is kept "until a transmission without loss occurs".
+    if (this.#flight?.transmissions === 1) this.#timeoutMs = this.#initialTimeoutMs;
+    this.#timeouts = 0;
+    // RFC 9147 §7: our flight acknowledges what it answers.
+    this.#acks.clear();
+    this.#timers.clear("acknowledge");
+    this.#flight = new Flight(items, {
+      answers: answered?.sequence ?? -1,
+      expectsAnswer: plan.onDemand !== true,
+      acknowledged: plan.acknowledged,
+    });
+    this.#transmit(now);
+  }
+
+  /** As {@link send}, once the present flight is acknowledged; at once if there is none. */
+  sendNext(now: number, items: readonly FlightItem[], plan: FlightPlan): void {
+    if (this.#flight === undefined) this.send(now, items, undefined, plan);
+    else this.#waiting = (later) => this.send(later, items, undefined, plan);
+  }
+
+  /** Takes the fragments of a handshake record. */
+  handleHandshake(now: number, epoch: number, sequence: number, content: Uint8Array): void {
+    let dropped = false;
+    this.#reassembly.addRecord(epoch, content, (result) => {
+      dropped ||= typeof result === "string";
+      this.#handleFragmentResult(now, result);
+    });
+    // RFC 9147 §7: "MUST NOT acknowledge records containing handshake messages or fragments which have not been processed
+    // or buffered".
+    if (!dropped) this.#acks.add(epoch, sequence);
+  }
+
+  /** The peer's next message, once it is whole. */
+  take(): HandshakeMessage | undefined {
+    return this.#reassembly.take();
+  }
+
+  /** Gives a message back as never received. */
+  reject(message: HandshakeMessage): void {
+    this.#reassembly.reject(message);
+  }
+
+  /**
+   * RFC 9147 §7.2. During the handshake an acknowledgement comes in no lower epoch than what it acknowledges (§7): less could be
+   * anybody's. Later ones come in whatever epoch the peer has reached.
+   */
+  handleAck(now: number, epoch: number, content: Uint8Array): void {
+    const numbers = parseAck(content);
+    if (numbers === undefined) this.#drops.count("dtls-malformed");
+    const flight = this.#flight;
+    if (numbers === undefined || flight === undefined) return;
+    const credible = numbers.filter((number) => epoch >= Math.min(number.epoch, FIRST_APPLICATION_EPOCH));
+    if (flight.acknowledge(credible)) this.#acknowledged(now, flight);
+    // "SHOULD retransmit the unacknowledged messages or fragments."
+    else this.#repeat(now, flight);
+  }
+
+  /** The peer has moved on, so it has our flight: RFC 9147 §7.2, "implicit acknowledgement for the entire flight". */
+  forgetFlight(): void {
+    this.#flight = undefined;
+    this.#timers.clear("retransmit");
+  }
+
+  /** Data came, so the peer has a flight that is only repeated on demand. */
+  forgetAnsweredFlight(): void {
+    if (this.#flight !== undefined && !this.#flight.options.expectsAnswer) this.#flight = undefined;
+  }
+
+  /** Acknowledges what has come of the peer's present flight: at once, or soon if the rest is still expected. */
+  settleAcks(now: number, atOnce: boolean): void {
+    if (!this.acknowledges || this.#acks.isEmpty) return;
+    if (atOnce) this.acknowledge();
+    else this.expectMore(now);
+  }
+
+  /** Something of the peer's flight is missing: if it does not come soon, an acknowledgement says what did. */
+  expectMore(now: number): void {
+    if (!this.#timers.isSet("acknowledge")) {
+      this.#timers.set("acknowledge", now + this.#timeoutMs * ACKNOWLEDGE_AFTER);
+    }
+  }
+
+  /** Adds an acknowledgement to the datagram under construction. */
+  acknowledge(): void {
+    const { current } = this.#records;
+    this.#timers.clear("acknowledge");
+    // RFC 9147 §7: in the highest epoch we send in. An empty list says that something came that could not be read.
+    const fits = Math.floor((this.#records.maxPlaintextBytes - 2) / RECORD_NUMBER_BYTES);
+    this.#records.addBytes(current, CONTENT_ACK, encodeAck(this.#acks.latest(fits)));
+    this.#acks.clear();
+  }
+
+  handleTimeout(now: number): void {
+    for (let due = this.#timers.expire(now); due !== undefined; due = this.#timers.expire(now)) {
+      if (due === "acknowledge") {
+        this.acknowledge();
+        continue;
+      }
+      this.#timeouts++;
+      if (this.#timeouts === TIMEOUTS_BEFORE_SMALLER_MTU) {
+        this.#records.mtuBytes = Math.min(this.#records.mtuBytes, SMALL_MTU_BYTES);
+      }
+      this.#timeoutMs = Math.min(2 * this.#timeoutMs, MAX_TIMEOUT_MS);
+      this.#transmit(now);
+    }
+  }
+
+  close(): void {
+    this.#flight = undefined;
+    this.#waiting = undefined;
+    this.#timers.clearAll();
+  }
+
+  #handleFragmentResult(now: number, result: FragmentResult): void {
+    if (typeof result === "string") {
+      this.#drops.count(result);
+      return;
+    }
+    // RFC 6347 §4.2.4: a repeated flight means that the peer lacks our answer to it.
+    const flight = this.#flight;
+    if (flight !== undefined && result?.repeated === flight.options.answers) this.#repeat(now, flight);
+  }
+
+  #acknowledged(now: number, flight: Flight): void {
+    this.forgetFlight();
+    flight.options.acknowledged?.();
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.(now);
+  }
+
+  #repeat(now: number, flight: Flight): void {
+    if (now - flight.sentAt >= this.#initialTimeoutMs * REPEAT_GUARD) this.#transmit(now);
+  }
+
+  /** Adds the present flight to the datagram under construction; whoever called flushes. */
+  #transmit(now: number): void {
+    const flight = this.#flight;
+    if (flight === undefined) return;
+    flight.write(now, this.#records, this.#datapath);
+    if (flight.options.expectsAnswer) this.#timers.set("retransmit", now + this.#timeoutMs);
+    else this.#timers.clear("retransmit");
+  }
+}

@@ -1,0 +1,328 @@
+import { equalConstantTime, hmacSha256, verifyEcdsa } from "../crypto/platform.ts";
+import {
+  ALERT_BAD_CERTIFICATE,
+  ALERT_CERTIFICATE_REQUIRED,
+  ALERT_DECRYPT_ERROR,
+  ALERT_HANDSHAKE_FAILURE,
+  ALERT_ILLEGAL_PARAMETER,
+  ALERT_INTERNAL_ERROR,
+  ALERT_MISSING_EXTENSION,
+  ALERT_UNSUPPORTED_CERTIFICATE,
+  type AlertDescription,
+} from "./alert.ts";
+import { isP256, subjectPublicKeyInfo } from "./certificate.ts";
+import {
+  ECDSA_SECP256R1_SHA256,
+  EMPTY,
+  encodeCookie,
+  encodeKeyShare,
+  encodeNumber,
+  encodeNumbers,
+  EXTENSION_COOKIE,
+  EXTENSION_KEY_SHARE,
+  EXTENSION_SIGNATURE_ALGORITHMS,
+  EXTENSION_SUPPORTED_GROUPS,
+  EXTENSION_SUPPORTED_VERSIONS,
+  type Extensions,
+  type KeyShareEntry,
+  parseCookie,
+  parseKeyShares,
+  parseNumbers,
+} from "./extensions.ts";
+import { answerKey } from "./groups.ts";
+import type { HandshakeMessage } from "./handshake.ts";
+import { deriveHandshakeSecrets, type HandshakeSecrets, signedContent, verifyData13 } from "./keys13.ts";
+import { type HandshakeHost, type HandshakeMachine, MALFORMED, type Outcome, UNEXPECTED } from "./machine.ts";
+import {
+  CERTIFICATE,
+  CERTIFICATE_REQUEST,
+  CERTIFICATE_VERIFY,
+  CLIENT_HELLO,
+  type ClientHello,
+  COMPRESSION_NULL,
+  ENCRYPTED_EXTENSIONS,
+  encodeCertificate13,
+  encodeCertificateRequest13,
+  encodeCertificateVerify,
+  encodeEncryptedExtensions,
+  encodeServerHello,
+  FINISHED,
+  HELLO_RETRY_RANDOM,
+  parseCertificate13,
+  parseCertificateVerify,
+  parseClientHello,
+  SERVER_HELLO,
+  TLS_AES_128_GCM_SHA256,
+  VERSION_DTLS_1_2,
+  VERSION_DTLS_1_3,
+} from "./messages.ts";
+import { FIRST_APPLICATION_EPOCH, HANDSHAKE_EPOCH } from "./record.ts";
+import { Traffic13 } from "./traffic13.ts";
+import { Transcript13 } from "./transcript13.ts";
+
+const NO_EXTENSIONS: Extensions = new Map();
+
+/** What of a ClientHello decides about the answer. */
+interface Offer {
+  readonly groups: readonly number[];
+  readonly shares: readonly KeyShareEntry[];
+}
+
+/**
+ * The server's side of a DTLS 1.3 handshake (RFC 9147 §5.7).
+ *
+ *     Client                                        Server
+ *     ClientHello                       -------->
+ *                                       <--------   HelloRetryRequest   (a group without key, or a cookie, is asked for)
+ *     ClientHello                       -------->
+ *                                                   ServerHello
+ *                                                   {EncryptedExtensions}
+ *                                                   {CertificateRequest}
+ *                                                   {Certificate}
+ *                                                   {CertificateVerify}
+ *                                                   {Finished}
+ *                                       <--------   [application data]
+ *     {Certificate}
+ *     {CertificateVerify}
+ *     {Finished}                        -------->
+ *                                       <--------   [ACK] [application data]
+ *
+ *     { } epoch 2, [ ] epoch 3
+ */
+export class Server13 implements HandshakeMachine {
+  readonly #host: HandshakeHost;
+  readonly #transcript = new Transcript13();
+  #awaits: "hello-again" | "certificate" | "certificate-verify" | "finished" | "nothing" = "certificate";
+  #firstHello: ClientHello | undefined;
+  /** What a HelloRetryRequest asked for. */
+  #askedGroup: number | undefined;
+  #askedCookie: Uint8Array | undefined;
+  #secrets: HandshakeSecrets | undefined;
+  #clientKey = EMPTY;
+  #traffic: Traffic13 | undefined;
+
+  constructor(host: HandshakeHost) {
+    this.#host = host;
+  }
+
+  /** Answers a first ClientHello: with the server's flight, or with a HelloRetryRequest. */
+  answer(hello: ClientHello, message: HandshakeMessage): Outcome {
+    const offer = readOffer(hello);
+    if (typeof offer !== "object") return offer;
+    const { settings } = this.#host;
+    const usable = settings.groups.filter((group) => offer.groups.includes(group));
+    if (usable.length === 0) return ALERT_HANDSHAKE_FAILURE;
+    this.#transcript.add(message);
+    const share = chooseShare(usable, offer);
+    if (share !== undefined && settings.helloVerify === undefined) return this.#sendFlight(hello, share, message);
+    return this.#askAgain(hello, message, share === undefined ? usable[0] : undefined);
+  }
+
+  handle(message: HandshakeMessage): Outcome {
+    if (this.#traffic !== undefined && this.#awaits === "nothing") return this.#traffic.handle(message);
+    if (this.#awaits === "hello-again") return this.#helloAgain(message);
+    if (message.epoch !== HANDSHAKE_EPOCH) return UNEXPECTED;
+    if (this.#awaits === "certificate" && message.type === CERTIFICATE) return this.#certificate(message);
+    if (this.#awaits === "certificate-verify" && message.type === CERTIFICATE_VERIFY) {
+      return this.#certificateVerify(message);
+    }
+    if (this.#awaits === "finished" && message.type === FINISHED) return this.#finished(message);
+    return UNEXPECTED;
+  }
+
+  updateKey(requestPeer: boolean): void {
+    this.#traffic?.updateKey(requestPeer);
+  }
+
+  exportKeyingMaterial(label: string, length: number, context?: Uint8Array): Uint8Array {
+    if (this.#traffic === undefined) throw new Error("the handshake is not complete");
+    return this.#traffic.exportKeyingMaterial(label, length, context);
+  }
+
+  wipe(): void {
+    this.#secrets?.client.fill(0);
+    this.#secrets?.server.fill(0);
+    this.#traffic?.wipe();
+  }
+
+  /** RFC 8446 §4.1.4. */
+  #askAgain(hello: ClientHello, message: HandshakeMessage, group: number | undefined): Outcome {
+    const { helloVerify } = this.#host.settings;
+    const extensions = new Map([[EXTENSION_SUPPORTED_VERSIONS, encodeNumber(VERSION_DTLS_1_3)]]);
+    if (group !== undefined) extensions.set(EXTENSION_KEY_SHARE, encodeNumber(group));
+    this.#transcript.replaceByHash();
+    if (helloVerify !== undefined) {
+      // Bound to the peer's address and its first hello, like the cookie of DTLS 1.2.
+      this.#askedCookie = hmacSha256(helloVerify.secret, helloVerify.peer, this.#transcript.hash());
+      extensions.set(EXTENSION_COOKIE, encodeCookie(this.#askedCookie));
+    }
+    const retry = this.#host.message(SERVER_HELLO, encodeHello(HELLO_RETRY_RANDOM, extensions));
+    this.#transcript.add(retry);
+    this.#firstHello = hello;
+    this.#askedGroup = group;
+    this.#awaits = "hello-again";
+    // RFC 9147 §5.8.1: no timer runs for it; a repeated ClientHello asks for it again.
+    this.#host.sendFlight([retry], message, { onDemand: true });
+    return undefined;
+  }
+
+  #helloAgain(message: HandshakeMessage): Outcome {
+    if (message.type !== CLIENT_HELLO || message.epoch !== 0) return UNEXPECTED;
+    const hello = parseClientHello(message.body);
+    if (hello === undefined) return MALFORMED;
+    if (this.#askedCookie !== undefined) {
+      const cookie = parseCookie(hello.extensions.get(EXTENSION_COOKIE) ?? EMPTY) ?? EMPTY;
+      // Anybody can send a wrong one; the right one may still come.
+      if (!equalConstantTime(cookie, this.#askedCookie)) return UNEXPECTED;
+    }
+    const offer = readOffer(hello);
+    if (typeof offer !== "object") return offer;
+    // RFC 8446 §4.1.2: the second hello is the first one, but for what was asked for.
+    if (!equalConstantTime(hello.random, this.#firstHello?.random ?? EMPTY)) return ALERT_ILLEGAL_PARAMETER;
+    const share = chooseShare(this.#askedGroup === undefined ? this.#host.settings.groups : [this.#askedGroup], offer);
+    if (share === undefined) return ALERT_ILLEGAL_PARAMETER;
+    this.#firstHello = undefined;
+    this.#transcript.add(message);
+    return this.#sendFlight(hello, share, message);
+  }
+
+  #sendFlight(hello: ClientHello, share: KeyShareEntry, answered: HandshakeMessage): Outcome {
+    const { settings, facts } = this.#host;
+    const answer = answerKey(share.group, share.publicKey);
+    if (answer === undefined) return ALERT_ILLEGAL_PARAMETER;
+    facts.version = "1.3";
+    facts.cipherSuite = TLS_AES_128_GCM_SHA256;
+    facts.group = share.group;
+    const extensions = new Map([
+      [EXTENSION_SUPPORTED_VERSIONS, encodeNumber(VERSION_DTLS_1_3)],
+      [EXTENSION_KEY_SHARE, encodeKeyShare({ group: share.group, publicKey: answer.publicKey })],
+    ]);
+    const flight = [this.#say(SERVER_HELLO, encodeHello(settings.random(32), extensions), 0)];
+    this.#secrets = deriveHandshakeSecrets(answer.secret, this.#transcript.hash());
+    answer.secret.fill(0);
+    const { client, server } = this.#secrets;
+    this.#host.logSecret("CLIENT_HANDSHAKE_TRAFFIC_SECRET", hello.random, client);
+    this.#host.logSecret("SERVER_HANDSHAKE_TRAFFIC_SECRET", hello.random, server);
+    if (!this.#host.installWrite13(HANDSHAKE_EPOCH, server)) return ALERT_INTERNAL_ERROR;
+    if (!this.#host.installRead13(HANDSHAKE_EPOCH, client)) return ALERT_INTERNAL_ERROR;
+    flight.push(this.#say(ENCRYPTED_EXTENSIONS, encodeEncryptedExtensions(NO_EXTENSIONS)));
+    if (settings.requireClientCertificate) flight.push(this.#say(CERTIFICATE_REQUEST, CERTIFICATE_REQUEST_BODY));
+    this.#awaits = settings.requireClientCertificate ? "certificate" : "finished";
+    flight.push(this.#say(CERTIFICATE, encodeCertificate13({ context: EMPTY, der: settings.certificate.der })));
+    const signature = settings.certificate.sign(signedContent("server", this.#transcript.hash()));
+    const verify = encodeCertificateVerify({ scheme: ECDSA_SECP256R1_SHA256, signature });
+    flight.push(this.#say(CERTIFICATE_VERIFY, verify));
+    flight.push(this.#say(FINISHED, verifyData13(server, this.#transcript.hash())));
+    this.#host.sendFlight(flight, answered);
+    return this.#openTraffic(hello.random);
+  }
+
+  /** Application secrets depend on the server's Finished only, so data may follow it at once (RFC 8446 §4.4.4). */
+  #openTraffic(clientRandom: Uint8Array): Outcome {
+    if (this.#secrets === undefined) return ALERT_INTERNAL_ERROR;
+    const { client, server, exporter } = this.#secrets.application(this.#transcript.hash());
+    this.#host.logSecret("CLIENT_TRAFFIC_SECRET_0", clientRandom, client);
+    this.#host.logSecret("SERVER_TRAFFIC_SECRET_0", clientRandom, server);
+    this.#host.logSecret("EXPORTER_SECRET", clientRandom, exporter);
+    if (!this.#host.installWrite13(FIRST_APPLICATION_EPOCH, server)) return ALERT_INTERNAL_ERROR;
+    if (!this.#host.installRead13(FIRST_APPLICATION_EPOCH, client)) return ALERT_INTERNAL_ERROR;
+    this.#traffic = new Traffic13(this.#host, server, client, exporter);
+    this.#host.writable();
+    return undefined;
+  }
+
+  #certificate(message: HandshakeMessage): Outcome {
+    const certificate = parseCertificate13(message.body);
+    if (certificate === undefined) return MALFORMED;
+    if (certificate.context.length > 0) return ALERT_ILLEGAL_PARAMETER;
+    // RFC 8446 §4.4.2.4.
+    if (certificate.der.length === 0) return ALERT_CERTIFICATE_REQUIRED;
+    // RFC 8827 §6.5: compared with the fingerprint from signalling, before anything is computed for this peer.
+    if (!this.#host.settings.verifyPeerCertificate(certificate.der)) return ALERT_BAD_CERTIFICATE;
+    const key = subjectPublicKeyInfo(certificate.der);
+    if (key === undefined) return ALERT_BAD_CERTIFICATE;
+    if (!isP256(key)) return ALERT_UNSUPPORTED_CERTIFICATE;
+    this.#clientKey = key;
+    this.#host.facts.peerCertificate = certificate.der;
+    this.#transcript.add(message);
+    this.#awaits = "certificate-verify";
+    return undefined;
+  }
+
+  #certificateVerify(message: HandshakeMessage): Outcome {
+    const verify = parseCertificateVerify(message.body);
+    if (verify === undefined) return MALFORMED;
+    if (verify.scheme !== ECDSA_SECP256R1_SHA256) return ALERT_ILLEGAL_PARAMETER;
+    const signed = signedContent("client", this.#transcript.hash());
+    if (!verifyEcdsa(this.#clientKey, signed, verify.signature)) return ALERT_DECRYPT_ERROR;
+    this.#transcript.add(message);
+    this.#awaits = "finished";
+    return undefined;
+  }
+
+  #finished(message: HandshakeMessage): Outcome {
+    if (this.#secrets === undefined) return ALERT_INTERNAL_ERROR;
+    const expected = verifyData13(this.#secrets.client, this.#transcript.hash());
+    if (!equalConstantTime(message.body, expected)) return ALERT_DECRYPT_ERROR;
+    this.#transcript.clear();
+    this.#secrets.client.fill(0);
+    this.#secrets.server.fill(0);
+    this.#secrets = undefined;
+    this.#awaits = "nothing";
+    this.#host.complete(false);
+    return undefined;
+  }
+
+  #say(type: number, body: Uint8Array, epoch = HANDSHAKE_EPOCH): HandshakeMessage {
+    const message = this.#host.message(type, body, epoch);
+    this.#transcript.add(message);
+    return message;
+  }
+}
+
+/** Exactly what browsers need; one server was refused for an empty list of authorities. */
+const CERTIFICATE_REQUEST_BODY = encodeCertificateRequest13({
+  context: EMPTY,
+  extensions: new Map([[EXTENSION_SIGNATURE_ALGORITHMS, encodeNumbers([ECDSA_SECP256R1_SHA256])]]),
+});
+
+function encodeHello(random: Uint8Array, extensions: Extensions): Uint8Array {
+  return encodeServerHello({
+    version: VERSION_DTLS_1_2, // RFC 9147 §5.4: legacy_version
+    random,
+    sessionId: EMPTY, // RFC 9147 §5.4: "DTLS servers MUST NOT echo the legacy_session_id value from the client."
+    cipherSuite: TLS_AES_128_GCM_SHA256,
+    compressionMethod: COMPRESSION_NULL,
+    extensions,
+  });
+}
+
+function readOffer(hello: ClientHello): Offer | AlertDescription | typeof MALFORMED {
+  const { extensions } = hello;
+  // RFC 8446 §4.1.2: in a hello of 1.3 "this vector MUST contain exactly one byte, set to zero".
+  if (!(hello.compressionMethods.length === 1 && hello.compressionMethods[0] === COMPRESSION_NULL)) {
+    return ALERT_ILLEGAL_PARAMETER;
+  }
+  // RFC 9147 §5.3: legacy_cookie "received with any other value … MUST abort the handshake with an illegal_parameter".
+  if (hello.cookie.length > 0) return ALERT_ILLEGAL_PARAMETER;
+  if (!hello.cipherSuites.includes(TLS_AES_128_GCM_SHA256)) return ALERT_HANDSHAKE_FAILURE;
+  const schemes = extensions.get(EXTENSION_SIGNATURE_ALGORITHMS);
+  const groups = extensions.get(EXTENSION_SUPPORTED_GROUPS);
+  const shares = extensions.get(EXTENSION_KEY_SHARE);
+  // RFC 8446 §9.2.
+  if (schemes === undefined || groups === undefined || shares === undefined) return ALERT_MISSING_EXTENSION;
+  const offer = { groups: parseNumbers(groups), shares: parseKeyShares(shares) };
+  const offeredSchemes = parseNumbers(schemes);
+  if (offer.groups === undefined || offer.shares === undefined || offeredSchemes === undefined) return MALFORMED;
+  if (!offeredSchemes.includes(ECDSA_SECP256R1_SHA256)) return ALERT_HANDSHAKE_FAILURE;
+  return { groups: offer.groups, shares: offer.shares };
+}
+
+/** The share of the first group that has one. A round trip for a better group is not worth it. */
+function chooseShare(groups: readonly number[], { shares }: Offer): KeyShareEntry | undefined {
+  for (const group of groups) {
+    const share = shares.find((candidate) => candidate.group === group);
+    if (share !== undefined) return share;
+  }
+  return undefined;
+}
