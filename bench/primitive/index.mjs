@@ -149,6 +149,8 @@ export function printPrimitives({ records, rotation, checksums, others }) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  console.log(`${process.release.name} ${process.version}, ${preferredBuild()} build, medians of rounds in turns`);
+  const { bun, deno, node } = process.versions;
+  const runtime = bun ? `Bun ${bun}` : deno ? `Deno ${deno}` : `Node ${node}`;
+  console.log(`${runtime}, ${preferredBuild()} build: processor time, medians of rounds in turns ± half their range`);
   printPrimitives(await primitives());
 }
