@@ -285,6 +285,9 @@ export class Channels implements AssociationEvents {
 
   #opened(channel: Channel): void {
     channel.state = "open";
+    // The map's order is the order of opening.
+    this.#channels.delete(channel.id);
+    this.#channels.set(channel.id, channel);
     this.#describeMessages();
     this.#events.channelOpened(channel);
   }
