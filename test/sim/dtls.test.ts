@@ -105,9 +105,9 @@ function handshake(seed: string, mtuBytes: number, prepare: (up: Link, down: Lin
 describe.each([1200, 300])("a DTLS handshake in datagrams of %i bytes", (mtuBytes) => {
   const plain = () => handshake("plain", mtuBytes);
 
-  it("takes two round trips, and carries data both ways from its end on", () => {
+  it("takes two round trips at most, and carries data both ways from its end on", () => {
     const { client, server, doneMs } = plain();
-    expect(doneMs).toBe(2 * RTT_MS);
+    expect(doneMs).toBeLessThanOrEqual(2 * RTT_MS);
     expect(client.received).toEqual(["hello from the server"]);
     expect(server.received).toEqual(["hello from the client"]);
   });

@@ -38,6 +38,16 @@ describe("over a line that loses, reorders, duplicates and corrupts", () => {
     }
   });
 
+  it("reordering alone loses nothing", () => {
+    const world = new World("reordering");
+    const browser = world.openBrowser({ line: { rttMs: 60 } });
+    browser.host.setLine({ reorder: 0.2, reorderMs: 60 });
+    const ends = [browserEnd(browser), serverEnd(world, world.server.opened[0])] as const;
+    const { there, back } = exchange(world.network, ...ends, { messages: 2000, messageBytes: 80, intervalMs: 5 });
+    expect([there.delivered, back.delivered]).toEqual([2000, 2000]);
+    expect([there.outOfOrder > 100, back.outOfOrder > 100]).toEqual([true, true]);
+  });
+
   it("the same seed gives the same run, another seed another one", () => {
     const first = rough("seed A").trace;
     expect(rough("seed A").trace).toEqual(first);
