@@ -19,6 +19,7 @@ export async function measure(server, clients, traffic) {
   return {
     ...outcome,
     cpuUs: cpuUs / outcome.echoes,
+    seconds: wallUs / 1e6,
     datagrams: (datagramsOf(clients) - datagramsBefore) / outcome.echoes,
     /** How busy the two processes were: a generator that is busier than the server is the bottleneck. */
     serverBusy: cpuUs / wallUs,
