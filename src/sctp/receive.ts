@@ -42,6 +42,7 @@ export class Receiver {
   /** The next flush must carry a SACK. */
   #due = false;
   #sawData = false;
+  #isFirst = true;
   /** The last TSN that had come at the last two looks, {@link OLD_GAP_MS} apart: gaps before the older one are old. */
   #lookedAt = Number.NEGATIVE_INFINITY;
   #recent: Tsn;
@@ -116,6 +117,9 @@ export class Receiver {
     this.#sawData = true;
     this.#pending = true;
     this.#bytes += length;
+    // §5.1: "After the reception of the first DATA chunk in an association, the endpoint MUST immediately respond with a SACK".
+    if (this.#isFirst) this.#due = true;
+    this.#isFirst = false;
     // RFC 9260 §6.2, the I bit of §3.3.1: "the receiver … SHOULD NOT delay the sending of the SACK".
     if ((flags & FLAG_IMMEDIATE) !== 0) this.#due = true;
     const next = tsnAdd(this.#tsns.cumulative, 1);

@@ -374,6 +374,8 @@ export class Transmitter {
       chunk.transmissions++;
       this.#lost--;
       this.retransmissions++;
+      // §6.1: "the sender MUST restart the timer if the earliest … outstanding DATA chunk … is being retransmitted".
+      if (i === 0) this.deadline = Number.POSITIVE_INFINITY;
       this.#write(now, chunk, chunk.data, chunk.start);
     }
     this.#checkForward(now);

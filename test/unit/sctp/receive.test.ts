@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { AssociationOptions } from "../../../src/sctp/association.ts";
 import {
   bytesOf,
   data,
@@ -15,14 +16,34 @@ function receive(at: Established, now: number, ...packets: readonly (readonly nu
   for (const tsns of packets) at.party.handle(now, packet(at.tag, ...tsns.map((tsn) => data({ tsn }))));
 }
 
+/** A party that has had its first DATA already, which is acknowledged without delay; the next TSN is 1000. */
+function warmParty(options: Partial<AssociationOptions> & { nextTsn?: number } = {}): Established {
+  const { nextTsn = 1000, ...rest } = options;
+  const at = establishedParty({ ...rest, peerTsn: (nextTsn - 1) >>> 0 });
+  receive(at, 0, [(nextTsn - 1) >>> 0]);
+  at.party.association.flush(0);
+  at.party.take();
+  at.party.messages.length = 0;
+  at.party.log.length = 0;
+  return at;
+}
+
 function onlySack(chunks: readonly SeenChunk[]): SeenChunk {
   expect(chunks.map(({ name }) => name)).toEqual(["SACK"]);
   return chunks[0];
 }
 
 describe("a SACK", () => {
-  it("for a single packet waits 200 ms for something to ride on", () => {
+  it("for the first DATA of an association leaves at once", () => {
     const at = establishedParty();
+    receive(at, 10, [1000]);
+    expect(onlySack(at.party.flush(10)).tsn).toBe(1000);
+    receive(at, 20, [1001]);
+    expect(at.party.flush(20)).toEqual([]);
+  });
+
+  it("for a single packet waits 200 ms for something to ride on", () => {
+    const at = warmParty();
     receive(at, 10, [1000]);
     expect(at.party.flush(10)).toEqual([]);
     expect([at.party.association.needsFlush, at.party.association.nextDeadline]).toEqual([false, 210]);
@@ -32,7 +53,7 @@ describe("a SACK", () => {
   });
 
   it("rides on the next message, in front of it", () => {
-    const at = establishedParty();
+    const at = warmParty();
     receive(at, 10, [1000]);
     at.party.association.send(12, { streamId: 0, ppid: 53, data: bytesOf(5), maxRetransmits: 0 });
     at.party.association.flush(12);
@@ -43,7 +64,7 @@ describe("a SACK", () => {
   });
 
   it("leaves with the flush after a second packet", () => {
-    const at = establishedParty();
+    const at = warmParty();
     receive(at, 10, [1000]);
     at.party.association.flush(10);
     receive(at, 26, [1001]);
@@ -51,13 +72,13 @@ describe("a SACK", () => {
   });
 
   it("answers all packets of a turn together", () => {
-    const at = establishedParty();
+    const at = warmParty();
     receive(at, 10, [1000], [1001, 1002], [1003], [1004]);
     expect(onlySack(at.party.flush(10))).toMatchObject({ tsn: 1004, gaps: [], duplicates: [] });
   });
 
   it("leaves at once, and reports the gap, while one is open", () => {
-    const at = establishedParty();
+    const at = warmParty();
     receive(at, 10, [1001]);
     expect(onlySack(at.party.flush(10))).toMatchObject({ tsn: 999, gaps: [[2, 2]] });
     receive(at, 20, [1003]);
@@ -77,7 +98,7 @@ describe("a SACK", () => {
   });
 
   it("leaves at once for a duplicate, and names it once", () => {
-    const at = establishedParty();
+    const at = warmParty();
     receive(at, 10, [1000]);
     at.party.association.flush(10);
     receive(at, 11, [1000]);
@@ -88,13 +109,13 @@ describe("a SACK", () => {
   });
 
   it("leaves at once where the I bit asks for it", () => {
-    const at = establishedParty();
+    const at = warmParty();
     at.party.handle(10, packet(at.tag, data({ tsn: 1000, flags: 0x0f })));
     expect(onlySack(at.party.flush(10)).tsn).toBe(1000);
   });
 
   it("leaves at once where the layer above asks for it", () => {
-    const at = establishedParty();
+    const at = warmParty();
     receive(at, 10, [1000]);
     at.party.association.acknowledgeNow();
     expect(onlySack(at.party.flush(10)).tsn).toBe(1000);
@@ -103,7 +124,7 @@ describe("a SACK", () => {
   });
 
   it("does not wait for the flush when much has come, so that a bulk sender's window grows", () => {
-    const at = establishedParty();
+    const at = warmParty();
     for (let i = 0; i < 8; i++) at.party.handle(10, packet(at.tag, data({ tsn: 1000 + i, data: bytesOf(1132) })));
     const sacks = at.party.takeChunks();
     expect(sacks.map(({ name, tsn }) => [name, tsn])).toEqual([
@@ -114,7 +135,7 @@ describe("a SACK", () => {
   });
 
   it("is not sent twice for the same news", () => {
-    const at = establishedParty();
+    const at = warmParty();
     receive(at, 10, [1000], [1001]);
     at.party.association.flush(10);
     at.party.take();
@@ -123,7 +144,7 @@ describe("a SACK", () => {
   });
 
   it("works across the wrap-around", () => {
-    const at = establishedParty({ peerTsn: 0xfffffffe });
+    const at = warmParty({ nextTsn: 0xfffffffe });
     receive(at, 10, [0xfffffffe], [0xffffffff], [0], [2]);
     expect(onlySack(at.party.flush(10))).toMatchObject({ tsn: 0, gaps: [[2, 2]] });
     receive(at, 11, [1]);
@@ -135,7 +156,7 @@ describe("a SACK", () => {
 
 describe("the advertised window", () => {
   it("shrinks by what is held and grows back when it is delivered", () => {
-    const at = establishedParty();
+    const at = warmParty();
     at.party.handle(0, packet(at.tag, data({ tsn: 1001, flags: 3, ssn: 1, data: bytesOf(1000) })));
     expect(onlySack(at.party.flush(0)).window).toBe(LIMITS.receiveWindowBytes - 1000);
     at.party.handle(0, packet(at.tag, data({ tsn: 1000, flags: 3, ssn: 0, data: bytesOf(1000) })));
@@ -145,7 +166,7 @@ describe("the advertised window", () => {
   });
 
   it("shrinks by what the application has not taken", () => {
-    const at = establishedParty();
+    const at = warmParty();
     at.party.association.unreadBytes = 10_000;
     receive(at, 0, [1000], [1001]);
     expect(onlySack(at.party.flush(0)).window).toBe(LIMITS.receiveWindowBytes - 10_000);
@@ -156,7 +177,7 @@ describe("the advertised window", () => {
 
   it("is kept: DATA beyond it is dropped and not acknowledged", () => {
     const limits = { ...LIMITS, receiveWindowBytes: 3000, maxMessageBytes: 2000 };
-    const at = establishedParty({ limits });
+    const at = warmParty({ limits });
     for (let i = 1; i <= 4; i++) {
       at.party.handle(0, packet(at.tag, data({ tsn: 1000 + i, flags: 3, ssn: i, data: bytesOf(1000) })));
     }
@@ -168,7 +189,7 @@ describe("the advertised window", () => {
   });
 
   it("drops a TSN too far ahead to be reported", () => {
-    const at = establishedParty();
+    const at = warmParty();
     receive(at, 0, [1000 + 70_000]);
     expect(at.party.messages).toHaveLength(0);
     expect(onlySack(at.party.flush(0))).toMatchObject({ tsn: 999, gaps: [] });
@@ -178,7 +199,7 @@ describe("the advertised window", () => {
 
 describe("a FORWARD TSN", () => {
   it("moves the cumulative point, and over what has come behind it", () => {
-    const at = establishedParty();
+    const at = warmParty();
     receive(at, 0, [1001], [1003]);
     at.party.association.flush(0);
     at.party.take();
@@ -193,7 +214,7 @@ describe("a FORWARD TSN", () => {
   });
 
   it("that is old news is answered with a SACK and changes nothing", () => {
-    const at = establishedParty();
+    const at = warmParty();
     receive(at, 0, [1000], [1001]);
     at.party.association.flush(0);
     at.party.take();
@@ -202,7 +223,7 @@ describe("a FORWARD TSN", () => {
   });
 
   it("makes a skipped TSN that comes after all a duplicate", () => {
-    const at = establishedParty();
+    const at = warmParty();
     at.party.handle(0, packet(at.tag, forwardTsn(1000)));
     receive(at, 1, [1000]);
     expect(at.party.messages).toHaveLength(0);
@@ -210,7 +231,7 @@ describe("a FORWARD TSN", () => {
   });
 
   it("delivers the ordered messages that waited for the skipped one", () => {
-    const at = establishedParty();
+    const at = warmParty();
     at.party.handle(0, packet(at.tag, data({ tsn: 1001, flags: 3, streamId: 4, ssn: 1 })));
     at.party.handle(0, packet(at.tag, data({ tsn: 1002, flags: 3, streamId: 5, ssn: 1 })));
     at.party.handle(1, packet(at.tag, forwardTsn(1000, [4, 0])));
@@ -220,7 +241,7 @@ describe("a FORWARD TSN", () => {
   });
 
   it("removes the fragments it skips, and the message is never delivered", () => {
-    const at = establishedParty();
+    const at = warmParty();
     at.party.handle(0, packet(at.tag, data({ tsn: 1000, flags: 6, data: bytesOf(500) })));
     at.party.handle(0, packet(at.tag, forwardTsn(1001)));
     at.party.handle(0, packet(at.tag, data({ tsn: 1001, flags: 5, data: bytesOf(500) })));
@@ -231,7 +252,7 @@ describe("a FORWARD TSN", () => {
 
 describe("DATA", () => {
   it("on a stream that was not agreed on is acknowledged, reported and dropped", () => {
-    const at = establishedParty();
+    const at = warmParty();
     at.party.handle(0, packet(at.tag, data({ tsn: 1000, streamId: LIMITS.maxStreams })));
     at.party.association.acknowledgeNow();
     const chunks = at.party.flush(0);
@@ -241,7 +262,7 @@ describe("DATA", () => {
   });
 
   it("without user data ends the association", () => {
-    const at = establishedParty();
+    const at = warmParty();
     at.party.handle(0, packet(at.tag, data({ tsn: 1000, data: new Uint8Array(0) })));
     const [abort] = at.party.takeChunks();
     expect([abort.name, ...abort.value]).toEqual(["ABORT", 0, 9, 0, 8, 0, 0, 3, 232]);
@@ -249,7 +270,7 @@ describe("DATA", () => {
   });
 
   it("of several messages may share a packet, and fragments may be of any size", () => {
-    const at = establishedParty();
+    const at = warmParty();
     at.party.handle(
       0,
       packet(
@@ -268,7 +289,7 @@ describe("DATA", () => {
 describe("old gaps, where nothing is ever sent again", () => {
   /** Every second TSN of 100 at 20 ms each, so 50 gaps in 2 s. Returns the cumulative TSN of the last SACK. */
   function cumulativeAfter(seconds: number, skipsOldGaps: boolean, step = 2): number {
-    const at = establishedParty();
+    const at = warmParty();
     at.party.association.skipsOldGaps = skipsOldGaps;
     let cumulative = 0;
     for (let i = 0; i < 50 * seconds; i++) {
@@ -294,7 +315,7 @@ describe("old gaps, where nothing is ever sent again", () => {
   });
 
   it("make nothing late count as new: what comes for them is a duplicate", () => {
-    const at = establishedParty();
+    const at = warmParty();
     at.party.association.skipsOldGaps = true;
     for (let i = 1; i < 500; i += 2) receive(at, 10 + 20 * i, [1000 + i]);
     const delivered = at.party.messages.length;

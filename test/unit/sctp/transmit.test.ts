@@ -242,6 +242,16 @@ describe("a lost reliable message", () => {
     expect(at.party.association.stats.flightBytes).toBe(0);
   });
 
+  it("sent again gives the timer a new start where it is the earliest", () => {
+    const at = establishedParty();
+    sendEach(at, 0, 6, 16, RELIABLE);
+    for (const end of [2, 3]) acknowledge(at, 60 + end, 4999, [[2, end]]);
+    expect(at.party.association.nextDeadline).toBe(400);
+    expect(tsnsOf(acknowledge(at, 80, 4999, [[2, 4]]))).toContain(5000);
+    expect(at.party.association.nextDeadline).toBeGreaterThanOrEqual(80 + 300);
+    expect(at.party.association.nextDeadline).not.toBe(400);
+  });
+
   it("is sent again when the timer fires, with double the time until the next", () => {
     const at = establishedParty();
     send(at, 0, 100, RELIABLE);
