@@ -63,7 +63,8 @@ function main(): void {
   const openings = settings.trials > 0 ? openingTrials(settings) : undefined;
   const ok = missed.length === 0 && (openings === undefined || openings.failed.length === 0);
   print(
-    `\n${cells.length - missed.length} of ${cells.length} cells within link loss x 1.1 + 0.1 %, no message twice` +
+    "\nlink loss: of the datagrams large enough to carry a message (not of acknowledgements, which answer what got through)" +
+      `\n${cells.length - missed.length} of ${cells.length} cells within link loss x 1.1 + 0.1 %, no message twice` +
       (openings === undefined ? "" : `\n${describeOpenings(openings)}`) +
       `\nseed ${settings.seed}: ${ok ? "passed" : "FAILED"}`,
   );
