@@ -70,6 +70,8 @@ export class Transmitter {
   #timedTsn: Tsn | undefined;
   #lastSentAt = Number.NEGATIVE_INFINITY;
   #newestAckedSentAt = Number.NEGATIVE_INFINITY;
+  /** When a SACK acknowledged something new last, ms. */
+  #progressAt = Number.NEGATIVE_INFINITY;
   #forwardPoint: Tsn | undefined;
   #forwardSentAt = Number.NEGATIVE_INFINITY;
   #forwardDue = false;
@@ -196,6 +198,7 @@ export class Transmitter {
     for (let i = 0; i < advance; i++) acked += this.#acknowledge(now, this.#outstanding.shift());
     const marked = this.#markGaps(now, view, gapsOffset, gaps, advance > 0);
     acked += marked.acked;
+    if (acked > 0) this.#progressAt = now;
     if (marked.lost) this.#congestion.lost(lastTsn);
     if (advance > 0) this.#congestion.acked(cumulative, acked, flightBefore, this.#flight);
     this.#checkForward(now);
@@ -213,11 +216,13 @@ export class Transmitter {
   }
 
   /**
-   * T3-rtx expired (RFC 9260 §6.3.3). Everything in flight counts as lost: what may be sent again waits for its turn, the
-   * rest is abandoned and leaves the flight, so that new messages go out at once whatever the window has become.
+   * T3-rtx expired (RFC 9260 §6.3.3). What is in flight counts as lost: what may be sent again waits for its turn, the rest
+   * is abandoned and leaves the flight, so that new messages go out at once whatever the window has become.
    *
-   * Unless nothing in flight is as old as that: then the timer ran for a FORWARD TSN, which is repeated, and says nothing
-   * about the data behind it.
+   * The window shrinks to one packet (§7.2.3) only where nothing new was acknowledged for a whole time-out. Otherwise the
+   * path is alive, and what was lost is what is older than that: a loss like one found by miss indications. With one packet
+   * for a window a lossy line would stand still from one time-out to the next, and with it a flow that waits for nothing.
+   * Where nothing is that old, the timer ran for a FORWARD TSN, which is repeated.
    */
   timeout(now: number): void {
     this.deadline = Number.POSITIVE_INFINITY;
@@ -226,22 +231,20 @@ export class Transmitter {
       this.#armTimer(now);
       return;
     }
-    const oldest = this.#oldestInFlight();
-    const dataIsLate = oldest !== undefined && oldest.sentAt + this.#rto.ms <= now;
-    if (dataIsLate) {
-      this.#timedTsn = undefined;
-      this.#congestion.timedOut();
-      for (let i = 0; i < this.#outstanding.count; i++) {
-        if (this.#outstanding.at(i).state === IN_FLIGHT) this.#lose(now, i);
-      }
-    }
-    if (dataIsLate || oldest === undefined) this.#rto.backOff();
+    const since = now - this.#rto.ms;
+    const isAlive = this.#progressAt > since;
+    const isDataLate = this.#loseInFlight(now, isAlive ? since : now);
+    if (isDataLate && isAlive) this.#congestion.lost(tsnAdd(this.nextTsn, -1));
+    else if (isDataLate) this.#congestion.timedOut();
+    const nextLate = this.#oldestSentAt() + this.#rto.ms;
+    if (!isAlive) this.#rto.backOff();
     // RFC 3758 §3.5 A5
     this.#forwardPoint = undefined;
     this.#checkForward(now);
     this.#pump(now, false);
-    if (oldest !== undefined && !dataIsLate) this.deadline = oldest.sentAt + this.#rto.ms;
     this.#armTimer(now);
+    // What is younger than the time-out gets the rest of its own.
+    if (nextLate > now && nextLate < this.deadline) this.deadline = nextLate;
   }
 
   /** The FORWARD TSN chunks that are due. */
@@ -513,13 +516,26 @@ export class Transmitter {
     this.#forwardPoint = point;
   }
 
-  #oldestInFlight(): SentChunk | undefined {
-    if (this.#flight === 0) return undefined;
-    for (let i = 0; i < this.#outstanding.count; i++) {
+  /** Everything in flight that was sent at `before` or earlier is lost; false where there was nothing. */
+  #loseInFlight(now: number, before: number): boolean {
+    let any = false;
+    for (let i = 0; i < this.#outstanding.count && this.#flight > 0; i++) {
       const chunk = this.#outstanding.at(i);
-      if (chunk.state === IN_FLIGHT) return chunk;
+      if (chunk.state !== IN_FLIGHT || chunk.sentAt > before) continue;
+      this.#lose(now, i);
+      any = true;
     }
-    return undefined;
+    return any;
+  }
+
+  /** When the earliest of what is in flight was sent; Infinity for nothing. */
+  #oldestSentAt(): number {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < this.#outstanding.count && this.#flight > 0; i++) {
+      const chunk = this.#outstanding.at(i);
+      if (chunk.state === IN_FLIGHT && chunk.sentAt < oldest) oldest = chunk.sentAt;
+    }
+    return oldest;
   }
 
   #armTimer(now: number): void {
