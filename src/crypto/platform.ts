@@ -16,7 +16,7 @@ import {
   sign as platformSign,
   verify as platformVerify,
 } from "node:crypto";
-import { concatBytes, fromHex } from "../wire/bytes.ts";
+import { concatBytes, equalBytes, fromHex } from "../wire/bytes.ts";
 
 export type { KeyObject };
 
@@ -64,28 +64,16 @@ export interface EphemeralKey {
   agree(peerPublicKey: Uint8Array): Uint8Array | undefined;
 }
 
-// SubjectPublicKeyInfo up to the raw key (RFC 8410 §4, RFC 5480 §2), so that raw keys can be imported as DER.
-const SPKI_PREFIX: Record<EcdhGroup, Uint8Array> = {
-  x25519: fromHex("302a300506032b656e032100"),
-  secp256r1: fromHex("3059301306072a8648ce3d020106082a8648ce3d030107034200"),
-};
-
 export function generateEphemeralKey(group: EcdhGroup): EphemeralKey {
   const { publicKey, privateKey } =
     group === "x25519" ? generateKeyPairSync("x25519") : generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const prefix = SPKI_PREFIX[group];
-  const spki = publicKey.export({ type: "spki", format: "der" });
+  const own = rawOf(publicKey);
   return {
-    publicKey: new Uint8Array(spki.subarray(prefix.length)),
+    publicKey: own,
     agree(peerPublicKey) {
-      if (peerPublicKey.length !== spki.length - prefix.length) return undefined;
+      if (peerPublicKey.length !== own.length) return undefined;
       try {
-        const peer = createPublicKey({
-          key: toBuffer(concatBytes(prefix, peerPublicKey)),
-          format: "der",
-          type: "spki",
-        });
-        const secret = diffieHellman({ privateKey, publicKey: peer });
+        const secret = diffieHellman({ privateKey, publicKey: keyOf(peerPublicKey) });
         // RFC 7748 §6.1: an all-zero secret means a point of small order.
         return secret.every((byte) => byte === 0) ? undefined : secret;
       } catch {
@@ -95,20 +83,62 @@ export function generateEphemeralKey(group: EcdhGroup): EphemeralKey {
   };
 }
 
+const X25519_BYTES = 32;
+const P256_COORDINATE_BYTES = 32;
+/** An uncompressed point (SEC 1 §2.3.3). */
+const UNCOMPRESSED = 0x04;
+const P256_POINT_BYTES = 1 + 2 * P256_COORDINATE_BYTES;
+
+// Raw keys go in and out as JSON Web Keys (RFC 7518 §6.2, RFC 8037 §2): the decoders and encoders of OpenSSL 3 take longer
+// over DER than the key exchange itself (80 and 70 µs for X25519, where this takes 10 and 1).
+
+function rawOf(publicKey: KeyObject): Uint8Array {
+  const { x = "", y } = publicKey.export({ format: "jwk" });
+  if (y === undefined) return new Uint8Array(Buffer.from(x, "base64url"));
+  return concatBytes(Uint8Array.of(UNCOMPRESSED), Buffer.from(x, "base64url"), Buffer.from(y, "base64url"));
+}
+
+/** Throws where the bytes are no point of the curve that their number implies. */
+function keyOf(raw: Uint8Array): KeyObject {
+  if (raw.length === X25519_BYTES) {
+    return createPublicKey({ key: { kty: "OKP", crv: "X25519", x: base64url(raw) }, format: "jwk" });
+  }
+  if (raw.length !== P256_POINT_BYTES || raw[0] !== UNCOMPRESSED) throw new RangeError("not an uncompressed point");
+  const x = base64url(raw.subarray(1, 1 + P256_COORDINATE_BYTES));
+  const y = base64url(raw.subarray(1 + P256_COORDINATE_BYTES));
+  return createPublicKey({ key: { kty: "EC", crv: "P-256", x, y }, format: "jwk" });
+}
+
+function base64url(bytes: Uint8Array): string {
+  return toBuffer(bytes).toString("base64url");
+}
+
 /** ECDSA with SHA-256, DER-encoded signature (`ecdsa_secp256r1_sha256`, 0x0403). */
 export function signEcdsa(privateKey: KeyObject, data: Uint8Array): Uint8Array {
   return platformSign("sha256", data, privateKey);
 }
 
+/** SubjectPublicKeyInfo of a P-256 key up to its uncompressed point (RFC 5480 §2). */
+const P256_SPKI_PREFIX = fromHex("3059301306072a8648ce3d020106082a8648ce3d030107034200");
+
 /** Verifies an `ecdsa_secp256r1_sha256` signature with a public key in DER SubjectPublicKeyInfo form. */
 export function verifyEcdsa(publicKeySpki: Uint8Array, data: Uint8Array, signature: Uint8Array): boolean {
   try {
-    const key = createPublicKey({ key: toBuffer(publicKeySpki), format: "der", type: "spki" });
-    if (key.asymmetricKeyType !== "ec" || key.asymmetricKeyDetails?.namedCurve !== "prime256v1") return false;
-    return platformVerify("sha256", data, key, signature);
+    const key = p256Key(publicKeySpki);
+    return key !== undefined && platformVerify("sha256", data, key, signature);
   } catch {
     return false; // Not a key, or not a signature.
   }
+}
+
+function p256Key(spki: Uint8Array): KeyObject | undefined {
+  const point = spki.subarray(P256_SPKI_PREFIX.length);
+  if (point.length === P256_POINT_BYTES && equalBytes(spki.subarray(0, P256_SPKI_PREFIX.length), P256_SPKI_PREFIX)) {
+    return keyOf(point);
+  }
+  // A rare form, a compressed point say.
+  const key = createPublicKey({ key: toBuffer(spki), format: "der", type: "spki" });
+  return key.asymmetricKeyType === "ec" && key.asymmetricKeyDetails?.namedCurve === "prime256v1" ? key : undefined;
 }
 
 /** A fresh P-256 signing key. */
