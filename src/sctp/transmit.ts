@@ -1,8 +1,9 @@
-import { type Ssn, ssn, ssnAdd, type Tsn, tsnAdd, tsnDistance } from "../wire/serial.ts";
+import { type Ssn, ssn, ssnAdd, type Tsn, tsnAdd } from "../wire/serial.ts";
 import type { PacketAssembler } from "./assembler.ts";
 import { CongestionWindow } from "./congestion.ts";
 import { writeForwardTsns } from "./forward-tsn.ts";
-import { ABANDONED, ACKED, IN_FLIGHT, LOST, MAX_OUTSTANDING, Outstanding, type SentChunk } from "./outstanding.ts";
+import { Flight } from "./flight.ts";
+import { ABANDONED, ACKED, LOST, MAX_OUTSTANDING, type SentChunk } from "./outstanding.ts";
 import { FLAG_BEGIN, FLAG_END, FLAG_IMMEDIATE, FLAG_UNORDERED } from "./packet.ts";
 import type { RetransmissionTimeout } from "./rto.ts";
 import { type QueuedMessage, SendQueue } from "./send-queue.ts";
@@ -42,34 +43,25 @@ export interface TransmitterOptions {
 }
 
 const NO_GAPS = new DataView(new ArrayBuffer(0));
-/** Fast retransmit at the third miss indication (RFC 9260 §7.2.4). */
-const MISSES = 3;
 /** A fragment smaller than this waits for a packet of its own. */
 const LEAST_FRAGMENT_BYTES = 200;
-/** Reordering tolerated before a message is given up, as a share of the round trip (RFC 8985 §6.2). */
-const REORDER_SHARE = 1 / 4;
 
 /** The sending half of an association: queue, window, retransmission, abandonment (RFC 9260 §6.1, §7.2; RFC 3758 §3.5). */
 export class Transmitter {
   readonly #assembler: PacketAssembler;
   readonly #rto: RetransmissionTimeout;
   readonly #maxMessageBytes: number;
-  readonly #outstanding: Outstanding;
+  readonly #flight: Flight;
   readonly #queue: SendQueue;
   readonly #congestion: CongestionWindow;
   readonly #nextSsn = new Map<number, Ssn>();
 
   /** False until the association is established. */
   #open = false;
-  #partialReliability = false;
   /** a_rwnd of the last SACK. */
   #peerWindow = 0;
-  #flight = 0;
-  #lost = 0;
   #messages = 0;
-  #timedTsn: Tsn | undefined;
   #lastSentAt = Number.NEGATIVE_INFINITY;
-  #newestAckedSentAt = Number.NEGATIVE_INFINITY;
   /** When a SACK acknowledged something new last, ms. */
   #progressAt = Number.NEGATIVE_INFINITY;
   #forwardPoint: Tsn | undefined;
@@ -80,20 +72,18 @@ export class Transmitter {
   deadline = Number.POSITIVE_INFINITY;
   /** DATA chunks sent again. */
   retransmissions = 0;
-  /** Messages given up after they were sent at least once. */
-  abandoned = 0;
 
   constructor(options: TransmitterOptions, assembler: PacketAssembler, rto: RetransmissionTimeout) {
     this.#assembler = assembler;
     this.#rto = rto;
     this.#maxMessageBytes = options.maxMessageBytes;
-    this.#outstanding = new Outstanding(options.initialTsn);
     this.#queue = new SendQueue(options.maxQueuedBytes);
+    this.#flight = new Flight(options.initialTsn, rto, (message) => this.#queue.abandon(message));
     this.#congestion = new CongestionWindow(assembler.maxPayloadBytes);
   }
 
   get nextTsn(): Tsn {
-    return this.#outstanding.nextTsn;
+    return this.#flight.chunks.nextTsn;
   }
 
   get queuedBytes(): number {
@@ -101,7 +91,12 @@ export class Transmitter {
   }
 
   get flightBytes(): number {
-    return this.#flight;
+    return this.#flight.bytes;
+  }
+
+  /** Messages given up after they were sent at least once. */
+  get abandoned(): number {
+    return this.#flight.abandoned;
   }
 
   get congestionWindowBytes(): number {
@@ -115,7 +110,7 @@ export class Transmitter {
 
   /** Nothing waits and nothing is unacknowledged. */
   get isIdle(): boolean {
-    return this.#queue.isEmpty && this.#outstanding.count === 0;
+    return this.#queue.isEmpty && this.#flight.chunks.count === 0;
   }
 
   /** A FORWARD TSN belongs into the next flush. */
@@ -130,7 +125,7 @@ export class Transmitter {
   /** The peer's parameters. */
   learnPeer(peerWindow: number, partialReliability: boolean): void {
     this.#peerWindow = peerWindow;
-    this.#partialReliability = partialReliability;
+    this.#flight.partialReliability = partialReliability;
   }
 
   /** The association is established: data may flow. */
@@ -152,7 +147,7 @@ export class Transmitter {
     if (
       this.#open &&
       this.#queue.isEmpty &&
-      this.#lost === 0 &&
+      this.#flight.lost === 0 &&
       length <= this.#assembler.maxPayloadBytes &&
       this.#mayTransmit(length)
     ) {
@@ -161,7 +156,7 @@ export class Transmitter {
       const chunk = this.#newChunk(now, flags, message.streamId, sequence, message.ppid, length, ++this.#messages);
       chunk.maxRetransmits = maxRetransmits;
       chunk.expiresAt = expiresAt;
-      chunk.data = this.#partialReliability && maxRetransmits === 0 ? undefined : data.slice();
+      chunk.data = this.#flight.partialReliability && maxRetransmits === 0 ? undefined : data.slice();
       this.#write(now, chunk, data, 0);
       return "sent";
     }
@@ -189,20 +184,21 @@ export class Transmitter {
   sack(now: number, cumulative: Tsn, window: number, view: DataView, gapsOffset: number, gaps: number): boolean {
     // i: "If Cumulative TSN Ack is less than the Cumulative TSN Ack Point, then drop the SACK chunk." Beyond what was sent
     // it is nonsense, and dropped as well.
-    const advance = tsnDistance(cumulative, this.#outstanding.firstTsn) + 1;
-    if (advance < 0 || advance > this.#outstanding.count) return false;
-    const flightBefore = this.#flight;
+    const flight = this.#flight;
+    const advance = flight.advanceOf(cumulative);
+    if (advance < 0 || advance > flight.chunks.count) return false;
+    const flightBefore = flight.bytes;
     const lastTsn = tsnAdd(this.nextTsn, -1);
     this.#peerWindow = window;
-    let acked = 0;
-    for (let i = 0; i < advance; i++) acked += this.#acknowledge(now, this.#outstanding.shift());
-    const marked = this.#markGaps(now, view, gapsOffset, gaps, advance > 0);
-    acked += marked.acked;
+    const cumulativelyAcked = flight.advance(now, advance);
+    const countAll = advance > 0 && this.#congestion.inFastRecovery;
+    const marked = flight.markGaps(now, view, gapsOffset, gaps, countAll);
+    const acked = cumulativelyAcked + marked.acked;
     if (acked > 0) this.#progressAt = now;
     if (marked.lost) this.#congestion.lost(lastTsn);
-    if (advance > 0) this.#congestion.acked(cumulative, acked, flightBefore, this.#flight);
+    if (advance > 0) this.#congestion.acked(cumulative, acked, flightBefore, flight.bytes);
     this.#checkForward(now);
-    if (marked.lost && this.#lost > 0) this.#retransmit(now, true);
+    if (marked.lost && flight.lost > 0) this.#retransmit(now, true);
     // §6.3.2 R2, R3
     if (advance > 0) this.deadline = Number.POSITIVE_INFINITY;
     this.#armTimer(now);
@@ -233,10 +229,10 @@ export class Transmitter {
     }
     const since = now - this.#rto.ms;
     const isAlive = this.#progressAt > since;
-    const isDataLate = this.#loseInFlight(now, isAlive ? since : now);
+    const isDataLate = this.#flight.loseOlder(now, isAlive ? since : now);
     if (isDataLate && isAlive) this.#congestion.lost(tsnAdd(this.nextTsn, -1));
     else if (isDataLate) this.#congestion.timedOut();
-    const nextLate = this.#oldestSentAt() + this.#rto.ms;
+    const nextLate = this.#flight.oldestSentAt() + this.#rto.ms;
     if (!isAlive) this.#rto.backOff();
     // RFC 3758 §3.5 A5
     this.#forwardPoint = undefined;
@@ -251,7 +247,7 @@ export class Transmitter {
   forwardTsns(now: number): Uint8Array[] {
     this.#forwardDue = false;
     this.#forwardSentAt = now;
-    const chunks = writeForwardTsns(this.#outstanding);
+    const chunks = writeForwardTsns(this.#flight.chunks);
     // RFC 3758 §3.5 C5: "If a FORWARD TSN is sent, the sender MUST assure that at least one T3-rtx timer is running."
     this.#armTimer(now);
     return chunks;
@@ -269,8 +265,8 @@ export class Transmitter {
    * @param onePacket whole messages only, and only what fits into the packet under construction
    */
   #pump(now: number, onePacket: boolean): void {
-    if (this.#lost > 0) this.#retransmit(now, false);
-    if (this.#lost > 0) return;
+    if (this.#flight.lost > 0) this.#retransmit(now, false);
+    if (this.#flight.lost > 0) return;
     for (;;) {
       const message = this.#queue.next(now);
       if (message === undefined) return;
@@ -288,11 +284,11 @@ export class Transmitter {
 
   /** RFC 9260 §6.1 A (the peer's window; with nothing in flight one chunk may probe it) and B (the congestion window). */
   #mayTransmit(length: number): boolean {
-    if (this.#flight === 0) return this.#outstanding.count < MAX_OUTSTANDING;
+    if (this.#flight.bytes === 0) return this.#flight.chunks.count < MAX_OUTSTANDING;
     return (
-      this.#flight < this.#congestion.bytes &&
-      this.#flight + length <= this.#peerWindow &&
-      this.#outstanding.count < MAX_OUTSTANDING
+      this.#flight.bytes < this.#congestion.bytes &&
+      this.#flight.bytes + length <= this.#peerWindow &&
+      this.#flight.chunks.count < MAX_OUTSTANDING
     );
   }
 
@@ -333,8 +329,8 @@ export class Transmitter {
     length: number,
     message: number,
   ): SentChunk {
-    if (this.#flight === 0) this.#congestion.idle((now - this.#lastSentAt) / this.#rto.ms);
-    const chunk = this.#outstanding.push();
+    if (this.#flight.bytes === 0) this.#congestion.idle((now - this.#lastSentAt) / this.#rto.ms);
+    const chunk = this.#flight.chunks.push();
     chunk.flags = flags;
     chunk.streamId = streamId;
     chunk.ssn = sequence;
@@ -342,18 +338,15 @@ export class Transmitter {
     chunk.length = length;
     chunk.start = 0;
     chunk.message = message;
-    // RFC 9260 §6.3.1 C4: one measurement per round trip.
-    this.#timedTsn ??= chunk.tsn;
     return chunk;
   }
 
   /** Puts a chunk into the packet under construction and into the flight. */
   #write(now: number, chunk: SentChunk, data: Uint8Array, start: number): void {
-    chunk.sentAt = now;
+    this.#flight.launch(now, chunk);
     this.#lastSentAt = now;
-    this.#flight += chunk.length;
     // RFC 9260 §6.1 E, RFC 7053: the window is full or this is a second attempt, so the sender waits for the SACK.
-    const urgent = chunk.transmissions > 1 || this.#flight >= this.#congestion.bytes;
+    const urgent = chunk.transmissions > 1 || this.#flight.bytes >= this.#congestion.bytes;
     const flags = urgent ? chunk.flags | FLAG_IMMEDIATE : chunk.flags;
     this.#assembler.data(now, flags, chunk.tsn, chunk.streamId, chunk.ssn, chunk.ppid, data, start, chunk.length);
     if (this.deadline === Number.POSITIVE_INFINITY) this.deadline = now + this.#rto.ms;
@@ -361,21 +354,18 @@ export class Transmitter {
 
   /** Sends lost chunks again, earliest first; `fast`: one packet of them whatever the window (RFC 9260 §7.2.4). */
   #retransmit(now: number, fast: boolean): void {
+    const flight = this.#flight;
     let budget = fast ? this.#assembler.maxPayloadBytes : Number.POSITIVE_INFINITY;
-    for (let i = 0; i < this.#outstanding.count && this.#lost > 0; i++) {
-      const chunk = this.#outstanding.at(i);
+    for (let i = 0; i < flight.chunks.count && flight.lost > 0; i++) {
+      const chunk = this.#flight.chunks.at(i);
       if (chunk.state !== LOST) continue;
       // RFC 3758 §4.1 TR4: "Before … retransmitting a message …, the SCTP sender MUST evaluate the lifetime".
-      if (chunk.data === undefined || (this.#partialReliability && chunk.expiresAt <= now)) {
-        this.#abandon(i);
+      if (chunk.data === undefined || (this.#flight.partialReliability && chunk.expiresAt <= now)) {
+        flight.abandon(i);
         continue;
       }
-      if (fast ? chunk.length > budget : this.#flight > 0 && this.#flight >= this.#congestion.bytes) break;
+      if (fast ? chunk.length > budget : this.#flight.bytes > 0 && this.#flight.bytes >= this.#congestion.bytes) break;
       budget -= chunk.length;
-      chunk.state = IN_FLIGHT;
-      chunk.misses = 0;
-      chunk.transmissions++;
-      this.#lost--;
       this.retransmissions++;
       // §6.1: "the sender MUST restart the timer if the earliest … outstanding DATA chunk … is being retransmitted".
       if (i === 0) this.deadline = Number.POSITIVE_INFINITY;
@@ -384,126 +374,9 @@ export class Transmitter {
     this.#checkForward(now);
   }
 
-  /** Takes a chunk out of the flight for good; returns the bytes this acknowledges for the first time. */
-  #acknowledge(now: number, chunk: SentChunk): number {
-    const { state } = chunk;
-    if (chunk.tsn === this.#timedTsn) {
-      this.#timedTsn = undefined;
-      // §6.3.1 C5, Karn's rule: not from a chunk that was sent twice.
-      if (state === IN_FLIGHT && chunk.transmissions === 1) this.#rto.measure(now - chunk.sentAt);
-    }
-    chunk.data = undefined;
-    if (state === IN_FLIGHT) this.#flight -= chunk.length;
-    else if (state === LOST) this.#lost--;
-    else return 0;
-    if (chunk.sentAt > this.#newestAckedSentAt) this.#newestAckedSentAt = chunk.sentAt;
-    return chunk.length;
-  }
-
-  /** Gap ack blocks: what has come beyond the cumulative point, and so what has not (RFC 9260 §6.2.1 iv, §7.2.4). */
-  #markGaps(
-    now: number,
-    view: DataView,
-    offset: number,
-    gaps: number,
-    advanced: boolean,
-  ): { acked: number; lost: boolean } {
-    const outstanding = this.#outstanding;
-    let acked = 0;
-    let highestNew = -1;
-    let reached = 0;
-    for (let block = 0; block < gaps; block++) {
-      const first = view.getUint16(offset + 4 * block) - 1;
-      const last = view.getUint16(offset + 4 * block + 2) - 1;
-      // Blocks are ascending and within what was sent; what else a peer may write is worth no guess.
-      if (first < reached || last < first || last >= outstanding.count) break;
-      for (let i = reached; i < first; i++) this.#unacknowledge(outstanding.at(i));
-      for (let i = first; i <= last; i++) {
-        const chunk = outstanding.at(i);
-        if (chunk.state !== IN_FLIGHT && chunk.state !== LOST) continue;
-        acked += this.#gapAcknowledge(now, chunk);
-        highestNew = i;
-      }
-      reached = last + 1;
-    }
-    // A first chunk that is acknowledged contradicts the cumulative point: the peer took it back.
-    if (outstanding.count > 0) this.#unacknowledge(outstanding.at(0));
-    // HTNA: a miss counts where something sent later is newly acknowledged; in fast recovery, where the cumulative point
-    // moved, for everything the SACK reports missing.
-    const upTo = this.#congestion.inFastRecovery && advanced ? reached - 1 : highestNew;
-    let lost = false;
-    for (let i = 0; i < upTo; i++) {
-      const chunk = outstanding.at(i);
-      if (chunk.state !== IN_FLIGHT || ++chunk.misses < MISSES || chunk.fastRetransmitted) continue;
-      if (this.#gaveUp(now, chunk) && !this.#isPastReordering(chunk)) continue;
-      chunk.fastRetransmitted = true;
-      this.#lose(now, i);
-      lost = true;
-    }
-    return { acked, lost };
-  }
-
-  #gapAcknowledge(now: number, chunk: SentChunk): number {
-    // The peer may take it back (§6.2.1), so what could be sent again is kept until the cumulative point covers it.
-    const { data } = chunk;
-    const bytes = this.#acknowledge(now, chunk);
-    chunk.data = data;
-    chunk.state = ACKED;
-    return bytes;
-  }
-
-  #unacknowledge(chunk: SentChunk): void {
-    if (chunk.state !== ACKED) return;
-    chunk.state = IN_FLIGHT;
-    chunk.misses = 0;
-    this.#flight += chunk.length;
-  }
-
-  /** A chunk in flight is lost: abandoned where its message may not be sent again, else to be sent again. */
-  #lose(now: number, index: number): void {
-    const chunk = this.#outstanding.at(index);
-    if (chunk.tsn === this.#timedTsn) this.#timedTsn = undefined;
-    if (this.#gaveUp(now, chunk)) {
-      this.#abandon(index);
-      return;
-    }
-    chunk.state = LOST;
-    this.#flight -= chunk.length;
-    this.#lost++;
-  }
-
-  #gaveUp(now: number, chunk: SentChunk): boolean {
-    return this.#partialReliability && (chunk.transmissions > chunk.maxRetransmits || chunk.expiresAt <= now);
-  }
-
-  /**
-   * For a message that will not be sent again a wrong guess is final: FORWARD TSN would make the peer throw away what is
-   * merely late. So it is given up only once something has arrived that was sent clearly later (as RFC 8985 decides).
-   */
-  #isPastReordering(chunk: SentChunk): boolean {
-    return this.#newestAckedSentAt - chunk.sentAt >= this.#rto.smoothedMs * REORDER_SHARE;
-  }
-
-  /** RFC 3758 §3.5 A3: "all the TSNs of the message" are abandoned with one of them. */
-  #abandon(index: number): void {
-    const { message } = this.#outstanding.at(index);
-    let first = index;
-    while (first > 0 && this.#outstanding.at(first - 1).message === message) first--;
-    for (let i = first; i < this.#outstanding.count; i++) {
-      const chunk = this.#outstanding.at(i);
-      if (chunk.message !== message) break;
-      if (chunk.state === IN_FLIGHT) this.#flight -= chunk.length;
-      else if (chunk.state === LOST) this.#lost--;
-      chunk.state = ABANDONED;
-      chunk.data = undefined;
-    }
-    this.#queue.abandon(message);
-    this.abandoned++;
-  }
-
   /** RFC 3758 §3.5 C2, C3: is there anything to skip, and is it time to say so? */
   #checkForward(now: number): void {
-    const outstanding = this.#outstanding;
+    const outstanding = this.#flight.chunks;
     let point: Tsn | undefined;
     for (let i = 0; i < outstanding.count; i++) {
       const { state, tsn } = outstanding.at(i);
@@ -516,30 +389,8 @@ export class Transmitter {
     this.#forwardPoint = point;
   }
 
-  /** Everything in flight that was sent at `before` or earlier is lost; false where there was nothing. */
-  #loseInFlight(now: number, before: number): boolean {
-    let any = false;
-    for (let i = 0; i < this.#outstanding.count && this.#flight > 0; i++) {
-      const chunk = this.#outstanding.at(i);
-      if (chunk.state !== IN_FLIGHT || chunk.sentAt > before) continue;
-      this.#lose(now, i);
-      any = true;
-    }
-    return any;
-  }
-
-  /** When the earliest of what is in flight was sent; Infinity for nothing. */
-  #oldestSentAt(): number {
-    let oldest = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < this.#outstanding.count && this.#flight > 0; i++) {
-      const chunk = this.#outstanding.at(i);
-      if (chunk.state === IN_FLIGHT && chunk.sentAt < oldest) oldest = chunk.sentAt;
-    }
-    return oldest;
-  }
-
   #armTimer(now: number): void {
-    if (this.#outstanding.count === 0) this.deadline = Number.POSITIVE_INFINITY;
+    if (this.#flight.chunks.count === 0) this.deadline = Number.POSITIVE_INFINITY;
     else if (this.deadline === Number.POSITIVE_INFINITY) this.deadline = now + this.#rto.ms;
   }
 }

@@ -1,0 +1,212 @@
+import { type Tsn, tsnDistance } from "../wire/serial.ts";
+import { ABANDONED, ACKED, IN_FLIGHT, LOST, Outstanding, type SentChunk } from "./outstanding.ts";
+import type { RetransmissionTimeout } from "./rto.ts";
+
+/** Lost at the third miss indication (RFC 9260 §7.2.4). */
+const MISSES = 3;
+/** Reordering tolerated before a message is given up, as a share of the round trip (RFC 8985 §6.2). */
+const REORDER_SHARE = 1 / 4;
+
+/**
+ * What was sent and is not acknowledged, and what becomes of it: acknowledged, lost, to be sent again, or abandoned
+ * (RFC 9260 §6.2.1, §7.2.4; RFC 3758 §3.5).
+ */
+export class Flight {
+  readonly chunks: Outstanding;
+  /** The peer takes FORWARD TSN: messages may be given up. */
+  partialReliability = false;
+  /** Messages given up. */
+  abandoned = 0;
+  readonly #rto: RetransmissionTimeout;
+  readonly #onAbandon: (message: number) => void;
+  #bytes = 0;
+  #lost = 0;
+  #timedTsn: Tsn | undefined;
+  #newestAckedSentAt = Number.NEGATIVE_INFINITY;
+
+  /** @param onAbandon a message of which chunks were sent is given up: the rest of it must not follow */
+  constructor(initialTsn: Tsn, rto: RetransmissionTimeout, onAbandon: (message: number) => void) {
+    this.chunks = new Outstanding(initialTsn);
+    this.#rto = rto;
+    this.#onAbandon = onAbandon;
+  }
+
+  /** User data in flight. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Chunks that wait to be sent again. */
+  get lost(): number {
+    return this.#lost;
+  }
+
+  /** A chunk with the next TSN leaves for the first time, or a lost one again. */
+  launch(now: number, chunk: SentChunk): void {
+    if (chunk.state === LOST) {
+      chunk.state = IN_FLIGHT;
+      chunk.misses = 0;
+      chunk.transmissions++;
+      this.#lost--;
+    } else {
+      // RFC 9260 §6.3.1 C4: one measurement per round trip.
+      this.#timedTsn ??= chunk.tsn;
+    }
+    chunk.sentAt = now;
+    this.#bytes += chunk.length;
+  }
+
+  /** How far a cumulative TSN ack moves the point; negative, or beyond `chunks.count`, where it makes no sense. */
+  advanceOf(cumulative: Tsn): number {
+    return tsnDistance(cumulative, this.chunks.firstTsn) + 1;
+  }
+
+  /** The first `count` chunks are acknowledged; returns the bytes this is the first word of. */
+  advance(now: number, count: number): number {
+    let acked = 0;
+    for (let i = 0; i < count; i++) acked += this.#acknowledge(now, this.chunks.shift());
+    return acked;
+  }
+
+  /**
+   * Gap ack blocks: what has come beyond the cumulative point, and so what has not (RFC 9260 §6.2.1 iv, §7.2.4).
+   *
+   * @param countAll everything the SACK reports missing counts as missed: in fast recovery, where the cumulative point moved
+   */
+  markGaps(
+    now: number,
+    view: DataView,
+    offset: number,
+    gaps: number,
+    countAll: boolean,
+  ): { acked: number; lost: boolean } {
+    const outstanding = this.chunks;
+    let acked = 0;
+    let highestNew = -1;
+    let reached = 0;
+    for (let block = 0; block < gaps; block++) {
+      const first = view.getUint16(offset + 4 * block) - 1;
+      const last = view.getUint16(offset + 4 * block + 2) - 1;
+      // Blocks are ascending and within what was sent; what else a peer may write is worth no guess.
+      if (first < reached || last < first || last >= outstanding.count) break;
+      for (let i = reached; i < first; i++) this.#unacknowledge(outstanding.at(i));
+      for (let i = first; i <= last; i++) {
+        const chunk = outstanding.at(i);
+        if (chunk.state !== IN_FLIGHT && chunk.state !== LOST) continue;
+        acked += this.#gapAcknowledge(now, chunk);
+        highestNew = i;
+      }
+      reached = last + 1;
+    }
+    // A first chunk that is acknowledged contradicts the cumulative point: the peer took it back.
+    if (outstanding.count > 0) this.#unacknowledge(outstanding.at(0));
+    // HTNA: else a miss counts where something sent later is newly acknowledged.
+    const upTo = countAll ? reached - 1 : highestNew;
+    let lost = false;
+    for (let i = 0; i < upTo; i++) {
+      const chunk = outstanding.at(i);
+      if (chunk.state !== IN_FLIGHT || ++chunk.misses < MISSES || chunk.fastRetransmitted) continue;
+      if (this.#gaveUp(now, chunk) && !this.#isPastReordering(chunk)) continue;
+      chunk.fastRetransmitted = true;
+      this.#lose(now, i);
+      lost = true;
+    }
+    return { acked, lost };
+  }
+
+  /** Everything in flight that was sent at `before` or earlier is lost; false where there was nothing. */
+  loseOlder(now: number, before: number): boolean {
+    let any = false;
+    for (let i = 0; i < this.chunks.count && this.#bytes > 0; i++) {
+      const chunk = this.chunks.at(i);
+      if (chunk.state !== IN_FLIGHT || chunk.sentAt > before) continue;
+      this.#lose(now, i);
+      any = true;
+    }
+    return any;
+  }
+
+  /** When the earliest of what is in flight was sent; Infinity for nothing. */
+  oldestSentAt(): number {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < this.chunks.count && this.#bytes > 0; i++) {
+      const chunk = this.chunks.at(i);
+      if (chunk.state === IN_FLIGHT && chunk.sentAt < oldest) oldest = chunk.sentAt;
+    }
+    return oldest;
+  }
+
+  /** RFC 3758 §3.5 A3: "all the TSNs of the message" are abandoned with one of them. */
+  abandon(index: number): void {
+    const { message } = this.chunks.at(index);
+    let first = index;
+    while (first > 0 && this.chunks.at(first - 1).message === message) first--;
+    for (let i = first; i < this.chunks.count; i++) {
+      const chunk = this.chunks.at(i);
+      if (chunk.message !== message) break;
+      if (chunk.state === IN_FLIGHT) this.#bytes -= chunk.length;
+      else if (chunk.state === LOST) this.#lost--;
+      chunk.state = ABANDONED;
+      chunk.data = undefined;
+    }
+    this.#onAbandon(message);
+    this.abandoned++;
+  }
+
+  /** Takes a chunk out of the flight for good; returns the bytes this acknowledges for the first time. */
+  #acknowledge(now: number, chunk: SentChunk): number {
+    const { state } = chunk;
+    if (chunk.tsn === this.#timedTsn) {
+      this.#timedTsn = undefined;
+      // §6.3.1 C5, Karn's rule: not from a chunk that was sent twice.
+      if (state === IN_FLIGHT && chunk.transmissions === 1) this.#rto.measure(now - chunk.sentAt);
+    }
+    chunk.data = undefined;
+    if (state === IN_FLIGHT) this.#bytes -= chunk.length;
+    else if (state === LOST) this.#lost--;
+    else return 0;
+    if (chunk.sentAt > this.#newestAckedSentAt) this.#newestAckedSentAt = chunk.sentAt;
+    return chunk.length;
+  }
+
+  #gapAcknowledge(now: number, chunk: SentChunk): number {
+    // The peer may take it back (§6.2.1), so what could be sent again is kept until the cumulative point covers it.
+    const { data } = chunk;
+    const bytes = this.#acknowledge(now, chunk);
+    chunk.data = data;
+    chunk.state = ACKED;
+    return bytes;
+  }
+
+  #unacknowledge(chunk: SentChunk): void {
+    if (chunk.state !== ACKED) return;
+    chunk.state = IN_FLIGHT;
+    chunk.misses = 0;
+    this.#bytes += chunk.length;
+  }
+
+  /** A chunk in flight is lost: abandoned where its message may not be sent again, else to be sent again. */
+  #lose(now: number, index: number): void {
+    const chunk = this.chunks.at(index);
+    if (chunk.tsn === this.#timedTsn) this.#timedTsn = undefined;
+    if (this.#gaveUp(now, chunk)) {
+      this.abandon(index);
+      return;
+    }
+    chunk.state = LOST;
+    this.#bytes -= chunk.length;
+    this.#lost++;
+  }
+
+  #gaveUp(now: number, chunk: SentChunk): boolean {
+    return this.partialReliability && (chunk.transmissions > chunk.maxRetransmits || chunk.expiresAt <= now);
+  }
+
+  /**
+   * For a message that will not be sent again a wrong guess is final: FORWARD TSN would make the peer throw away what is
+   * merely late. So it is given up only once something has arrived that was sent clearly later (as RFC 8985 decides).
+   */
+  #isPastReordering(chunk: SentChunk): boolean {
+    return this.#newestAckedSentAt - chunk.sentAt >= this.#rto.smoothedMs * REORDER_SHARE;
+  }
+}
