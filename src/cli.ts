@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { CONDITION_USAGE } from "./cli/conditions.ts";
 import { echoServer } from "./cli/echo-server.ts";
+import { LOAD_USAGE, load } from "./cli/load.ts";
 import { UsageError } from "./cli/usage.ts";
 
 const USAGE = `webrtc-datagram: UDP-like messages between browsers and a JavaScript server
@@ -14,6 +15,8 @@ Commands
     --public ADDR[:PORT] where browsers reach --data; may be repeated
                          (default: this machine's own addresses)
 ${CONDITION_USAGE}
+${LOAD_USAGE}
+                         and a bad network, as above
   help          this text
   version       the version of this package
 `;
@@ -23,6 +26,8 @@ async function main(args: string[]): Promise<void> {
   switch (command) {
     case "echo-server":
       return echoServer(rest);
+    case "load":
+      return load(rest);
     case "version":
     case "--version":
       return console.log(await version());

@@ -8,26 +8,26 @@ export const CONDITION_FLAGS = {
   jitter: { type: "string" },
   reorder: { type: "string" },
   duplicate: { type: "string" },
-  rate: { type: "string" },
+  bandwidth: { type: "string" },
   seed: { type: "string" },
 } as const;
 
 export const CONDITION_USAGE = `    --loss 2% --reorder 1% --duplicate 1%   a bad network, in both directions: shares of datagrams,
     --latency 50 --jitter 20                milliseconds on each way,
-    --rate 100000 --seed TEXT               bytes per second; equal seeds lose the same datagrams`;
+    --bandwidth 100000 --seed TEXT          bytes per second; equal seeds lose the same datagrams`;
 
 /** What the flags say, or `undefined` where none was given. @throws UsageError */
 export function parseConditions(
   values: Partial<Record<keyof typeof CONDITION_FLAGS, string>>,
 ): ConditionerOptions | undefined {
-  const { loss, latency, jitter, reorder, duplicate, rate, seed } = values;
+  const { loss, latency, jitter, reorder, duplicate, bandwidth, seed } = values;
   const given: ConditionerOptions = {
     ...(loss !== undefined && { loss: parseShare("--loss", loss) }),
     ...(reorder !== undefined && { reorder: parseShare("--reorder", reorder) }),
     ...(duplicate !== undefined && { duplicate: parseShare("--duplicate", duplicate) }),
     ...(latency !== undefined && { latencyMs: parseAmount("--latency", latency, 60_000) }),
     ...(jitter !== undefined && { jitterMs: parseAmount("--jitter", jitter, 60_000) }),
-    ...(rate !== undefined && { bytesPerSecond: parseAmount("--rate", rate, Number.MAX_SAFE_INTEGER) }),
+    ...(bandwidth !== undefined && { bytesPerSecond: parseAmount("--bandwidth", bandwidth, Number.MAX_SAFE_INTEGER) }),
   };
   if (Object.keys(given).length === 0) {
     if (seed !== undefined) throw new UsageError("--seed is of use with --loss and the like only");

@@ -111,7 +111,7 @@ function listen(http: HttpServer, { address, port }: Options["http"]): Promise<v
 function respond(server: Server, request: Request): Response | Promise<Response> {
   const { pathname } = new URL(request.url);
   if (pathname === "/new_rtc_session") return server.sessionEndpoint.handleRequest(request);
-  if (pathname === "/stats") return Response.json(server.stats());
+  if (pathname === "/stats") return Response.json({ ...server.stats(), cpuMs: cpuMs() });
   if (pathname !== "/") return new Response("not found\n", { status: 404 });
   if (request.method !== "GET" && request.method !== "HEAD") {
     return new Response("method not allowed\n", { status: 405, headers: { allow: "GET, HEAD" } });
@@ -119,6 +119,12 @@ function respond(server: Server, request: Request): Response | Promise<Response>
   return new Response(DEMO_PAGE, {
     headers: { "content-type": "text/html; charset=utf-8", "cache-control": "no-store" },
   });
+}
+
+/** CPU time that this process has used. */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
 }
 
 function announce(server: Server, http: HttpServer): void {

@@ -1,0 +1,232 @@
+import { setMaxListeners } from "node:events";
+import { type ClientConnection, connect } from "../../client.ts";
+import { ConnectError } from "../../errors.ts";
+import { Flow } from "./flow.ts";
+import { Measurements, type Report } from "./measurements.ts";
+import type { LoadOptions } from "./options.ts";
+
+/** Messages are sent in bursts of this many milliseconds' worth. */
+const TICK_MS = 4;
+/** After the last message, for those that are under way. */
+const DRAIN_MS = 1_000;
+const DRAIN_STEP_MS = 50;
+/** A tick that came later than this does not make up for all that it missed. */
+const MAX_BEHIND_MS = 1_000;
+
+export type Phase = "opening" | "sending" | "draining" | "done";
+
+interface Client {
+  readonly connection: ClientConnection;
+  readonly flow: Flow;
+}
+
+/** One run: opens the clients, sends at an even pace over all of them, waits for the last echoes, closes. */
+export class LoadRun {
+  readonly options: LoadOptions;
+  readonly measurements = new Measurements();
+  phase: Phase = "opening";
+  readonly #clients: Client[] = [];
+  readonly #stop = new AbortController();
+  #startedAt = 0;
+  #sentMs = 0;
+  #cpuMicroseconds = 0;
+  #serverCpuMicroseconds: number | undefined;
+
+  constructor(options: LoadOptions) {
+    this.options = options;
+    // One for each client that is being opened: not the leak that Node would suspect.
+    setMaxListeners(0, this.#stop.signal);
+  }
+
+  get openCount(): number {
+    return this.#clients.length;
+  }
+
+  /** Milliseconds into sending. */
+  get elapsedMs(): number {
+    return this.phase === "sending" ? performance.now() - this.#startedAt : this.#sentMs;
+  }
+
+  /** Ends the run early; what was measured so far counts. */
+  interrupt(): void {
+    this.#stop.abort();
+  }
+
+  /** @throws ConnectError where the very first client does not open: then no other will */
+  async run(): Promise<Report> {
+    try {
+      await this.#open();
+      const serverCpu = await serverCpuMs(this.options.url);
+      const cpu = process.cpuUsage();
+      await this.#send();
+      await this.#drain();
+      const { user, system } = process.cpuUsage(cpu);
+      this.#cpuMicroseconds = user + system;
+      const serverCpuAfter = await serverCpuMs(this.options.url);
+      if (serverCpu !== undefined && serverCpuAfter !== undefined) {
+        this.#serverCpuMicroseconds = 1_000 * (serverCpuAfter - serverCpu);
+      }
+    } finally {
+      this.phase = "done";
+      for (const { connection } of this.#clients.splice(0)) connection.close();
+    }
+    return this.#report();
+  }
+
+  async #open(): Promise<void> {
+    const { clients, rampMs } = this.options;
+    const start = performance.now();
+    const first = await this.#openOne();
+    if (first !== undefined && !this.#isStopped) throw first;
+    const opening: Promise<unknown>[] = [];
+    for (let i = 1; i < clients && !this.#isStopped; i++) {
+      await this.#sleep(start + (i * rampMs) / Math.max(1, clients - 1) - performance.now());
+      if (!this.#isStopped) opening.push(this.#openOne());
+    }
+    await Promise.all(opening);
+  }
+
+  async #openOne(): Promise<unknown> {
+    const { url, timeoutMs, conditioner, bytes } = this.options;
+    const flow = new Flow(bytes);
+    const start = performance.now();
+    try {
+      const connection = await connect(url, {
+        timeoutMs,
+        signal: this.#stop.signal,
+        ...(conditioner && { conditioner }),
+        onMessage: ({ data }) => this.#receive(flow, data),
+      });
+      this.measurements.connect.record(performance.now() - start);
+      const client = { connection, flow };
+      this.#clients.push(client);
+      connection.on("close", (reason) => this.#lose(client, reason));
+      return undefined;
+    } catch (error) {
+      if (!this.#isStopped)
+        this.measurements.countError(`connect: ${error instanceof ConnectError ? error.code : error}`);
+      return error;
+    }
+  }
+
+  #lose(client: Client, reason: string): void {
+    const at = this.#clients.indexOf(client);
+    if (at < 0 || this.phase === "done") return;
+    this.#clients.splice(at, 1);
+    this.measurements.countError(`close: ${reason}`);
+  }
+
+  /** All clients in turn, as many messages a tick as are due: so each client's messages are evenly spread, too. */
+  async #send(): Promise<void> {
+    const { rateHz, durationMs } = this.options;
+    this.phase = "sending";
+    this.#startedAt = performance.now();
+    let last = this.#startedAt;
+    let due = 0;
+    let turn = 0;
+    while (!this.#isStopped && this.#clients.length > 0) {
+      const now = performance.now();
+      if (now - this.#startedAt >= durationMs) break;
+      due += (Math.min(now - last, MAX_BEHIND_MS) / 1_000) * rateHz * this.#clients.length;
+      last = now;
+      const second = this.measurements.secondAt(now - this.#startedAt);
+      second.open = this.#clients.length;
+      for (; due >= 1; due--) {
+        turn = (turn + 1) % this.#clients.length;
+        const { connection, flow } = this.#clients[turn];
+        if (connection.trySend(flow.next(performance.now()))) {
+          second.sent++;
+          this.measurements.sent++;
+        } else this.measurements.countError("send: refused");
+      }
+      await this.#sleep(TICK_MS);
+    }
+    this.#sentMs = performance.now() - this.#startedAt;
+  }
+
+  async #drain(): Promise<void> {
+    this.phase = "draining";
+    const { measurements } = this;
+    for (let waited = 0; waited < DRAIN_MS && measurements.received < measurements.sent; waited += DRAIN_STEP_MS) {
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_STEP_MS));
+    }
+  }
+
+  #receive(flow: Flow, data: Uint8Array | string): void {
+    const { measurements } = this;
+    const arrival = flow.receive(data);
+    if (arrival.kind === "duplicate") measurements.duplicates++;
+    else if (arrival.kind === "foreign") measurements.foreign++;
+    else {
+      measurements.received++;
+      if (arrival.isLate) measurements.reordered++;
+      const second = measurements.secondAt(arrival.sentAt - this.#startedAt);
+      second.received++;
+      second.rtt.record(performance.now() - arrival.sentAt);
+    }
+  }
+
+  #report(): Report {
+    const { measurements } = this;
+    const { url, clients, rateHz, bytes } = this.options;
+    const { sent, received, reordered, duplicates, connect: connected } = measurements;
+    const seconds = this.#sentMs / 1_000;
+    const perMessage = (microseconds: number) => microseconds / Math.max(1, received);
+    return {
+      url,
+      clients,
+      rateHz,
+      bytes,
+      seconds,
+      interrupted: this.#isStopped,
+      opened: connected.count,
+      connectMs: connected.quantiles(),
+      rttMs: measurements.rtt().quantiles(),
+      sent,
+      received,
+      lost: sent - received,
+      lostShare: sent === 0 ? 0 : (sent - received) / sent,
+      reordered,
+      duplicates,
+      messagesPerSecond: seconds === 0 ? 0 : received / seconds,
+      bytesPerSecond: seconds === 0 ? 0 : (received * bytes) / seconds,
+      errors: measurements.errors,
+      cpu: {
+        microsecondsPerMessage: perMessage(this.#cpuMicroseconds),
+        serverMicrosecondsPerMessage:
+          this.#serverCpuMicroseconds === undefined ? undefined : perMessage(this.#serverCpuMicroseconds),
+      },
+      series: measurements.series(),
+    };
+  }
+
+  get #isStopped(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
+  /** Wakes early where the run is interrupted. */
+  #sleep(ms: number): Promise<void> {
+    const { signal } = this.#stop;
+    if (ms <= 0 || signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, ms);
+      signal.addEventListener("abort", wake);
+    });
+  }
+}
+
+/** CPU time of our own echo server, which tells at /stats; of others nothing is known. */
+async function serverCpuMs(url: string): Promise<number | undefined> {
+  try {
+    const response = await fetch(new URL("/stats", url), { signal: AbortSignal.timeout(1_000) });
+    const { cpuMs } = (await response.json()) as { cpuMs?: unknown };
+    return typeof cpuMs === "number" ? cpuMs : undefined;
+  } catch {
+    return undefined;
+  }
+}
