@@ -30,7 +30,8 @@ export const OVERHEAD_12 = PLAINTEXT_AT_12 + TAG_BYTES;
  *     | 001CSLEE 1 | sequence_number 1 or 2, masked | length 0 or 2 | content, type 1, zeros, tag 16, encrypted |
  *
  * C: a connection id follows (we never agree on one); S: two bytes of sequence number; L: the length is there, else the
- * record fills the datagram; EE: the low bits of the epoch. We write S and L.
+ * record fills the datagram; EE: the low bits of the epoch. We write S always, since a burst of losses may be longer than 8
+ * bits can bridge, and L where records share a datagram.
  */
 const UNIFIED = 0x20;
 const UNIFIED_MASK = 0xe0;
@@ -39,6 +40,8 @@ const UNIFIED_SEQUENCE_16 = 0x08;
 const UNIFIED_LENGTH = 0x04;
 const UNIFIED_EPOCH = 0x03;
 const UNIFIED_HEADER_BYTES = 5;
+/** Without length. */
+const SHORT_HEADER_BYTES = 3;
 /** What a protected record of DTLS 1.3 adds to its plaintext. */
 export const OVERHEAD_13 = UNIFIED_HEADER_BYTES + 1 + TAG_BYTES;
 
@@ -210,15 +213,16 @@ export class RecordLayer {
   commit(plaintextOffset: number, length: number): void {
     const { memory } = this.#datapath;
     const write = this.#current;
-    const record = plaintextOffset - plaintextAt(write);
-    const recordBytes = this.#seal(write, CONTENT_APPLICATION_DATA, record, length);
-    if (this.#pendingBytes > 0 && this.#pendingBytes + recordBytes > this.mtuBytes) this.flush();
-    if (this.#pendingBytes === 0) {
-      this.#events.transmit(memory.subarray(record, record + recordBytes));
+    if (this.#pendingBytes > 0 && length > this.room(write)) this.flush();
+    if (this.#pendingBytes > 0) {
+      memory.copyWithin(this.reserve(write, length), plaintextOffset, plaintextOffset + length);
+      this.add(write, CONTENT_APPLICATION_DATA, length);
       return;
     }
-    memory.copyWithin(this.#pending + this.#pendingBytes, record, record + recordBytes);
-    this.#pendingBytes += recordBytes;
+    // Alone in its datagram, a record of DTLS 1.3 needs no length.
+    const record = plaintextOffset - (write.protection === "1.3" ? SHORT_HEADER_BYTES : plaintextAt(write));
+    const recordBytes = this.#seal(write, CONTENT_APPLICATION_DATA, record, length, SHORT_HEADER_BYTES);
+    this.#events.transmit(memory.subarray(record, record + recordBytes));
   }
 
   /** Takes all records out of a datagram, which is copied into the datapath's memory. */
@@ -333,9 +337,10 @@ export class RecordLayer {
     return undefined;
   }
 
-  #seal(write: WriteEpoch, type: number, record: number, length: number): number {
+  /** Seals the record at `record` in place; `header13` says which form its header has in DTLS 1.3. Returns its length. */
+  #seal(write: WriteEpoch, type: number, record: number, length: number, header13 = UNIFIED_HEADER_BYTES): number {
     const sequence = write.sequence++;
-    if (write.protection === "1.3") return this.#seal13(write, type, record, length, sequence);
+    if (write.protection === "1.3") return this.#seal13(write, type, record, length, sequence, header13);
     if (write.protection === "1.2") {
       return this.#datapath.seal12(write.keySlot, record, type, write.epoch, sequence, length);
     }
@@ -350,14 +355,22 @@ export class RecordLayer {
     return HEADER_BYTES + length;
   }
 
-  #seal13(write: WriteEpoch, type: number, record: number, length: number, sequence: number): number {
+  #seal13(
+    write: WriteEpoch,
+    type: number,
+    record: number,
+    length: number,
+    sequence: number,
+    headerBytes: number,
+  ): number {
     const { memory, view } = this.#datapath;
-    const contentAt = record + UNIFIED_HEADER_BYTES;
-    memory[record] = UNIFIED | UNIFIED_SEQUENCE_16 | UNIFIED_LENGTH | (write.epoch & UNIFIED_EPOCH);
+    const contentAt = record + headerBytes;
+    const first = UNIFIED | UNIFIED_SEQUENCE_16 | (write.epoch & UNIFIED_EPOCH);
+    memory[record] = headerBytes === SHORT_HEADER_BYTES ? first : first | UNIFIED_LENGTH;
     view.setUint16(record + 1, sequence & 0xffff);
-    view.setUint16(record + 3, length + 1 + TAG_BYTES);
+    if (headerBytes !== SHORT_HEADER_BYTES) view.setUint16(record + 3, length + 1 + TAG_BYTES);
     memory[contentAt + length] = type;
-    const recordBytes = this.#datapath.seal13(write.keySlot, record, UNIFIED_HEADER_BYTES, sequence, length + 1);
+    const recordBytes = this.#datapath.seal13(write.keySlot, record, headerBytes, sequence, length + 1);
     // RFC 9147 §4.2.3: the record number is masked last, with a key of its own, by the ciphertext's first block.
     const mask = this.#datapath.recordNumberMask(write.keySlot, contentAt);
     memory[record + 1] ^= mask >>> 8;

@@ -42,10 +42,11 @@ describe("a DTLS 1.3 handshake", () => {
     expect(server.connection.peerCertificate).toEqual(CLIENT_CERTIFICATE.der);
   });
 
-  it("exchanges data with 22 bytes of overhead", () => {
+  it("exchanges data with 20 bytes of overhead: alone in its datagram, a record needs no length", () => {
     const { client, server } = pair13();
     client.connection.send(0, bytes("ping"));
-    expect(client.sent[0]).toHaveLength(4 + 22);
+    expect(client.sent[0]).toHaveLength(4 + 20);
+    expect(client.sent[0][0]).toBe(0b00101011);
     server.connection.send(0, bytes("pong"));
     client.connection.send(0, new Uint8Array(0));
     server.connection.send(0, new Uint8Array(server.connection.maxPlaintextBytes).fill(0));
@@ -511,7 +512,9 @@ describe("records of DTLS 1.3", () => {
     server.connection.handleDatagram(0, Uint8Array.from(one).fill(one[0] | 0x10, 0, 1));
     expect(server.drops.get("dtls-malformed")).toBe(1);
     for (let length = 1; length < one.length; length++) server.connection.handleDatagram(0, one.subarray(0, length));
-    expect(server.drops.get("dtls-malformed")).toBe(one.length);
+    // Shorter than its header; then, without a length in it, a record that does not open.
+    expect(server.drops.get("dtls-malformed")).toBe(3);
+    expect(server.drops.get("dtls-bad-record")).toBe(one.length - 3);
     for (let at = 1; at < one.length; at++) {
       const damaged = Uint8Array.from(one);
       damaged[at] ^= 0x10;

@@ -37,6 +37,7 @@ export class Party implements DtlsEvents {
         verifyPeerCertificate: (der) => toHex(der) === toHex(expected.der),
         drops: this.drops,
         keyLog: (line) => this.keyLog.push(line),
+        versions: ["1.2"],
         ...options,
         datapath: this.datapath,
       },
