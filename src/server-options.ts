@@ -1,5 +1,6 @@
 import type { NegotiatedChannel } from "./core/peer.ts";
 import { Certificate } from "./dtls/certificate.ts";
+import type { DtlsVersion } from "./dtls/connection.ts";
 import {
   type AssociationLimits,
   DEFAULT_ASSOCIATION_LIMITS,
@@ -29,6 +30,8 @@ export interface ListenOptions {
   publicAddresses?: readonly string[];
   /** Default: a fresh one. Share one between the servers of a cluster, or to let clients pin it. */
   certificate?: Certificate;
+  /** Versions of DTLS that are accepted, the preferred first. Default `["1.3", "1.2"]`. */
+  dtlsVersions?: readonly DtlsVersion[];
   /** Whose pages may signal: `"*"`, one web origin, a list, or a function of the `Origin` header. Default `"*"`. */
   allowOrigin?: SessionEndpointOptions["allowOrigin"];
   /** Channels that pages create with `negotiated: true`: open on every connection without a word. Default: none. */
@@ -100,9 +103,19 @@ export function checkListenOptions(options: ListenOptions): void {
   if (certificate !== undefined && !(certificate instanceof Certificate)) {
     throw new TypeError("certificate must be a Certificate");
   }
+  checkDtlsVersions(options.dtlsVersions);
   if (options.conditioner !== undefined) checkConditioner(options.conditioner);
   if (onMessage !== undefined && typeof onMessage !== "function") throw new TypeError("onMessage must be a function");
   if (keyLog !== undefined && typeof keyLog !== "function") throw new TypeError("keyLog must be a function");
+}
+
+/** @throws TypeError that names the option */
+export function checkDtlsVersions(versions: readonly DtlsVersion[] | undefined): void {
+  if (versions === undefined) return;
+  const known = Array.isArray(versions) && versions.every((version) => version === "1.3" || version === "1.2");
+  if (!known || versions.length === 0 || new Set(versions).size !== versions.length) {
+    throw new TypeError('dtlsVersions must name "1.3", "1.2" or both');
+  }
 }
 
 /** `a.b.c.d`, `a.b.c.d:port`, `x:y::z`, `[x:y::z]` or `[x:y::z]:port`. @throws TypeError, RangeError for the port */

@@ -123,8 +123,9 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
     this.localAddress = socket.localAddress;
     this.publicAddresses = announcedAddresses(options.publicAddresses, socket.localAddress);
     const keyLog = options.keyLog ?? sslKeyLog();
+    const { negotiatedChannels, dtlsVersions } = options;
     this.#endpoint = new Endpoint(
-      { certificate, limits, random: randomBytes, keyLog, negotiatedChannels: options.negotiatedChannels },
+      { certificate, limits, random: randomBytes, keyLog, negotiatedChannels, dtlsVersions },
       this,
     );
     this.#socket = socket;

@@ -2,11 +2,12 @@ import { Channels, type ChannelOptions as CoreChannelOptions } from "../channel/
 import type { ServerDescription } from "../core/client-connection.ts";
 import { randomBytes } from "../crypto/platform.ts";
 import { Certificate } from "../dtls/certificate.ts";
+import type { DtlsVersion } from "../dtls/connection.ts";
 import { type CloseReason, ConnectError } from "../errors.ts";
 import { generateCredentials, type IceCredentials } from "../ice/credentials.ts";
 import { type ConditionerOptions, conditionUdp } from "../runtime/conditioner.ts";
 import { type OpenUdp, openUdp, sslKeyLog } from "../runtime/index.ts";
-import { type Limits, resolveLimits } from "../server-options.ts";
+import { checkDtlsVersions, type Limits, resolveLimits } from "../server-options.ts";
 import { DropCounters } from "../wire/drops.ts";
 import { readAnswer, writeOffer } from "./description.ts";
 import { Link, type LinkEvents } from "./link.ts";
@@ -16,6 +17,8 @@ import type { ChannelOptions, ConnectOptions } from "./options.ts";
 export interface NativeOptions {
   /** Ours. Default: a fresh one for this process. */
   certificate?: Certificate;
+  /** Versions of DTLS that are offered, the preferred first. Default `["1.3", "1.2"]`. */
+  dtlsVersions?: readonly DtlsVersion[];
   /** Receives the TLS secrets as NSS key log lines, for Wireshark. Default: appended to `$SSLKEYLOGFILE` where set. */
   keyLog?: (line: string) => void;
   /** A bad network between the socket and the server, for trying things out. Default: none. */
@@ -29,6 +32,7 @@ export interface Plan {
   readonly url: string;
   readonly options: ConnectOptions;
   readonly certificate: Certificate;
+  readonly dtlsVersions: readonly DtlsVersion[] | undefined;
   readonly keyLog: ((line: string) => void) | undefined;
   readonly limits: Limits;
   readonly timeoutMs: number;
@@ -53,7 +57,8 @@ export function planConnect(url: string | URL, options: ConnectOptions & NativeO
     ...(maxQueuedBytes !== undefined && { maxQueuedBytes }),
     ...options.limits,
   });
-  const { certificate } = options;
+  const { certificate, dtlsVersions } = options;
+  checkDtlsVersions(dtlsVersions);
   if (certificate !== undefined && !(certificate instanceof Certificate)) {
     throw new TypeError("certificate must be a Certificate");
   }
@@ -64,6 +69,7 @@ export function planConnect(url: string | URL, options: ConnectOptions & NativeO
     url: String(url),
     options,
     certificate: certificate ?? ownCertificate,
+    dtlsVersions,
     keyLog,
     limits,
     timeoutMs,
@@ -176,8 +182,8 @@ function open(
   attempt: Attempt,
   events: DialEvents,
 ): Promise<void> {
-  const { certificate, keyLog, limits, channel } = plan;
-  const settings = { certificate, limits, random: randomBytes, keyLog };
+  const { certificate, dtlsVersions, keyLog, limits, channel } = plan;
+  const settings = { certificate, limits, random: randomBytes, keyLog, dtlsVersions };
   return new Promise((resolve, reject) => {
     let opened = false;
     const starting = Link.start(plan.openUdp, { settings, credentials, server, channel }, SOCKET_BUFFER_BYTES, {

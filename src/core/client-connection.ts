@@ -49,7 +49,8 @@ const CONSENT_MS = 30_000;
  * A connection to a server: it checks the path (ICE, controlling) and opens the data channel; the rest is common to both ends.
  *
  * The ClientHello does not wait for the check's answer: it follows in the next datagram, and a server that takes DTLS from
- * an address once a check from it verified has both in one flight. So it takes three round trips to the first message:
+ * an address once a check from it verified has both in one flight. So it takes three round trips to the first message over
+ * DTLS 1.2, and two over 1.3, where the server's Finished and INIT come with its first answer:
  *
  *     check, ClientHello          →
  *                                 ←  answer, ServerHello … ServerHelloDone

@@ -3,7 +3,7 @@ import type { CloseReason } from "../errors.ts";
 import { generateCredentials, type IceCredentials } from "../ice/credentials.ts";
 import { answerCheck } from "../ice/lite.ts";
 import { localUfragOf, parseBindingRequest } from "../ice/stun.ts";
-import { Datapath } from "../wasm/datapath.ts";
+import { Datapath, MAX_KEY_SLOTS } from "../wasm/datapath.ts";
 import type { SocketAddress } from "../wire/address.ts";
 import { DropCounters } from "../wire/drops.ts";
 import { Connection } from "./connection.ts";
@@ -62,9 +62,11 @@ export class Endpoint implements PeerHost {
   constructor(options: EndpointOptions, events: EndpointEvents) {
     this.options = options;
     this.events = events;
-    // Two epochs' keys of a handshake in flight beside the two of each connection.
+    // A handshake of DTLS 1.3 holds the keys of two epochs in each direction, and for some minutes after it the connection keeps
+    // the peer's of the handshake, to answer its repetition.
     const { maxConnections, maxHandshakes } = options.limits;
-    this.datapath = new Datapath({ keySlots: 2 * (maxConnections + maxHandshakes) });
+    const keySlots = Math.min(3 * maxConnections + 4 * maxHandshakes, MAX_KEY_SLOTS);
+    this.datapath = new Datapath({ keySlots });
   }
 
   get connectionCount(): number {

@@ -2,7 +2,8 @@ import type { Channel } from "../channel/channel.ts";
 import { type ChannelEvents, type ChannelOptions, Channels } from "../channel/channels.ts";
 import { type RandomSource, sha256 } from "../crypto/platform.ts";
 import type { Certificate } from "../dtls/certificate.ts";
-import { type DtlsCloseReason, DtlsConnection, type DtlsEvents } from "../dtls/connection.ts";
+import { type DtlsCloseReason, DtlsConnection, type DtlsEvents, type DtlsVersion } from "../dtls/connection.ts";
+import { groupName } from "../dtls/groups.ts";
 import type { CloseReason } from "../errors.ts";
 import type { AssociationLimits, EndpointLimits } from "../options.ts";
 import {
@@ -29,10 +30,12 @@ export interface ConnectionStats {
   /** Milliseconds since it began: a server's with the first verified check. */
   readonly ageMs: number;
   readonly dtls: {
-    readonly version: string | undefined;
+    readonly version: DtlsVersion | undefined;
     /** IANA numbers of the cipher suite and of the key exchange's group. */
     readonly cipherSuite: number | undefined;
     readonly group: number | undefined;
+    /** The group as IANA names it: `X25519MLKEM768`, `x25519`, `secp256r1`. */
+    readonly groupName: string | undefined;
   };
   /** `undefined` before the DTLS handshake is complete. */
   readonly sctp: AssociationStats | undefined;
@@ -66,9 +69,14 @@ export interface PeerSettings {
   random: RandomSource;
   /** Channels that pages create with `negotiated: true`: open on every connection as soon as SCTP is up. Default: none. */
   negotiatedChannels?: readonly NegotiatedChannel[] | undefined;
+  /** Versions of DTLS, the preferred first. Default: 1.3, then 1.2. */
+  dtlsVersions?: readonly DtlsVersion[] | undefined;
   /** Receives NSS key log lines (for Wireshark). Default: none. */
   keyLog?: ((line: string) => void) | undefined;
 }
+
+/** Both browsers offer 1.3 first. */
+const DTLS_VERSIONS: readonly DtlsVersion[] = ["1.3", "1.2"];
 
 /** Events of a connection, for whoever owns it. Called synchronously from within it. */
 export interface PeerEvents {
@@ -113,6 +121,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   #dtls: DtlsConnection | undefined;
   #association: Association | undefined;
   #channels: Channels | undefined;
+  #verified = false;
   #messagesReceived = 0;
   #messagesSent = 0;
   #bytesReceived = 0;
@@ -137,7 +146,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
 
   /** Whether the DTLS handshake is complete: the peer holds the key that its fingerprint names. */
   get established(): boolean {
-    return this.#association !== undefined;
+    return this.#verified;
   }
 
   get dtls(): DtlsConnection | undefined {
@@ -218,7 +227,12 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     return {
       state: this.state,
       ageMs: now - this.#startedAt,
-      dtls: { version: this.#dtls?.version, cipherSuite: this.#dtls?.cipherSuite, group: this.#dtls?.group },
+      dtls: {
+        version: this.#dtls?.version,
+        cipherSuite: this.#dtls?.cipherSuite,
+        group: this.#dtls?.group,
+        groupName: groupName(this.#dtls?.group),
+      },
       sctp: this.#association?.stats,
       messagesReceived: this.#messagesReceived,
       messagesSent: this.#messagesSent,
@@ -278,22 +292,19 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
 
   // ——— from DTLS ———
 
+  /**
+   * A server of DTLS 1.3 may send before it has seen the peer's certificate: the INIT, which tells nothing to whoever reads it,
+   * leaves with the first flight. What comes is not handed on before `connected`, and user data waits for it as well.
+   */
+  writable(): void {
+    this.#startSctp();
+  }
+
   connected(): void {
-    const { limits, random } = this.settings;
-    const { datapath, drops } = this.#host;
-    const { sctpPort: remotePort, maxMessageBytes: remoteMaxMessageBytes } = this.#description;
-    this.#channels = new Channels({ role: this.#role, limits, drops }, this);
-    this.#association = new Association(
-      { limits, random, drops, remotePort, remoteMaxMessageBytes },
-      datapath,
-      this.#dtls!,
-      this.#channels,
-    );
-    this.#channels.attach(this.#association);
+    this.#verified = true;
+    this.#createSctp();
     this.secured();
-    // A server's INIT leaves in the datagram of its Finished: one round trip less in both browsers (BROWSERS.md).
-    this.#association.connect(this.now);
-    this.#association.flush(this.now);
+    this.#startSctp();
   }
 
   applicationData(plaintext: Uint8Array, offset: number | undefined): void {
@@ -339,8 +350,31 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
 
   // ——— internals ———
 
+  #createSctp(): Association {
+    if (this.#association !== undefined) return this.#association;
+    const { limits, random } = this.settings;
+    const { datapath, drops } = this.#host;
+    const { sctpPort: remotePort, maxMessageBytes: remoteMaxMessageBytes } = this.#description;
+    this.#channels = new Channels({ role: this.#role, limits, drops }, this);
+    this.#association = new Association(
+      { limits, random, drops, remotePort, remoteMaxMessageBytes },
+      datapath,
+      this.#dtls!,
+      this.#channels,
+    );
+    this.#channels.attach(this.#association);
+    return this.#association;
+  }
+
+  /** A server's INIT leaves in the datagram of its Finished: one round trip less in both browsers (BROWSERS.md). */
+  #startSctp(): void {
+    const association = this.#createSctp();
+    association.connect(this.now);
+    association.flush(this.now);
+  }
+
   #createDtls(): DtlsConnection {
-    const { certificate, limits, random, keyLog } = this.settings;
+    const { certificate, limits, random, keyLog, dtlsVersions = DTLS_VERSIONS } = this.settings;
     const { datapath, drops } = this.#host;
     const { fingerprint } = this.#description;
     return new DtlsConnection(
@@ -350,6 +384,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
         datapath,
         drops,
         random,
+        versions: dtlsVersions,
         mtuBytes: limits.mtuBytes,
         initialTimeoutMs: limits.dtlsRetransmitMs,
         handshakeTimeoutMs: limits.handshakeTimeoutMs,

@@ -6,6 +6,17 @@ import { GROUP_SECP256R1, GROUP_X25519, GROUP_X25519MLKEM768 } from "./extension
 /** What DTLS 1.3 agrees on keys with, the best first. */
 export const GROUPS_13: readonly number[] = [GROUP_X25519MLKEM768, GROUP_X25519, GROUP_SECP256R1];
 
+const NAMES: Readonly<Record<number, string>> = {
+  [GROUP_X25519MLKEM768]: "X25519MLKEM768",
+  [GROUP_X25519]: "x25519",
+  [GROUP_SECP256R1]: "secp256r1",
+};
+
+/** A group's name as IANA lists it; `undefined` for none of ours. */
+export function groupName(group: number | undefined): string | undefined {
+  return group === undefined ? undefined : NAMES[group];
+}
+
 /** The offering side's half of a key agreement. */
 export interface KeyShare {
   readonly group: number;

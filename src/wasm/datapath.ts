@@ -13,7 +13,8 @@ export interface DatapathOptions {
 }
 
 const PAGE_BYTES = 65_536;
-const MAX_KEY_SLOTS = 1_000_000;
+/** 2.6 GiB of the 4 GiB that a memory can have. */
+export const MAX_KEY_SLOTS = 1_000_000;
 const MAX_TX_SLOTS = 65_536;
 
 /**

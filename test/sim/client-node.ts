@@ -2,6 +2,7 @@ import type { Channel } from "../../src/channel/channel.ts";
 import type { ClientConnection } from "../../src/core/client-connection.ts";
 import { ClientEndpoint } from "../../src/core/client-endpoint.ts";
 import { Certificate } from "../../src/dtls/certificate.ts";
+import type { DtlsVersion } from "../../src/dtls/connection.ts";
 import type { CloseReason } from "../../src/errors.ts";
 import { generateCredentials } from "../../src/ice/credentials.ts";
 import { DEFAULT_ASSOCIATION_LIMITS, DEFAULT_ENDPOINT_LIMITS } from "../../src/options.ts";
@@ -14,6 +15,7 @@ let certificate: Certificate | undefined;
 export interface ClientNodeOptions {
   /** What the answer announces. Default: where the server is. */
   candidates?: SocketAddress[];
+  dtlsVersions?: readonly DtlsVersion[];
   idleTimeoutMs?: number;
   handshakeTimeoutMs?: number;
 }
@@ -30,7 +32,7 @@ export class ClientNode implements SimNode {
   constructor(world: World, address: SocketAddress, options: ClientNodeOptions = {}) {
     certificate ??= Certificate.generate();
     const { network, server } = world;
-    const { candidates = [SERVER_ADDRESS], ...limits } = options;
+    const { candidates = [SERVER_ADDRESS], dtlsVersions, ...limits } = options;
     const random = network.random.fork(`client ${address.address}`).bytes;
     const credentials = generateCredentials(random);
     const session = server.endpoint.createSession(network.now, {
@@ -46,6 +48,7 @@ export class ClientNode implements SimNode {
         settings: {
           certificate,
           random,
+          dtlsVersions,
           limits: { ...DEFAULT_ENDPOINT_LIMITS, ...DEFAULT_ASSOCIATION_LIMITS, ...limits },
         },
         credentials,

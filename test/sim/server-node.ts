@@ -2,6 +2,7 @@ import type { Channel } from "../../src/channel/channel.ts";
 import type { Connection } from "../../src/core/connection.ts";
 import { Endpoint } from "../../src/core/endpoint.ts";
 import type { Certificate } from "../../src/dtls/certificate.ts";
+import type { DtlsVersion } from "../../src/dtls/connection.ts";
 import type { CloseReason } from "../../src/errors.ts";
 import {
   type AssociationLimits,
@@ -10,6 +11,7 @@ import {
   type EndpointLimits,
 } from "../../src/options.ts";
 import type { SocketAddress } from "../../src/wire/address.ts";
+import { DTLS_VERSIONS } from "../support/dtls-versions.ts";
 import type { Host, Network, SimNode } from "./network.ts";
 
 /** Few slots: a simulation has few connections, and each endpoint has WebAssembly memory of its own. */
@@ -30,11 +32,13 @@ export class ServerNode implements SimNode {
     address: SocketAddress,
     certificate: Certificate,
     limits: Partial<EndpointLimits & AssociationLimits> = {},
+    dtlsVersions: readonly DtlsVersion[] = DTLS_VERSIONS,
   ) {
     this.#network = network;
     this.endpoint = new Endpoint(
       {
         certificate,
+        dtlsVersions,
         random: network.random.fork("server").bytes,
         limits: { ...DEFAULT_ENDPOINT_LIMITS, ...DEFAULT_ASSOCIATION_LIMITS, ...SIM_LIMITS, ...limits },
       },

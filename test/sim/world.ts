@@ -1,4 +1,5 @@
 import { Certificate } from "../../src/dtls/certificate.ts";
+import type { DtlsVersion } from "../../src/dtls/connection.ts";
 import type { AssociationLimits, EndpointLimits } from "../../src/options.ts";
 import { Datapath } from "../../src/wasm/datapath.ts";
 import type { SocketAddress } from "../../src/wire/address.ts";
@@ -40,10 +41,14 @@ export class World {
   readonly #datapath = new Datapath({ keySlots: 64, txSlots: 4 });
   #browsers = 0;
 
-  constructor(seed: string, limits: Partial<EndpointLimits & AssociationLimits> = {}) {
+  constructor(
+    seed: string,
+    limits: Partial<EndpointLimits & AssociationLimits> = {},
+    dtlsVersions?: readonly DtlsVersion[],
+  ) {
     serverCertificate ??= Certificate.generate();
     this.network = new Network(seed);
-    this.server = new ServerNode(this.network, SERVER_ADDRESS, serverCertificate, limits);
+    this.server = new ServerNode(this.network, SERVER_ADDRESS, serverCertificate, limits, dtlsVersions);
   }
 
   /** A browser whose offer was answered, and whose checks begin now. */

@@ -1,5 +1,6 @@
 /** A server that sends every message back by the channel it came from, with a site that has the test pages. */
 import { type CloseReason, type Connection, type ListenOptions, type Message, Server } from "../../src/index.ts";
+import { DTLS_VERSIONS } from "./dtls-versions.ts";
 import { type Site, startSite } from "./site.ts";
 import { EventLog } from "./wait.ts";
 
@@ -18,7 +19,12 @@ export interface EchoServer {
 
 /** Announces 127.0.0.1 unless `publicAddresses` says otherwise. */
 export async function startEchoServer(options: ListenOptions = {}): Promise<EchoServer> {
-  const server = await Server.listen({ publicAddresses: ["127.0.0.1"], onMessage: echo, ...options });
+  const server = await Server.listen({
+    publicAddresses: ["127.0.0.1"],
+    dtlsVersions: DTLS_VERSIONS,
+    onMessage: echo,
+    ...options,
+  });
   const opened = new EventLog<Connection>();
   const closed = new EventLog<Closed>();
   server.on("open", (connection) => opened.push(connection));

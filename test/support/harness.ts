@@ -73,6 +73,7 @@ interface Harness {
   maxMessageSize(id: number): number;
   serverUfrag(id: number): string;
   ufrag(id: number): string;
+  tlsVersion(id: number): Promise<string>;
 }
 
 type Call = { [Name in keyof Harness]: { name: Name; args: Parameters<Harness[Name]> } }[keyof Harness];
@@ -149,6 +150,11 @@ export class PeerInPage {
   /** The ICE user fragment of the offer. */
   ufrag(): Promise<string> {
     return call(this.page, "ufrag", this.#id);
+  }
+
+  /** The version of DTLS as the browser's `getStats` has it: `FEFC` for 1.3, `FEFD` for 1.2. */
+  tlsVersion(): Promise<string> {
+    return call(this.page, "tlsVersion", this.#id);
   }
 
   closeChannel(index = 0): Promise<void> {

@@ -26,6 +26,7 @@ export function dtlsTransport(options: DtlsTransportOptions): SecureTransportFac
         role: "client",
         certificate,
         datapath,
+        versions: ["1.3", "1.2"],
         mtuBytes: profile.dtls.mtuBytes,
         initialTimeoutMs: profile.dtls.retransmitMs,
         random: random.bytes,

@@ -154,6 +154,13 @@ async function receiveBulk(id, { channel, messages, words, timeoutMs }) {
   return wrong < 0 && arrived().length === messages ? null : wrong;
 }
 
+/** What `getStats` says of DTLS: `FEFC` is 1.3, `FEFD` is 1.2. */
+async function tlsVersion(id) {
+  const report = await connections.get(id).peer.getStats();
+  for (const stats of report.values()) if (stats.type === "transport" && stats.tlsVersion) return stats.tlsVersion;
+  return "";
+}
+
 function note(connection, line) {
   connection.log.push(line);
   wake(connection);
@@ -190,6 +197,7 @@ window.harness = {
   forgetReceived,
   sendBulk,
   receiveBulk,
+  tlsVersion,
   log: (id) => connections.get(id).log,
   maxMessageSize: (id) => connections.get(id).peer.sctp.maxMessageSize,
   serverUfrag: (id) => /a=ice-ufrag:(\S+)/.exec(connections.get(id).peer.remoteDescription.sdp)[1],
