@@ -1,4 +1,5 @@
 import type { Channel } from "../channel/channel.ts";
+import type { ChannelOptions as CoreChannelOptions } from "../channel/channels.ts";
 import { type MessageData, messageBytes, type SendOptions } from "../connection.ts";
 import type { ConnectionStats } from "../core/peer.ts";
 import { type CloseReason, type ConnectError, SendError, type SendErrorCode } from "../errors.ts";
@@ -23,6 +24,10 @@ export interface ClientMessage {
 export interface ClientEvents {
   /** A message. While somebody listens, nothing waits for `recv`. */
   message: [message: ClientMessage];
+  /** The server opened a further data channel, or answered the opening of ours. */
+  channel: [channel: Channel];
+  /** A further data channel closed; the connection stays. */
+  channelclose: [channel: Channel];
   /** The connection was lost and is open again; only with the option `reconnect`. */
   open: [];
   /** The connection is lost, and an attempt to open it again is due; only with the option `reconnect`. */
@@ -134,6 +139,27 @@ export class ClientConnection extends Emitter<ClientEvents> {
     return this.#received[Symbol.asyncIterator]();
   }
 
+  /**
+   * Opens a further data channel; its `channel` event follows when the server has answered, but messages may be sent on it at
+   * once. It does not come back with a reconnection.
+   *
+   * @throws TypeError or RangeError for options that contradict each other or are out of range; SendError while not open
+   */
+  createChannel(label: string, options?: CoreChannelOptions): Channel {
+    const { core, hub } = this.#link;
+    const channel = this.#isOpen ? core.createChannel(hub.shell.now(), label, options) : undefined;
+    if (channel === undefined) throw new SendError("closed");
+    hub.shell.settle();
+    return channel;
+  }
+
+  /** Closes a further data channel; the connection stays. Closing its own channel ends it. */
+  closeChannel(channel: Channel): void {
+    const { core, hub } = this.#link;
+    core.closeChannel(hub.shell.now(), channel);
+    hub.shell.settle();
+  }
+
   /** Ends the connection now, and any attempt to open it again; the server is told. `close` is emitted with `local`. */
   close(): void {
     this.#end("local");
@@ -162,6 +188,13 @@ export class ClientConnection extends Emitter<ClientEvents> {
         this.#isOpen = true;
       },
       message: (channel, data) => this.#receive(channel, data),
+      // The connection's own channel opens and closes with it.
+      channelOpened: (channel) => {
+        if (channel !== this.#link.core.channel) this.emit("channel", channel);
+      },
+      channelClosed: (channel) => {
+        if (this.#isOpen && channel !== this.#link.core.channel) this.emit("channelclose", channel);
+      },
       closed: (reason) => {
         if (!this.#isOpen) return;
         this.#isOpen = false;

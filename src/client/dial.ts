@@ -193,6 +193,8 @@ function open(
         resolve();
       },
       message: (...message) => events.message(...message),
+      channelOpened: (channel) => events.channelOpened(channel),
+      channelClosed: (channel) => events.channelClosed(channel),
       closed(reason) {
         if (opened) events.closed(reason);
         else reject(closedBeforeOpen(reason, attempt.link?.core.isReached === true));

@@ -14,6 +14,8 @@ import { type ClientHub, reserveHub } from "./hub.ts";
 export interface LinkEvents {
   opened(): void;
   message(channel: Channel, data: Uint8Array | string): void;
+  channelOpened(channel: Channel): void;
+  channelClosed(channel: Channel): void;
   closed(reason: CloseReason): void;
 }
 
@@ -72,6 +74,14 @@ export class Link implements ClientEvents {
 
   message(channel: Channel, data: Uint8Array | string): void {
     this.hub.later(() => this.#events.message(channel, data));
+  }
+
+  channelOpened(channel: Channel): void {
+    this.hub.later(() => this.#events.channelOpened(channel));
+  }
+
+  channelClosed(channel: Channel): void {
+    this.hub.later(() => this.#events.channelClosed(channel));
   }
 
   closed(reason: CloseReason): void {

@@ -31,6 +31,9 @@ export interface ClientEvents {
   /** SCTP is up and our channel's OPEN on its way: messages may be sent. */
   opened(): void;
   message(channel: Channel, data: Uint8Array | string): void;
+  /** A channel opened: our own when the server has answered its OPEN, or a further one of either side. */
+  channelOpened?(channel: Channel): void;
+  channelClosed?(channel: Channel): void;
   closed(reason: CloseReason): void;
 }
 

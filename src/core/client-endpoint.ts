@@ -26,6 +26,8 @@ export class ClientEndpoint implements PeerHost {
   readonly events: PeerEvents = {
     opened: (peer) => eventsOf(peer).opened(),
     message: (peer, channel: Channel, data) => eventsOf(peer).message(channel, data),
+    channelOpened: (peer, channel) => eventsOf(peer).channelOpened?.(channel),
+    channelClosed: (peer, channel) => eventsOf(peer).channelClosed?.(channel),
   };
   readonly #connections = new Set<ClientConnection>();
   readonly #deadlines = new Deadlines<ClientConnection>((connection) => connection.nextDeadline);

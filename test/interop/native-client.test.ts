@@ -62,6 +62,25 @@ test.each<[string, ClientOptions["channel"], object]>([
   connection.close();
 });
 
+test("further channels are opened by either end, and closed without the connection", async () => {
+  const connection = await connect(url);
+  const log = new EventLog<string>();
+  connection.on("channel", ({ label }) => log.push(`channel ${label}`));
+  connection.on("channelclose", ({ label }) => log.push(`channelclose ${label}`));
+  const ordered = connection.createChannel("ordered", { ordered: true, maxRetransmits: null });
+  await connection.send("first", { channel: ordered });
+  expect(await connection.recv(recvWithin)).toMatchObject({ data: "first", channel: { label: "ordered" } });
+  connection.closeChannel(ordered);
+  await log.waitForCount(5_000, "events", 2);
+  const peer = await echo.opened.waitFor(5_000, "the open", ({ id }) => id === connection.id);
+  peer.createChannel("theirs");
+  await log.waitForCount(5_000, "events", 3);
+  expect(log.entries).toEqual(["channel ordered", "channelclose ordered", "channel theirs"]);
+  await connection.send("still here");
+  expect((await connection.recv(recvWithin)).data).toBe("still here");
+  connection.close();
+});
+
 test("a negotiated channel needs no announcement", async () => {
   const negotiated = await startEchoServer({ negotiatedChannels: [{ label: "fast", id: 0 }] });
   const connection = await connect(`${negotiated.site.url}/new_rtc_session`, { channel: { negotiated: true, id: 0 } });
