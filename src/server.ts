@@ -87,8 +87,6 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
   readonly #onMessage: ((message: Message) => void) | undefined;
   /** Open connections by their core. */
   readonly #connections = new Map<CoreConnection, Connection>();
-  /** What the core reported during the call under way; the application hears of it when that has returned. */
-  #pendingEvents: (() => void)[] = [];
   readonly #answerer: Answerer = { createSession: (offer, userData) => this.#createSession(offer, userData) };
   #datagramsReceived = 0;
   #datagramsSent = 0;
@@ -129,7 +127,7 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
       this,
     );
     this.#socket = socket;
-    this.#shell = new Shell(this.#endpoint, socket, () => this.#drainEvents());
+    this.#shell = new Shell(this.#endpoint, socket);
     this.#queue = new ReceiveQueue("the server", limits.maxReceiveQueueMessages, limits.maxReceiveQueueBytes, () =>
       this.#endpoint.drops.count("receive-queue-full"),
     );
@@ -232,19 +230,19 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
   opened(core: CoreConnection): void {
     const connection = new Connection(core, this.#shell);
     this.#connections.set(core, connection);
-    this.#pendingEvents.push(() => this.emit("open", connection));
+    this.#shell.later(() => this.emit("open", connection));
   }
 
   /** @internal */
   channelOpened(core: CoreConnection, channel: Channel): void {
     const connection = this.#connections.get(core);
-    if (connection !== undefined) this.#pendingEvents.push(() => connection.emitChannel(channel));
+    if (connection !== undefined) this.#shell.later(() => connection.emitChannel(channel));
   }
 
   /** @internal */
   channelClosed(core: CoreConnection, channel: Channel): void {
     const connection = this.#connections.get(core);
-    if (connection !== undefined) this.#pendingEvents.push(() => connection.emitChannelClose(channel));
+    if (connection !== undefined) this.#shell.later(() => connection.emitChannelClose(channel));
   }
 
   /** @internal */
@@ -254,7 +252,7 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
     const message: Message = { connection, channel, data, binary: typeof data !== "string" };
     const onMessage = this.#onMessage;
     if (onMessage === undefined) this.#queue.push(message, data.length);
-    else this.#pendingEvents.push(() => callUserCode(onMessage, message));
+    else this.#shell.later(() => callUserCode(onMessage, message));
   }
 
   /** @internal */
@@ -262,18 +260,10 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
     const connection = this.#connections.get(core);
     if (connection === undefined) return; // It never opened: nobody has heard of it.
     this.#connections.delete(core);
-    this.#pendingEvents.push(() => {
+    this.#shell.later(() => {
       connection.emitClose(reason);
       this.emit("close", connection, reason);
     });
-  }
-
-  #drainEvents(): void {
-    while (this.#pendingEvents.length > 0) {
-      const events = this.#pendingEvents;
-      this.#pendingEvents = [];
-      for (const event of events) event();
-    }
   }
 
   #createSession(offer: Offer, userData: unknown): AnswerParts | Refusal {

@@ -22,23 +22,28 @@ const MAX_DELAY_MS = 0x7fff_ffff;
 export class Shell {
   readonly #endpoint: Driven;
   readonly #sockets: Flushable;
-  /** Hands the events of the call that just returned to the application. */
-  readonly #drainEvents: () => void;
+  /** What the core reported during the call under way; the application hears of it when that has returned. */
+  #events: (() => void)[] = [];
+  #draining = false;
   #flushScheduled = false;
   #flushed: Promise<void> | undefined;
   #resolveFlushed: (() => void) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerDue = Number.POSITIVE_INFINITY;
 
-  constructor(endpoint: Driven, sockets: Flushable, drainEvents: () => void) {
+  constructor(endpoint: Driven, sockets: Flushable) {
     this.#endpoint = endpoint;
     this.#sockets = sockets;
-    this.#drainEvents = drainEvents;
   }
 
   /** Monotonic milliseconds. */
   now(): number {
     return performance.now();
+  }
+
+  /** Keeps an event for the application until the endpoint has returned. In order of calls. */
+  later(event: () => void): void {
+    this.#events.push(event);
   }
 
   /** To be called after each call into the endpoint: hands on its events, and sees to the flush and the timer. */
@@ -63,6 +68,21 @@ export class Shell {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#timerDue = Number.NEGATIVE_INFINITY; // Nothing arms it again.
+  }
+
+  /** Calls the application. What it does in return may add events: they wait for their turn, so that none overtakes another. */
+  #drainEvents(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    try {
+      while (this.#events.length > 0) {
+        const events = this.#events;
+        this.#events = [];
+        for (const event of events) event();
+      }
+    } finally {
+      this.#draining = false;
+    }
   }
 
   #scheduleFlush(): void {

@@ -190,7 +190,7 @@ export class ClientConnection extends Emitter<ClientEvents> {
       message: (channel, data) => this.#receive(channel, data),
       // The connection's own channel opens and closes with it.
       channelOpened: (channel) => {
-        if (channel !== this.#link.core.channel) this.emit("channel", channel);
+        if (this.#isOpen && channel !== this.#link.core.channel) this.emit("channel", channel);
       },
       channelClosed: (channel) => {
         if (this.#isOpen && channel !== this.#link.core.channel) this.emit("channelclose", channel);
@@ -205,6 +205,8 @@ export class ClientConnection extends Emitter<ClientEvents> {
   }
 
   #receive(channel: Channel, data: Uint8Array | string): void {
+    // The application closed it when it was given what came in the same packet.
+    if (!this.#isOpen) return;
     const message: ClientMessage = { connection: this, channel, data, binary: typeof data !== "string" };
     if (this.#onMessage !== undefined) callUserCode(this.#onMessage, message);
     else if (!this.emit("message", message)) this.#received.push(message, data.length);

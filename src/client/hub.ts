@@ -8,20 +8,14 @@ const CONNECTIONS_PER_HUB = 1_024;
 /** What the native connections of a process share: memory for cryptography, a clock, one timer, one flush a turn. */
 export class ClientHub {
   readonly endpoint = new ClientEndpoint({ maxConnections: CONNECTIONS_PER_HUB });
-  readonly shell = new Shell(this.endpoint, this, () => this.#drainEvents());
+  readonly shell = new Shell(this.endpoint, this);
   /** Connections that are there, and those that are about to be. */
   reserved = 0;
-  /** What the core reported during the call under way; the application hears of it when that has returned. */
-  #pendingEvents: (() => void)[] = [];
   /** Sockets that collect datagrams, and were given some since the last flush. */
   readonly #unflushed = new Set<UdpSocket>();
 
   get hasRoom(): boolean {
     return this.reserved < CONNECTIONS_PER_HUB;
-  }
-
-  later(event: () => void): void {
-    this.#pendingEvents.push(event);
   }
 
   willFlush(socket: UdpSocket): void {
@@ -32,14 +26,6 @@ export class ClientHub {
   flush(): void {
     for (const socket of this.#unflushed) socket.flush?.();
     this.#unflushed.clear();
-  }
-
-  #drainEvents(): void {
-    while (this.#pendingEvents.length > 0) {
-      const events = this.#pendingEvents;
-      this.#pendingEvents = [];
-      for (const event of events) event();
-    }
   }
 }
 

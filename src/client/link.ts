@@ -69,23 +69,23 @@ export class Link implements ClientEvents {
   }
 
   opened(): void {
-    this.hub.later(() => this.#events.opened());
+    this.hub.shell.later(() => this.#events.opened());
   }
 
   message(channel: Channel, data: Uint8Array | string): void {
-    this.hub.later(() => this.#events.message(channel, data));
+    this.hub.shell.later(() => this.#events.message(channel, data));
   }
 
   channelOpened(channel: Channel): void {
-    this.hub.later(() => this.#events.channelOpened(channel));
+    this.hub.shell.later(() => this.#events.channelOpened(channel));
   }
 
   channelClosed(channel: Channel): void {
-    this.hub.later(() => this.#events.channelClosed(channel));
+    this.hub.shell.later(() => this.#events.channelClosed(channel));
   }
 
   closed(reason: CloseReason): void {
-    this.hub.later(() => {
+    this.hub.shell.later(() => {
       this.hub.reserved--;
       this.#socket.close();
       this.#events.closed(reason);

@@ -145,6 +145,54 @@ describe("closing", () => {
     expect(server.connections()).toEqual([]);
   });
 
+  test("nothing follows the close event, whatever came in the same packet", async () => {
+    const heard: unknown[] = [];
+    const server = await listen({
+      onMessage: ({ connection, data }) => {
+        heard.push(data);
+        connection.close();
+      },
+    });
+    const { client, connection } = await joined(server);
+    const ended = new Promise((resolve) => connection.on("close", resolve));
+    connection.on("close", (reason) => heard.push(reason));
+    client.trySend("one");
+    client.trySend("two");
+    await ended;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(heard).toEqual(["one", "two", "local"]);
+  });
+
+  test("a client that closes while it is given messages is given no more of them", async () => {
+    const server = await listen();
+    const { client, connection } = await joined(server);
+    const heard: unknown[] = [];
+    client.on("message", ({ data }) => {
+      heard.push(data);
+      client.close();
+    });
+    const ended = new Promise((resolve) => client.on("close", resolve));
+    client.on("close", (reason) => heard.push(reason));
+    connection.trySend("one");
+    connection.trySend("two");
+    await ended;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(heard).toEqual(["one", "local"]);
+  });
+
+  test("server.close in the open handler ends what has just opened", async () => {
+    const server = await listen();
+    const heard: string[] = [];
+    server.on("open", () => {
+      heard.push("open");
+      void server.close();
+      heard.push("closing");
+    });
+    const closed = new Promise((resolve) => server.on("close", (_, reason) => resolve(heard.push(reason))));
+    await Promise.allSettled([join(server), closed]);
+    expect(heard).toEqual(["open", "closing", "server-closed"]);
+  });
+
   test("server.close ends every connection, the iteration and recv", async () => {
     const server = await listen();
     const { client } = await joined(server);
