@@ -12,6 +12,7 @@
  * A message is its index (4 bytes, big-endian), then bytes that count up from it; one that is not is reported as INDEX -1.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -126,7 +127,14 @@ static void send_message(unsigned stream, unsigned ppid, int ordered, int retran
     options.sendv_prinfo.pr_policy = SCTP_PR_SCTP_RTX;
     options.sendv_prinfo.pr_value = (uint32_t)retransmits;
   }
-  if (usrsctp_sendv(association, data, length, NULL, 0, &options, sizeof options, SCTP_SENDV_SPA, 0) < 0) perror("sendv");
+  // Its send buffer is full: it empties as the peer acknowledges.
+  while (usrsctp_sendv(association, data, length, NULL, 0, &options, sizeof options, SCTP_SENDV_SPA, 0) < 0) {
+    if (errno != EAGAIN && errno != EWOULDBLOCK) {
+      perror("sendv");
+      return;
+    }
+    usleep(1000);
+  }
 }
 
 static void reset_stream(unsigned stream) {
@@ -139,9 +147,10 @@ static void reset_stream(unsigned stream) {
 }
 
 static void abort_association(void) {
-  struct sctp_sendv_spa options = {.sendv_flags = SCTP_SEND_SNDINFO_VALID};
-  options.sendv_sndinfo.snd_flags = SCTP_ABORT;
-  usrsctp_sendv(association, NULL, 0, NULL, 0, &options, sizeof options, SCTP_SENDV_SPA, 0);
+  // Closing without lingering is an ABORT.
+  struct linger linger = {.l_onoff = 1, .l_linger = 0};
+  usrsctp_setsockopt(association, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+  usrsctp_close(association);
 }
 
 static void obey(const char *line) {
