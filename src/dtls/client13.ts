@@ -40,7 +40,7 @@ import {
   type ServerHello,
   TLS_AES_128_GCM_SHA256,
 } from "./messages.ts";
-import { FIRST_APPLICATION_EPOCH, HANDSHAKE_EPOCH } from "./record.ts";
+import { FIRST_APPLICATION_EPOCH, HANDSHAKE_EPOCH } from "./epochs.ts";
 import { Traffic13 } from "./traffic13.ts";
 import type { Transcript13 } from "./transcript13.ts";
 

@@ -15,6 +15,7 @@ import {
 import { ClientStart } from "./client-start.ts";
 import { Delivery } from "./delivery.ts";
 import { EarlyQueue } from "./early.ts";
+import { FIRST_APPLICATION_EPOCH, HANDSHAKE_EPOCH } from "./epochs.ts";
 import type { FlightItem } from "./flight.ts";
 import type { HandshakeMessage } from "./handshake.ts";
 import { type KeyLog, keyLogLine } from "./keylog.ts";
@@ -35,8 +36,6 @@ import {
   CONTENT_APPLICATION_DATA,
   CONTENT_CHANGE_CIPHER_SPEC,
   CONTENT_HANDSHAKE,
-  FIRST_APPLICATION_EPOCH,
-  HANDSHAKE_EPOCH,
   OVERHEAD_12,
   RecordLayer,
 } from "./record.ts";
@@ -162,10 +161,11 @@ export class DtlsConnection {
 
   /** Takes a received UDP datagram, which is copied into the datapath's memory. Never throws. */
   handleDatagram(now: number, datagram: Uint8Array): void {
-    if (this.#state === "closed") return;
+    if (this.#isClosed) return;
     this.#now = now;
     this.#records.read(datagram);
     if (!this.#earlyRecords.isEmpty || !this.#earlyData.isEmpty) this.#handleEarly();
+    if (this.#isClosed) return;
     this.#delivery.settleAcks(now, this.#state === "connected");
     this.#records.flush();
   }
@@ -174,7 +174,7 @@ export class DtlsConnection {
   handleTimeout(now: number): void {
     this.#now = now;
     for (let due = this.#timers.expire(now); due !== undefined; due = this.#timers.expire(now)) {
-      if (due === "linger") this.#records.releaseRead(HANDSHAKE_EPOCH);
+      if (due === "linger") this.#records.epochs.releaseRead(HANDSHAKE_EPOCH);
       else this.#end({ cause: "timeout" });
     }
     this.#delivery.handleTimeout(now);
@@ -208,7 +208,7 @@ export class DtlsConnection {
    */
   commit(now: number, plaintextOffset: number, length: number): boolean {
     if (!this.#writable) return false;
-    if (this.#records.current.sequence >= this.#maxRecords[this.#facts.version ?? "1.2"]) {
+    if (this.#records.epochs.current.sequence >= this.#maxRecords[this.#facts.version ?? "1.2"]) {
       return this.#commitLate(now, plaintextOffset, length);
     }
     this.#records.commit(plaintextOffset, length);
@@ -244,7 +244,7 @@ export class DtlsConnection {
   /** The key has sealed as many records as it should: in DTLS 1.3 another one takes over, for which there is some room left. */
   #commitLate(now: number, plaintextOffset: number, length: number): boolean {
     this.#now = now;
-    const { sequence } = this.#records.current;
+    const { sequence } = this.#records.epochs.current;
     if (this.#facts.version === "1.2" || sequence >= this.#maxRecords["1.3"] * KEY_OVERTIME) {
       this.#end({ cause: "exhausted" }, ALERT_CLOSE_NOTIFY);
       return false;
@@ -365,6 +365,11 @@ export class DtlsConnection {
     this.#timers.set("handshake", this.#now + this.#handshakeTimeoutMs);
   }
 
+  /** Asked again after each step that may have ended the connection. */
+  get #isClosed(): boolean {
+    return this.#state === "closed";
+  }
+
   #openForWriting(): void {
     this.#writable = true;
     this.#maxPlaintextBytes = this.#records.maxPlaintextBytes;
@@ -379,7 +384,7 @@ export class DtlsConnection {
     // The client of DTLS 1.3 waits for the acknowledgement of its last flight, the server gives it.
     if (this.#facts.version === "1.3" && !keepFlight) {
       this.#delivery.acknowledge();
-      this.#records.releaseWrite(HANDSHAKE_EPOCH);
+      this.#records.epochs.releaseWrite(HANDSHAKE_EPOCH);
       this.#timers.set("linger", this.#now + LINGER_MS);
     }
     this.#openForWriting();
@@ -393,23 +398,24 @@ export class DtlsConnection {
     }
     this.#delivery.send(this.#now, items, answered, plan);
     const last = items[items.length - 1];
-    if (typeof last === "object" && last.epoch > this.#records.current.epoch) this.#records.use(last.epoch);
+    if (typeof last === "object" && last.epoch > this.#records.epochs.current.epoch)
+      this.#records.epochs.use(last.epoch);
   }
 
   #installWrite13(epoch: number, trafficSecret: Uint8Array): boolean {
-    if (!this.#records.installWrite13(epoch, trafficSecret)) return false;
+    if (!this.#records.epochs.installWrite13(epoch, trafficSecret)) return false;
     this.#delivery.acknowledges = true;
     // Replaced by an acknowledged KeyUpdate: nothing will be sent in it again.
-    if (epoch > FIRST_APPLICATION_EPOCH) this.#records.releaseWrite(epoch - 1);
+    if (epoch > FIRST_APPLICATION_EPOCH) this.#records.epochs.releaseWrite(epoch - 1);
     return true;
   }
 
   #installRead13(epoch: number, trafficSecret: Uint8Array): boolean {
-    if (!this.#records.installRead13(epoch, trafficSecret)) return false;
+    if (!this.#records.epochs.installRead13(epoch, trafficSecret)) return false;
     // The same low bits would stand for both.
-    this.#records.releaseRead(epoch - 4);
+    this.#records.epochs.releaseRead(epoch - 4);
     // RFC 9147 §8: the one before is kept for what was on its way.
-    if (epoch > FIRST_APPLICATION_EPOCH + 1) this.#records.releaseRead(epoch - 2);
+    if (epoch > FIRST_APPLICATION_EPOCH + 1) this.#records.epochs.releaseRead(epoch - 2);
     return true;
   }
 
@@ -419,12 +425,12 @@ export class DtlsConnection {
       facts: this.#facts,
       message: (type, body, epoch = 0) => ({ type, body, epoch, sequence: this.#delivery.takeNumber() }),
       sendFlight: (items, answered, plan) => this.#sendFlight(items, answered, plan),
-      installKeys12: (write, read) => this.#records.installKeys12(write, read),
+      installKeys12: (write, read) => this.#records.epochs.install12(write, read),
       installWrite13: (epoch, secret) => this.#installWrite13(epoch, secret),
       installRead13: (epoch, secret) => this.#installRead13(epoch, secret),
       releaseHandshakeKeys: () => {
-        this.#records.releaseWrite(HANDSHAKE_EPOCH);
-        this.#records.releaseRead(HANDSHAKE_EPOCH);
+        this.#records.epochs.releaseWrite(HANDSHAKE_EPOCH);
+        this.#records.epochs.releaseRead(HANDSHAKE_EPOCH);
       },
       writable: () => {
         this.#openForWriting();
@@ -461,7 +467,7 @@ export class DtlsConnection {
   }
 
   #alert(level: number, description: AlertDescription): void {
-    this.#records.addBytes(this.#records.current, CONTENT_ALERT, Uint8Array.of(level, description));
+    this.#records.addBytes(this.#records.epochs.current, CONTENT_ALERT, Uint8Array.of(level, description));
   }
 }
 

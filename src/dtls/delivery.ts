@@ -6,7 +6,8 @@ import { Flight, type FlightItem } from "./flight.ts";
 import { type FragmentResult, type HandshakeMessage, Reassembly } from "./handshake.ts";
 import type { FlightPlan } from "./machine.ts";
 import { MAX_TIMEOUT_MS } from "./options.ts";
-import { CONTENT_ACK, FIRST_APPLICATION_EPOCH, type RecordLayer } from "./record.ts";
+import { FIRST_APPLICATION_EPOCH } from "./epochs.ts";
+import { CONTENT_ACK, type RecordLayer } from "./record.ts";
 
 /** A repeated flight is answered, but not again within this share of the initial timeout: it comes in several datagrams. */
 const REPEAT_GUARD = 1 / 8;
@@ -147,7 +148,7 @@ export class Delivery {
 
   /** Adds an acknowledgement to the datagram under construction. */
   acknowledge(): void {
-    const { current } = this.#records;
+    const { current } = this.#records.epochs;
     this.#timers.clear("acknowledge");
     // RFC 9147 §7: in the highest epoch we send in. An empty list says that something came that could not be read.
     const fits = Math.floor((this.#records.maxPlaintextBytes - 2) / RECORD_NUMBER_BYTES);

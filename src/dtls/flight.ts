@@ -59,7 +59,7 @@ export class Flight {
     this.sentAt = now;
     this.#items.forEach((item, index) => {
       if (item === CHANGE_CIPHER_SPEC) {
-        records.addBytes(records.writeEpoch(0), CONTENT_CHANGE_CIPHER_SPEC, CHANGE_CIPHER_SPEC_CONTENT);
+        records.addBytes(records.epochs.write(0), CONTENT_CHANGE_CIPHER_SPEC, CHANGE_CIPHER_SPEC_CONTENT);
       } else {
         this.#writeMessage(item, index, records, datapath);
       }
@@ -79,7 +79,7 @@ export class Flight {
   }
 
   #writeMessage(message: HandshakeMessage, item: number, records: RecordLayer, datapath: Datapath): void {
-    const write = records.writeEpoch(message.epoch);
+    const write = records.epochs.write(message.epoch);
     const { length } = message.body;
     let start = 0;
     do {

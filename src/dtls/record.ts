@@ -1,7 +1,6 @@
 import type { DropCounters } from "../wire/drops.ts";
 import type { Datapath } from "../wasm/datapath.ts";
-import { trafficKeys } from "./keys13.ts";
-import { ReplayWindow } from "./replay.ts";
+import { Epochs, type Protection, type ReadEpoch, type WriteEpoch } from "./epochs.ts";
 
 // Content types (RFC 6347 §4.1).
 export const CONTENT_CHANGE_CIPHER_SPEC = 0x14;
@@ -45,10 +44,6 @@ const SHORT_HEADER_BYTES = 3;
 /** What a protected record of DTLS 1.3 adds to its plaintext. */
 export const OVERHEAD_13 = UNIFIED_HEADER_BYTES + 1 + TAG_BYTES;
 
-/** RFC 9147 §6.1: the epochs of DTLS 1.3; each KeyUpdate adds one to the last. */
-export const HANDSHAKE_EPOCH = 2;
-export const FIRST_APPLICATION_EPOCH = 3;
-
 /**
  * RFC 6347 §4.1: "Implementations MUST … close or rehandshake prior to allowing the sequence number to wrap." RFC 9147 §4.2.1
  * keeps 48 bits as the limit.
@@ -56,29 +51,6 @@ export const FIRST_APPLICATION_EPOCH = 3;
 export const MAX_SEQUENCE = 2 ** 48 - 1;
 /** RFC 9147 §4.5.3: records that may fail to open under one AES-128-GCM key before the connection must end. */
 const MAX_FORGERIES = 2 ** 36;
-
-/** How an epoch protects its records. */
-type Protection = "none" | "1.2" | "1.3";
-
-/** Our side of one epoch. */
-export interface WriteEpoch {
-  readonly epoch: number;
-  readonly protection: Protection;
-  readonly keySlot: number;
-  /** Number of the next record. */
-  sequence: number;
-}
-
-/** The peer's side of one protected epoch. */
-interface ReadEpoch {
-  readonly epoch: number;
-  readonly protection: Protection;
-  readonly keySlot: number;
-  readonly replay: ReplayWindow;
-  forgeries: number;
-}
-
-const NO_KEY = -1;
 
 export interface RecordEvents {
   /** A finished datagram; borrowed. */
@@ -95,83 +67,32 @@ export interface RecordEvents {
 export class RecordLayer {
   /** Largest datagram, in bytes. May be lowered when datagrams seem not to get through. */
   mtuBytes: number;
+  readonly epochs: Epochs;
   readonly #datapath: Datapath;
   readonly #drops: DropCounters;
   readonly #events: RecordEvents;
-  readonly #writeEpochs: WriteEpoch[] = [{ epoch: 0, protection: "none", keySlot: NO_KEY, sequence: 0 }];
-  readonly #readEpochs: ReadEpoch[] = [];
-  /** The epoch of what we send now, except for flights, whose messages know theirs. */
-  #current: WriteEpoch = this.#writeEpochs[0];
   /** The datagram under construction: where it stands and how long it is. */
   #pending = 0;
   #pendingBytes = 0;
   #closed = false;
 
   constructor(datapath: Datapath, mtuBytes: number, drops: DropCounters, events: RecordEvents) {
+    this.epochs = new Epochs(datapath);
     this.#datapath = datapath;
     this.mtuBytes = mtuBytes;
     this.#drops = drops;
     this.#events = events;
   }
 
-  get current(): WriteEpoch {
-    return this.#current;
-  }
-
   /** The longest plaintext of a record that fits a datagram in the present epoch. */
   get maxPlaintextBytes(): number {
-    return this.mtuBytes - overhead(this.#current);
-  }
-
-  /** Sends in this epoch from now on. */
-  use(epoch: number): void {
-    this.#current = this.writeEpoch(epoch);
-  }
-
-  /** Installs both keys of the one protected epoch of DTLS 1.2. False where the datapath has no free key slot. */
-  installKeys12(write: { key: Uint8Array; salt: Uint8Array }, read: { key: Uint8Array; salt: Uint8Array }): boolean {
-    return (
-      this.#addWrite(1, "1.2", this.#datapath.acquireKey(write.key, write.salt)) &&
-      this.#addRead(1, "1.2", this.#datapath.acquireKey(read.key, read.salt))
-    );
-  }
-
-  /** Installs our key of an epoch of DTLS 1.3 and uses it. False where the datapath has no free key slot. */
-  installWrite13(epoch: number, trafficSecret: Uint8Array): boolean {
-    if (!this.#addWrite(epoch, "1.3", this.#acquire13(trafficSecret))) return false;
-    this.use(epoch);
-    return true;
-  }
-
-  /** Installs the peer's key of an epoch of DTLS 1.3. False where the datapath has no free key slot. */
-  installRead13(epoch: number, trafficSecret: Uint8Array): boolean {
-    return this.#addRead(epoch, "1.3", this.#acquire13(trafficSecret));
-  }
-
-  /** Wipes our key of an epoch, if it is there. */
-  releaseWrite(epoch: number): void {
-    this.#release(this.#writeEpochs, epoch);
-  }
-
-  /** Wipes the peer's key of an epoch, if it is there. */
-  releaseRead(epoch: number): void {
-    this.#release(this.#readEpochs, epoch);
-  }
-
-  writeEpoch(epoch: number): WriteEpoch {
-    const found = this.#writeEpochs.find((candidate) => candidate.epoch === epoch);
-    if (found === undefined) throw new Error(`no keys for epoch ${epoch}`); // our own bug
-    return found;
+    return this.mtuBytes - overhead(this.epochs.current);
   }
 
   /** Wipes all keys. Nothing is read or written any more. */
   close(): void {
     this.#closed = true;
-    for (const { keySlot } of [...this.#writeEpochs, ...this.#readEpochs]) {
-      if (keySlot !== NO_KEY) this.#datapath.releaseKey(keySlot);
-    }
-    this.#writeEpochs.length = 0;
-    this.#readEpochs.length = 0;
+    this.epochs.close();
   }
 
   /** Plaintext bytes that still fit into the datagram under construction; may be negative. */
@@ -212,7 +133,7 @@ export class RecordLayer {
   /** Seals application data in place and sends it: behind the records that wait, or at once in a datagram of its own. */
   commit(plaintextOffset: number, length: number): void {
     const { memory } = this.#datapath;
-    const write = this.#current;
+    const write = this.epochs.current;
     if (this.#pendingBytes > 0 && length > this.room(write)) this.flush();
     if (this.#pendingBytes > 0) {
       memory.copyWithin(this.reserve(write, length), plaintextOffset, plaintextOffset + length);
@@ -253,7 +174,7 @@ export class RecordLayer {
       this.#events.content(0, type, contentAt, next - contentAt, sequence);
       return next;
     }
-    const read = this.#findRead("1.2", epoch, 0xffff);
+    const read = this.epochs.findRead("1.2", epoch, 0xffff);
     if (read === undefined) {
       this.#events.unreadable(memory.subarray(at, next));
     } else if (this.#isFresh(read, sequence)) {
@@ -277,7 +198,7 @@ export class RecordLayer {
     const next = lengthBytes === 0 ? end : contentAt + view.getUint16(contentAt - 2);
     if (next > end) return this.#malformed(end);
     // RFC 9147 §4.2.2: of the epochs in use, the one with these low bits.
-    const read = this.#findRead("1.3", first & UNIFIED_EPOCH, UNIFIED_EPOCH);
+    const read = this.epochs.findRead("1.3", first & UNIFIED_EPOCH, UNIFIED_EPOCH);
     if (read === undefined) this.#events.unreadable(memory.subarray(at, next));
     // RFC 9147 §4.2.3: a ciphertext shorter than the 16 bytes of the mask's input is treated as one that fails to open.
     else if (next - contentAt < TAG_BYTES) this.#isAuthentic(read, 0, -1);
@@ -328,15 +249,6 @@ export class RecordLayer {
     return end;
   }
 
-  /** The newest epoch with these bits of its number. */
-  #findRead(protection: Protection, bits: number, mask: number): ReadEpoch | undefined {
-    const epochs = this.#readEpochs;
-    for (let i = epochs.length - 1; i >= 0; i--) {
-      if ((epochs[i].epoch & mask) === bits && epochs[i].protection === protection) return epochs[i];
-    }
-    return undefined;
-  }
-
   /** Seals the record at `record` in place; `header13` says which form its header has in DTLS 1.3. Returns its length. */
   #seal(write: WriteEpoch, type: number, record: number, length: number, header13 = UNIFIED_HEADER_BYTES): number {
     const sequence = write.sequence++;
@@ -376,33 +288,6 @@ export class RecordLayer {
     memory[record + 1] ^= mask >>> 8;
     memory[record + 2] ^= mask;
     return recordBytes;
-  }
-
-  #acquire13(trafficSecret: Uint8Array): number {
-    const { key, iv, numberKey } = trafficKeys(trafficSecret);
-    const slot = this.#datapath.acquireKey(key, iv);
-    if (slot >= 0) this.#datapath.setRecordNumberKey(slot, numberKey);
-    for (const secret of [key, iv, numberKey]) secret.fill(0);
-    return slot;
-  }
-
-  #addWrite(epoch: number, protection: Protection, keySlot: number): boolean {
-    if (keySlot < 0) return false;
-    this.#writeEpochs.push({ epoch, protection, keySlot, sequence: 0 });
-    return true;
-  }
-
-  #addRead(epoch: number, protection: Protection, keySlot: number): boolean {
-    if (keySlot < 0) return false;
-    this.#readEpochs.push({ epoch, protection, keySlot, replay: new ReplayWindow(), forgeries: 0 });
-    return true;
-  }
-
-  #release(epochs: { readonly epoch: number; readonly keySlot: number }[], epoch: number): void {
-    const index = epochs.findIndex((candidate) => candidate.epoch === epoch);
-    if (index < 0 || epochs[index].keySlot === NO_KEY) return;
-    this.#datapath.releaseKey(epochs[index].keySlot);
-    epochs.splice(index, 1);
   }
 }
 

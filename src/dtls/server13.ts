@@ -6,9 +6,7 @@ import {
   ALERT_HANDSHAKE_FAILURE,
   ALERT_ILLEGAL_PARAMETER,
   ALERT_INTERNAL_ERROR,
-  ALERT_MISSING_EXTENSION,
   ALERT_UNSUPPORTED_CERTIFICATE,
-  type AlertDescription,
 } from "./alert.ts";
 import { isP256, subjectPublicKeyInfo } from "./certificate.ts";
 import {
@@ -21,13 +19,10 @@ import {
   EXTENSION_COOKIE,
   EXTENSION_KEY_SHARE,
   EXTENSION_SIGNATURE_ALGORITHMS,
-  EXTENSION_SUPPORTED_GROUPS,
   EXTENSION_SUPPORTED_VERSIONS,
   type Extensions,
   type KeyShareEntry,
   parseCookie,
-  parseKeyShares,
-  parseNumbers,
 } from "./extensions.ts";
 import { answerKey } from "./groups.ts";
 import type { HandshakeMessage } from "./handshake.ts";
@@ -56,17 +51,12 @@ import {
   VERSION_DTLS_1_2,
   VERSION_DTLS_1_3,
 } from "./messages.ts";
-import { FIRST_APPLICATION_EPOCH, HANDSHAKE_EPOCH } from "./record.ts";
+import { FIRST_APPLICATION_EPOCH, HANDSHAKE_EPOCH } from "./epochs.ts";
+import { chooseShare, readOffer13 } from "./offer13.ts";
 import { Traffic13 } from "./traffic13.ts";
 import { Transcript13 } from "./transcript13.ts";
 
 const NO_EXTENSIONS: Extensions = new Map();
-
-/** What of a ClientHello decides about the answer. */
-interface Offer {
-  readonly groups: readonly number[];
-  readonly shares: readonly KeyShareEntry[];
-}
 
 /**
  * The server's side of a DTLS 1.3 handshake (RFC 9147 §5.7).
@@ -107,7 +97,7 @@ export class Server13 implements HandshakeMachine {
 
   /** Answers a first ClientHello: with the server's flight, or with a HelloRetryRequest. */
   answer(hello: ClientHello, message: HandshakeMessage): Outcome {
-    const offer = readOffer(hello);
+    const offer = readOffer13(hello);
     if (typeof offer !== "object") return offer;
     const { settings } = this.#host;
     const usable = settings.groups.filter((group) => offer.groups.includes(group));
@@ -175,7 +165,7 @@ export class Server13 implements HandshakeMachine {
       // Anybody can send a wrong one; the right one may still come.
       if (!equalConstantTime(cookie, this.#askedCookie)) return UNEXPECTED;
     }
-    const offer = readOffer(hello);
+    const offer = readOffer13(hello);
     if (typeof offer !== "object") return offer;
     // RFC 8446 §4.1.2: the second hello is the first one, but for what was asked for.
     if (!equalConstantTime(hello.random, this.#firstHello?.random ?? EMPTY)) return ALERT_ILLEGAL_PARAMETER;
@@ -295,34 +285,4 @@ function encodeHello(random: Uint8Array, extensions: Extensions): Uint8Array {
     compressionMethod: COMPRESSION_NULL,
     extensions,
   });
-}
-
-function readOffer(hello: ClientHello): Offer | AlertDescription | typeof MALFORMED {
-  const { extensions } = hello;
-  // RFC 8446 §4.1.2: in a hello of 1.3 "this vector MUST contain exactly one byte, set to zero".
-  if (!(hello.compressionMethods.length === 1 && hello.compressionMethods[0] === COMPRESSION_NULL)) {
-    return ALERT_ILLEGAL_PARAMETER;
-  }
-  // RFC 9147 §5.3: legacy_cookie "received with any other value … MUST abort the handshake with an illegal_parameter".
-  if (hello.cookie.length > 0) return ALERT_ILLEGAL_PARAMETER;
-  if (!hello.cipherSuites.includes(TLS_AES_128_GCM_SHA256)) return ALERT_HANDSHAKE_FAILURE;
-  const schemes = extensions.get(EXTENSION_SIGNATURE_ALGORITHMS);
-  const groups = extensions.get(EXTENSION_SUPPORTED_GROUPS);
-  const shares = extensions.get(EXTENSION_KEY_SHARE);
-  // RFC 8446 §9.2.
-  if (schemes === undefined || groups === undefined || shares === undefined) return ALERT_MISSING_EXTENSION;
-  const offer = { groups: parseNumbers(groups), shares: parseKeyShares(shares) };
-  const offeredSchemes = parseNumbers(schemes);
-  if (offer.groups === undefined || offer.shares === undefined || offeredSchemes === undefined) return MALFORMED;
-  if (!offeredSchemes.includes(ECDSA_SECP256R1_SHA256)) return ALERT_HANDSHAKE_FAILURE;
-  return { groups: offer.groups, shares: offer.shares };
-}
-
-/** The share of the first group that has one. A round trip for a better group is not worth it. */
-function chooseShare(groups: readonly number[], { shares }: Offer): KeyShareEntry | undefined {
-  for (const group of groups) {
-    const share = shares.find((candidate) => candidate.group === group);
-    if (share !== undefined) return share;
-  }
-  return undefined;
 }

@@ -1,5 +1,5 @@
 import { ALERT_INTERNAL_ERROR } from "./alert.ts";
-import { FIRST_APPLICATION_EPOCH } from "./record.ts";
+import { FIRST_APPLICATION_EPOCH } from "./epochs.ts";
 import type { HandshakeMessage } from "./handshake.ts";
 import { exportKeyingMaterial13, nextTrafficSecret } from "./keys13.ts";
 import { type HandshakeHost, MALFORMED, type Outcome, UNEXPECTED } from "./machine.ts";

@@ -65,8 +65,8 @@ class Listener {
         }
       },
     });
-    this.#layer.installRead13(2, handshakeSecret);
-    this.#layer.installRead13(3, applicationSecret);
+    this.#layer.epochs.installRead13(2, handshakeSecret);
+    this.#layer.epochs.installRead13(3, applicationSecret);
   }
 
   hear(datagram: Uint8Array): void {
