@@ -59,8 +59,8 @@ export function runCell(options: CellOptions): CellResult {
   const { host } = browser;
   host.setLine({ loss, lossBurst });
   const ends = [browserEnd(browser), serverEnd(world, world.server.opened[0])] as const;
-  // SCTP's headers and the shorter of the record overheads (DTLS 1.3).
-  const watch = [host.up, host.down].map((link) => new LossWatch(link, messageBytes + 28 + 22));
+  // SCTP's headers and the shortest of the record overheads: DTLS 1.3 without a length.
+  const watch = [host.up, host.down].map((link) => new LossWatch(link, messageBytes + 28 + 20));
   const flows = exchange(world.network, ...ends, { messages, messageBytes, intervalMs: 1000 / rateHz });
   const end = world.server.closed[0];
   const ended = end === undefined ? undefined : `ended by ${end.reason} after ${(end.at / 1000).toFixed(1)} s`;
