@@ -411,12 +411,13 @@ export class DtlsConnection {
   }
 
   #installRead13(epoch: number, trafficSecret: Uint8Array): boolean {
-    if (!this.#records.epochs.installRead13(epoch, trafficSecret)) return false;
-    // The same low bits would stand for both.
-    this.#records.epochs.releaseRead(epoch - 4);
-    // RFC 9147 §8: the one before is kept for what was on its way.
-    if (epoch > FIRST_APPLICATION_EPOCH + 1) this.#records.epochs.releaseRead(epoch - 2);
-    return true;
+    if (epoch > FIRST_APPLICATION_EPOCH) {
+      // RFC 9147 §8: of the epochs before, the last is kept for what was on its way. So there are never more than four keys.
+      this.#records.epochs.releaseRead(epoch - 2);
+      // Who changes keys has long had the acknowledgement of its last handshake flight.
+      this.#records.epochs.releaseRead(HANDSHAKE_EPOCH);
+    }
+    return this.#records.epochs.installRead13(epoch, trafficSecret);
   }
 
   #host(settings: HandshakeSettings): HandshakeHost {
