@@ -1,3 +1,4 @@
+import { checkChannels } from "./channel/channels.ts";
 import type { NegotiatedChannel } from "./core/peer.ts";
 import { Certificate } from "./dtls/certificate.ts";
 import type { DtlsVersion } from "./dtls/connection.ts";
@@ -107,6 +108,22 @@ export function checkListenOptions(options: ListenOptions): void {
   if (options.conditioner !== undefined) checkConditioner(options.conditioner);
   if (onMessage !== undefined && typeof onMessage !== "function") throw new TypeError("onMessage must be a function");
   if (keyLog !== undefined && typeof keyLog !== "function") throw new TypeError("keyLog must be a function");
+}
+
+/** @throws TypeError or RangeError that names what is wrong with one of them */
+export function checkNegotiatedChannels(channels: readonly NegotiatedChannel[] | undefined, limits: Limits): void {
+  if (channels === undefined) return;
+  if (!Array.isArray(channels)) throw new TypeError("negotiatedChannels must be an array");
+  try {
+    checkChannels(
+      "server",
+      limits,
+      channels.map((channel) => ({ ...channel, negotiated: true })),
+    );
+  } catch (error) {
+    (error as Error).message = `negotiatedChannels: ${(error as Error).message}`;
+    throw error;
+  }
 }
 
 /** @throws TypeError that names the option */

@@ -12,6 +12,7 @@ import { interfaceAddresses, openUdp, sslKeyLog } from "./runtime/index.ts";
 import type { UdpSocket } from "./runtime/udp.ts";
 import {
   checkListenOptions,
+  checkNegotiatedChannels,
   type Limits,
   type ListenOptions,
   parsePublicAddress,
@@ -102,6 +103,7 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
   static async listen(options: ListenOptions = {}): Promise<Server> {
     checkListenOptions(options);
     const limits = resolveLimits(options.limits);
+    checkNegotiatedChannels(options.negotiatedChannels, limits);
     const certificate = options.certificate ?? Certificate.generate();
     let server: Server | undefined;
     const socket = await openSocket(
@@ -110,7 +112,12 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
       (datagram, source) => server?.handleDatagram(datagram, source),
       () => server?.keepSent(),
     );
-    server = new Server(options, limits, certificate, socket);
+    try {
+      server = new Server(options, limits, certificate, socket);
+    } catch (error) {
+      await socket.close();
+      throw error;
+    }
     return server;
   }
 

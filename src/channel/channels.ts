@@ -1,7 +1,7 @@
 import type { AssociationLimits } from "../options.ts";
 import type { Association, AssociationCloseReason, AssociationEvents, SendResult } from "../sctp/association.ts";
 import type { OutgoingMessage } from "../sctp/transmit.ts";
-import type { DropCounters } from "../wire/drops.ts";
+import { DropCounters } from "../wire/drops.ts";
 import { Channel } from "./channel.ts";
 import {
   type ChannelParameters,
@@ -341,6 +341,21 @@ export class Channels implements AssociationEvents {
 }
 
 const ZERO = new Uint8Array(1);
+
+/**
+ * Says what is wrong with channels before there is a connection to open them on.
+ *
+ * @throws what {@link Channels.create} throws
+ */
+export function checkChannels(
+  role: "client" | "server",
+  limits: AssociationLimits,
+  channels: readonly (ChannelOptions & { readonly label: string })[],
+): void {
+  const nobody = { associationEstablished() {}, associationClosed() {}, channelOpened() {}, channelMessage() {} };
+  const trial = new Channels({ role, limits, drops: new DropCounters() }, { ...nobody, channelClosed() {} });
+  for (const { label, ...options } of channels) trial.create(0, label, options);
+}
 
 function checkParameters(label: string, options: ChannelOptions): ChannelParameters {
   const { protocol = "", ordered = false, maxPacketLifeTime = null, priority = DEFAULT_PRIORITY } = options;

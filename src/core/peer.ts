@@ -324,7 +324,10 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   associationEstablished(): void {
     this.state = "connected";
     for (const { label, ...options } of this.settings.negotiatedChannels ?? []) {
-      this.#channels!.create(this.now, label, { ...options, negotiated: true });
+      // A peer may have announced fewer streams than these channels need.
+      if (options.id < this.#association!.outboundStreams) {
+        this.#channels!.create(this.now, label, { ...options, negotiated: true });
+      } else this.#host.drops.count("channel-limit");
     }
   }
 

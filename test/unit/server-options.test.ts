@@ -1,5 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { checkListenOptions, type ListenOptions, parsePublicAddress, resolveLimits } from "../../src/server-options.ts";
+import {
+  checkListenOptions,
+  checkNegotiatedChannels,
+  DEFAULT_LIMITS,
+  type ListenOptions,
+  parsePublicAddress,
+  resolveLimits,
+} from "../../src/server-options.ts";
 
 describe("wrong options throw an error that names the option", () => {
   const cases: [string, unknown, string][] = [
@@ -17,6 +24,30 @@ describe("wrong options throw an error that names the option", () => {
   ];
   test.each(cases)("%s", (_, options, message) => {
     expect(() => checkListenOptions(options as ListenOptions)).toThrow(message);
+  });
+});
+
+describe("wrong negotiated channels are found before anybody connects", () => {
+  const cases: [string, unknown, string][] = [
+    ["none at all", "fast", "negotiatedChannels must be an array"],
+    [
+      "a stream that there is not",
+      [{ label: "a", id: 1024 }],
+      "negotiatedChannels: id must be an integer from 0 to 1023",
+    ],
+    ["no stream", [{ label: "a" }], "negotiatedChannels: id must be given"],
+    [
+      "one stream twice",
+      [
+        { label: "a", id: 1 },
+        { label: "b", id: 1 },
+      ],
+      "negotiatedChannels: id 1 is in use",
+    ],
+    ["a label that is no text", [{ label: 1, id: 1 }], "negotiatedChannels: label must be a string"],
+  ];
+  test.each(cases)("%s", (_, channels, message) => {
+    expect(() => checkNegotiatedChannels(channels as never, DEFAULT_LIMITS)).toThrow(message);
   });
 });
 

@@ -221,6 +221,32 @@ describe("options", () => {
     await expect(Server.listen({ address: "127.0.0.1", port })).rejects.toMatchObject({ code: "EADDRINUSE" });
   });
 
+  test("a wrong option leaves no socket behind", async () => {
+    const port = (await listen()).localAddress.port;
+    await opened.pop()?.close();
+    await expect(listen({ port, allowOrigin: 7 as never })).rejects.toThrow("allowOrigin must be");
+    await listen({ port });
+  });
+
+  test("a peer with fewer streams than a negotiated channel needs goes without that channel", async () => {
+    const server = await listen({
+      negotiatedChannels: [
+        { label: "far", id: 5 },
+        { label: "near", id: 1 },
+      ],
+    });
+    const open = nextOpen(server);
+    const client = await connect("http://server/", {
+      limits: { maxStreams: 2 },
+      fetch: (url, init) => server.sessionEndpoint.handleRequest(new Request(url, init)),
+    });
+    opened.push(client);
+    const { channels } = await open;
+    expect(channels.map(({ label }) => label)).toContain("near");
+    expect(channels.map(({ label }) => label)).not.toContain("far");
+    expect(server.stats().drops).toEqual({ "channel-limit": 1 });
+  });
+
   test("one certificate serves several servers", async () => {
     const certificate = Certificate.generate();
     for (const server of [await listen({ certificate }), await listen({ certificate })]) {
