@@ -2,11 +2,16 @@
 
 /** One measured quantity: its repetitions, and what is quoted of them. */
 export class Figure {
-  /** @param {number[]} values repetitions, in any order */
+  /** @param {number[]} values repetitions; those that gave no number, because nothing came back, are left out of the median */
   constructor(values) {
     this.values = values;
-    const sorted = [...values].sort((a, b) => a - b);
+    const sorted = values.filter(Number.isFinite).sort((a, b) => a - b);
     const middle = sorted.length >> 1;
+    if (sorted.length === 0) {
+      this.median = Number.NaN;
+      this.spread = 0;
+      return;
+    }
     this.median = sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
     /** Half the range, as a share of the median. */
     this.spread = this.median === 0 ? 0 : (sorted[sorted.length - 1] - sorted[0]) / 2 / Math.abs(this.median);
