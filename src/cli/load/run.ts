@@ -5,6 +5,8 @@ import { Flow } from "./flow.ts";
 import { Measurements, type Report } from "./measurements.ts";
 import type { LoadOptions } from "./options.ts";
 
+/** Clients on their way to open at once: an overloaded machine opens more slowly, instead of not at all. */
+const MAX_OPENING = 32;
 /** Messages are sent in bursts of this many milliseconds' worth. */
 const TICK_MS = 4;
 /** After the last message, for those that are under way. */
@@ -78,10 +80,13 @@ export class LoadRun {
     const start = performance.now();
     const first = await this.#openOne();
     if (first !== undefined && !this.#isStopped) throw first;
-    const opening: Promise<unknown>[] = [];
+    const opening = new Set<Promise<unknown>>();
     for (let i = 1; i < clients && !this.#isStopped; i++) {
       await this.#sleep(start + (i * rampMs) / Math.max(1, clients - 1) - performance.now());
-      if (!this.#isStopped) opening.push(this.#openOne());
+      if (opening.size >= MAX_OPENING) await Promise.race(opening);
+      if (this.#isStopped) break;
+      const one: Promise<unknown> = this.#openOne().finally(() => opening.delete(one));
+      opening.add(one);
     }
     await Promise.all(opening);
   }
