@@ -80,6 +80,8 @@ export class Inbound {
   reset: StreamReset | undefined;
   isClosed = false;
   readonly #parts: InboundParts;
+  /** The packet under way had a SACK. */
+  #sawSack = false;
 
   constructor(parts: InboundParts) {
     this.#parts = parts;
@@ -95,6 +97,7 @@ export class Inbound {
     if (view.getUint32(offset) !== ports) return "sctp-bad-ports";
     const tag = view.getUint32(offset + 4);
     if (!this.#isTagGood(tag, count)) return "sctp-bad-tag";
+    this.#sawSack = false;
     for (let i = 0; i < count && !this.isClosed; i++) if (!this.#handleChunk(now, i, count, tag)) break;
     const { receiver } = this;
     if (receiver !== undefined && !this.isClosed) {
@@ -134,6 +137,9 @@ export class Inbound {
     if (type === DATA) return this.#handleData(now, entry, receiver);
     const body = words[entry + CHUNK_BODY];
     if (type === SACK) {
+      // One costs time in proportion to what is outstanding. Nobody has a second to send, but a packet has room for hundreds.
+      if (this.#sawSack) return this.#unexpected();
+      this.#sawSack = true;
       const cumulative = tsn(words[entry + CHUNK_TSN]);
       const window = words[entry + CHUNK_WINDOW];
       const gaps = words[entry + CHUNK_GAPS];

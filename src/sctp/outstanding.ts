@@ -34,8 +34,11 @@ export class SentChunk {
 }
 
 const FIRST_CAPACITY = 16;
-/** Beyond this many the window is closed, however small the chunks: gap ack blocks reach no further than 65,535. */
-export const MAX_OUTSTANDING = 8_192;
+/**
+ * Beyond this many the window is closed, however small the chunks: a SACK is work for each of them. The largest congestion
+ * window holds fewer full packets than that.
+ */
+export const MAX_OUTSTANDING = 4_096;
 
 /**
  * The chunks behind the cumulative TSN ack, in order of their TSNs, which are consecutive: a ring whose entries are used

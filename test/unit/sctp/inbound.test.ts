@@ -51,6 +51,17 @@ describe("a packet", () => {
     expect(hear(at, packet(at.tag))).toEqual([]);
   });
 
+  it("has one SACK: further ones in it are not looked at", () => {
+    const at = establishedParty();
+    const { association } = at.party;
+    for (let i = 0; i < 3; i++) association.send(0, { streamId: 0, ppid: 53, data: bytesOf(100) });
+    association.flush(0);
+    at.party.handle(10, packet(at.tag, sack(at.localTsn), ...Array.from({ length: 50 }, () => sack(at.localTsn + 1))));
+    expect([association.stats.flightBytes, at.party.drops.get("sctp-unexpected")]).toEqual([200, 50]);
+    at.party.handle(20, packet(at.tag, sack(at.localTsn + 1)));
+    expect(association.stats.flightBytes).toBe(100);
+  });
+
   it("after the end is dropped", () => {
     const at = establishedParty();
     at.party.association.abort(0);
