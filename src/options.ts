@@ -9,7 +9,7 @@ export interface AssociationLimits {
   maxMessageBytes: number;
   /**
    * User bytes waiting for the congestion window, over all streams: of unreliable messages, beyond which the oldest is dropped,
-   * and as many of reliable ones, beyond which they are refused.
+   * and as many of reliable ones, beyond which they are refused. Of either at most 4,096 messages, however small.
    */
   maxQueuedBytes: number;
   /** Our advertised receive window: user bytes held for reassembly or reordering. */

@@ -15,6 +15,8 @@ export interface QueuedMessage {
   ssn: number;
 }
 
+/** Messages in one line, however small: each takes a few hundred bytes beside its own. */
+const MAX_MESSAGES = 4_096;
 /** Unreliable messages sent in a row while reliable ones wait. */
 const UNRELIABLE_SHARE = 3;
 
@@ -22,14 +24,13 @@ const UNRELIABLE_SHARE = 3;
  * What waits for the window, in two lines: unreliable messages are worth most when fresh, so they overtake the reliable
  * ones, three to one, and never the other messages of their own stream.
  *
- * Each line is bounded in bytes, so that bulk data never keeps fresh state out, nor pushes it out. An unreliable message
+ * Each line is bounded in bytes and in messages, so that bulk data never keeps fresh state out, nor pushes it out. An unreliable message
  * that does not fit pushes out the oldest ones of its line; a reliable one is refused.
  */
 export class SendQueue {
   readonly #maxBytes: number;
   readonly #unreliable = new Line();
   readonly #reliable = new Line();
-  readonly #reliablePerStream = new Map<number, number>();
   /** A message of which fragments were sent: nothing may come between them (RFC 9260 §6.9: TSNs "MUST be … sequential"). */
   #current: QueuedMessage | undefined;
   /** The line that counts what is left of `#current`. */
@@ -56,11 +57,10 @@ export class SendQueue {
 
   /** @param exempt takes no notice of the bound: for DCEP, of which there is little and on which channels depend */
   push(message: QueuedMessage, exempt: boolean): boolean {
-    const isFresh = isUnreliable(message) && !this.#reliablePerStream.has(message.streamId);
+    const isFresh = isUnreliable(message) && !this.#reliable.has(message.streamId);
     const line = isFresh ? this.#unreliable : this.#reliable;
     if (!exempt && !this.#makeRoom(line, message.data.length)) return false;
     line.push(message);
-    if (!isFresh) this.#countReliable(message.streamId, 1);
     return true;
   }
 
@@ -95,11 +95,7 @@ export class SendQueue {
   }
 
   hasStream(streamId: number): boolean {
-    return (
-      this.#current?.streamId === streamId ||
-      this.#unreliable.some((message) => message.streamId === streamId) ||
-      this.#reliable.some((message) => message.streamId === streamId)
-    );
+    return this.#current?.streamId === streamId || this.#unreliable.has(streamId) || this.#reliable.has(streamId);
   }
 
   #nextLine(): Line {
@@ -114,22 +110,19 @@ export class SendQueue {
     this.#currentLine = line;
     if (line === this.#unreliable) this.#inARow++;
     else this.#inARow = 0;
-    if (line === this.#reliable && message !== undefined) this.#countReliable(message.streamId, -1);
     return message;
   }
 
-  #countReliable(streamId: number, change: number): void {
-    const count = (this.#reliablePerStream.get(streamId) ?? 0) + change;
-    if (count === 0) this.#reliablePerStream.delete(streamId);
-    else this.#reliablePerStream.set(streamId, count);
-  }
-
   #makeRoom(line: Line, bytes: number): boolean {
-    while (line === this.#unreliable && line.length > 0 && line.bytes + bytes > this.#maxBytes) {
+    while (line === this.#unreliable && line.length > 0 && !this.#fits(line, bytes)) {
       line.bytes -= line.shift()!.data.length;
       this.dropped++;
     }
-    return line.bytes + bytes <= this.#maxBytes || line.bytes === 0;
+    return this.#fits(line, bytes) || line.bytes === 0;
+  }
+
+  #fits(line: Line, bytes: number): boolean {
+    return line.bytes + bytes <= this.#maxBytes && line.length < MAX_MESSAGES;
   }
 }
 
@@ -143,6 +136,7 @@ class Line {
   bytes = 0;
   #items: QueuedMessage[] = [];
   #head = 0;
+  readonly #perStream = new Map<number, number>();
 
   get length(): number {
     return this.#items.length - this.#head;
@@ -155,11 +149,13 @@ class Line {
   push(message: QueuedMessage): void {
     this.bytes += message.data.length;
     this.#items.push(message);
+    this.#count(message.streamId, 1);
   }
 
   shift(): QueuedMessage | undefined {
     if (this.length === 0) return undefined;
     const message = this.#items[this.#head++];
+    this.#count(message.streamId, -1);
     if (this.#head >= 32 && this.#head * 2 >= this.#items.length) {
       this.#items = this.#items.slice(this.#head);
       this.#head = 0;
@@ -167,8 +163,13 @@ class Line {
     return message;
   }
 
-  some(test: (message: QueuedMessage) => boolean): boolean {
-    for (let i = this.#head; i < this.#items.length; i++) if (test(this.#items[i])) return true;
-    return false;
+  has(streamId: number): boolean {
+    return this.#perStream.has(streamId);
+  }
+
+  #count(streamId: number, change: number): void {
+    const count = (this.#perStream.get(streamId) ?? 0) + change;
+    if (count === 0) this.#perStream.delete(streamId);
+    else this.#perStream.set(streamId, count);
   }
 }
