@@ -24,6 +24,7 @@ import { type Answerer, negotiate, type Refusal, type SessionAnswer } from "./si
 import type { Offer } from "./signalling/offer.ts";
 import { SessionEndpoint } from "./signalling/session-endpoint.ts";
 import { isIpv6, type SocketAddress } from "./wire/address.ts";
+import { fromBase64, toBase64 } from "./wire/bytes.ts";
 import type { DropReason } from "./wire/drops.ts";
 
 /** One received message. */
@@ -275,7 +276,8 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
 
   #createSession(offer: Offer, userData: unknown): AnswerParts | Refusal {
     const { ufrag, fingerprint, sctpPort, maxMessageBytes } = offer;
-    const remote = { ufrag, fingerprint, sctpPort, maxMessageBytes };
+    const sctpInit = offer.sctpInit === undefined ? undefined : fromBase64(offer.sctpInit);
+    const remote = { ufrag, fingerprint, sctpPort, maxMessageBytes, sctpInit };
     const session = this.#endpoint.createSession(this.#shell.now(), remote, userData);
     if (session === undefined) {
       return { refused: `${this.limits.maxPendingSessions} sessions wait for their first check (maxPendingSessions).` };
@@ -287,6 +289,7 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
       fingerprint: this.certificate.fingerprintBytes,
       candidates: this.publicAddresses,
       maxMessageBytes: this.limits.maxMessageBytes,
+      ...(session.signalledInit && { sctpInit: toBase64(session.signalledInit.chunk) }),
     };
   }
 

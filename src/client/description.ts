@@ -4,8 +4,9 @@
  */
 import type { ServerDescription } from "../core/client-connection.ts";
 import type { IceCredentials } from "../ice/credentials.ts";
+import { parseSignalledInit } from "../sctp/snap.ts";
 import { addressBytes, type SocketAddress } from "../wire/address.ts";
-import { fromHex } from "../wire/bytes.ts";
+import { fromBase64, fromHex, toBase64 } from "../wire/bytes.ts";
 
 /** What our offer says of us. */
 export interface OfferParts {
@@ -14,6 +15,8 @@ export interface OfferParts {
   readonly fingerprint: Uint8Array;
   /** Largest message we take, in bytes. */
   readonly maxMessageBytes: number;
+  /** Our SCTP INIT chunk: a server that answers with its own spares both the SCTP handshake. */
+  readonly sctpInit?: Uint8Array;
 }
 
 const SCTP_PORT = 5000;
@@ -22,7 +25,8 @@ const DEFAULT_MAX_MESSAGE_BYTES = 65_536;
 const MAX_ANSWER_CHARACTERS = 65_536;
 
 /** An offer as a browser's: one data channel section, no candidates (an ICE-lite server needs none). */
-export function writeOffer({ credentials, fingerprint, maxMessageBytes }: OfferParts, sessionId: string): string {
+export function writeOffer(parts: OfferParts, sessionId: string): string {
+  const { credentials, fingerprint, maxMessageBytes, sctpInit } = parts;
   const hash = Array.from(fingerprint, (byte) => byte.toString(16).padStart(2, "0").toUpperCase()).join(":");
   const lines = [
     "v=0",
@@ -41,6 +45,7 @@ export function writeOffer({ credentials, fingerprint, maxMessageBytes }: OfferP
     `a=sctp-port:${SCTP_PORT}`,
     `a=max-message-size:${maxMessageBytes}`,
   ];
+  if (sctpInit !== undefined) lines.push(`a=sctp-init:${toBase64(sctpInit)}`);
   return `${lines.join("\r\n")}\r\n`;
 }
 
@@ -80,7 +85,15 @@ export function readAnswer(body: string): ServerDescription | string {
   const trickled = json.candidate?.candidate;
   const candidates = readCandidates(typeof trickled === "string" ? [...attributes, trickled] : attributes);
   if (candidates.length === 0) return "The answer has no UDP candidate with an IP address.";
-  return { ufrag, pwd, fingerprint, sctpPort, maxMessageBytes, candidates };
+  const description = { ufrag, pwd, fingerprint, sctpPort, maxMessageBytes, candidates };
+  const signalledInit = first("sctp-init");
+  if (signalledInit === undefined) return description;
+  // The server will begin without a handshake: one that cannot be read is not to be passed over.
+  const sctpInit = fromBase64(signalledInit.trim());
+  if (sctpInit === undefined || parseSignalledInit(sctpInit) === undefined) {
+    return "The answer's a=sctp-init is no INIT chunk in base64.";
+  }
+  return { ...description, sctpInit };
 }
 
 /** The attributes of the session and of the data channel's section, without `a=`; the section's first. */

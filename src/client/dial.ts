@@ -1,5 +1,5 @@
 import { Channels, type ChannelOptions as CoreChannelOptions } from "../channel/channels.ts";
-import type { ServerDescription } from "../core/client-connection.ts";
+import type { ClientOptions, ServerDescription } from "../core/client-connection.ts";
 import { randomBytes } from "../crypto/platform.ts";
 import { Certificate } from "../dtls/certificate.ts";
 import type { DtlsVersion } from "../dtls/connection.ts";
@@ -8,6 +8,7 @@ import { generateCredentials, type IceCredentials } from "../ice/credentials.ts"
 import { type ConditionerOptions, conditionUdp } from "../runtime/conditioner.ts";
 import { type OpenUdp, openUdp, sslKeyLog } from "../runtime/index.ts";
 import { checkDtlsVersions, type Limits, resolveLimits } from "../server-options.ts";
+import { createSignalledInit, type SignalledInit } from "../sctp/snap.ts";
 import { DropCounters } from "../wire/drops.ts";
 import { readAnswer, writeOffer } from "./description.ts";
 import { Link, type LinkEvents } from "./link.ts";
@@ -87,8 +88,9 @@ export async function dial(plan: Plan, signal: AbortSignal | undefined, events: 
   const attempt = new Attempt(plan.timeoutMs, signal);
   try {
     const credentials = generateCredentials(randomBytes);
-    const server = await attempt.during(negotiate(plan, credentials, attempt.signal));
-    await attempt.during(open(plan, credentials, server, attempt, events));
+    const signalledInit = createSignalledInit(randomBytes, plan.limits);
+    const server = await attempt.during(negotiate(plan, credentials, signalledInit, attempt.signal));
+    await attempt.during(open(plan, { credentials, signalledInit, server }, attempt, events));
   } catch (error) {
     attempt.abandon();
     throw error;
@@ -148,13 +150,18 @@ class Attempt {
 }
 
 /** Signalling: our offer out, the server's answer in. */
-async function negotiate(plan: Plan, credentials: IceCredentials, signal: AbortSignal): Promise<ServerDescription> {
+async function negotiate(
+  plan: Plan,
+  credentials: IceCredentials,
+  { chunk: sctpInit }: SignalledInit,
+  signal: AbortSignal,
+): Promise<ServerDescription> {
   const { url, certificate, limits } = plan;
   const { headers, fetch: request = (to, init) => fetch(to, init) } = plan.options;
   const { fingerprintBytes: fingerprint } = certificate;
   const { maxMessageBytes } = limits;
   const sessionId = new DataView(randomBytes(8).buffer).getBigUint64(0) & 0x3fff_ffff_ffff_ffffn;
-  const body = writeOffer({ credentials, fingerprint, maxMessageBytes }, String(sessionId));
+  const body = writeOffer({ credentials, fingerprint, maxMessageBytes, sctpInit }, String(sessionId));
   const init: RequestInit = { method: "POST", body, signal };
   if (headers !== undefined) init.headers = typeof headers === "function" ? await headers() : headers;
   let response: Response;
@@ -177,8 +184,7 @@ async function negotiate(plan: Plan, credentials: IceCredentials, signal: AbortS
 /** From the answer to the open channel. */
 function open(
   plan: Plan,
-  credentials: IceCredentials,
-  server: ServerDescription,
+  negotiated: Pick<ClientOptions, "credentials" | "signalledInit" | "server">,
   attempt: Attempt,
   events: DialEvents,
 ): Promise<void> {
@@ -186,7 +192,7 @@ function open(
   const settings = { certificate, limits, random: randomBytes, keyLog, dtlsVersions };
   return new Promise((resolve, reject) => {
     let opened = false;
-    const starting = Link.start(plan.openUdp, { settings, credentials, server, channel }, SOCKET_BUFFER_BYTES, {
+    const starting = Link.start(plan.openUdp, { settings, channel, ...negotiated }, SOCKET_BUFFER_BYTES, {
       opened() {
         opened = true;
         events.opened(attempt.link!);

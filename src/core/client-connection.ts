@@ -3,6 +3,7 @@ import type { ChannelOptions } from "../channel/channels.ts";
 import type { CloseReason } from "../errors.ts";
 import { ControllingAgent } from "../ice/controlling.ts";
 import type { IceCredentials } from "../ice/credentials.ts";
+import type { SignalledInit } from "../sctp/snap.ts";
 import { isSameAddress, type SocketAddress } from "../wire/address.ts";
 import type { ClientEndpoint } from "./client-endpoint.ts";
 import { Peer, type PeerDescription, type PeerSettings } from "./peer.ts";
@@ -19,6 +20,8 @@ export interface ClientOptions {
   readonly settings: PeerSettings;
   /** As our offer had them. */
   readonly credentials: IceCredentials;
+  /** Our SCTP INIT, if the offer had it; used where the answer has the server's. */
+  readonly signalledInit?: SignalledInit | undefined;
   readonly server: ServerDescription;
   /** The channel that the connection is opened for. */
   readonly channel: { readonly label: string; readonly options: ChannelOptions };
@@ -78,7 +81,7 @@ export class ClientConnection extends Peer {
 
   constructor(now: number, endpoint: ClientEndpoint, options: ClientOptions, events: ClientEvents) {
     const { settings, credentials, server, channel } = options;
-    super(now, "client", endpoint, settings, server);
+    super(now, "client", endpoint, settings, server, options.signalledInit);
     // Until something is heard the time to open counts, not that of a silence.
     this.lastHeard = now + settings.limits.handshakeTimeoutMs;
     this.#consentSince = this.lastHeard;

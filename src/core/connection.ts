@@ -45,7 +45,7 @@ export class Connection extends Peer {
   #credit = Number.POSITIVE_INFINITY;
 
   constructor(now: number, endpoint: Endpoint, session: Session, source: SocketAddress) {
-    super(now, "server", endpoint, endpoint.options, session.remote);
+    super(now, "server", endpoint, endpoint.options, session.remote, session.signalledInit);
     this.#endpoint = endpoint;
     this.session = session;
     this.remote = source;

@@ -3,6 +3,7 @@ import type { CloseReason } from "../errors.ts";
 import { generateCredentials, type IceCredentials } from "../ice/credentials.ts";
 import { answerCheck } from "../ice/lite.ts";
 import { localUfragOf, parseBindingRequest } from "../ice/stun.ts";
+import { createSignalledInit, parseSignalledInit, type SignalledInit } from "../sctp/snap.ts";
 import { Datapath, MAX_KEY_SLOTS } from "../wasm/datapath.ts";
 import type { SocketAddress } from "../wire/address.ts";
 import { DropCounters } from "../wire/drops.ts";
@@ -109,6 +110,7 @@ export class Endpoint implements PeerHost {
       remoteUfrag: remote.ufrag,
       remote,
       userData,
+      signalledInit: this.#answerInit(remote.sctpInit),
       expiresAt: now + sessionTimeoutMs,
       connection: undefined,
     };
@@ -228,6 +230,11 @@ export class Endpoint implements PeerHost {
       return session.connection;
     }
     return undefined;
+  }
+
+  #answerInit(offered: Uint8Array | undefined): SignalledInit | undefined {
+    if (offered === undefined || parseSignalledInit(offered) === undefined) return undefined;
+    return createSignalledInit(this.options.random, this.options.limits);
   }
 
   #freshCredentials(): IceCredentials {

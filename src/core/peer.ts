@@ -12,6 +12,7 @@ import {
   type AssociationStats,
   type SendResult,
 } from "../sctp/association.ts";
+import type { SignalledInit } from "../sctp/snap.ts";
 import type { Datapath } from "../wasm/datapath.ts";
 import { equalBytes } from "../wire/bytes.ts";
 import type { DropCounters } from "../wire/drops.ts";
@@ -54,6 +55,8 @@ export interface PeerDescription {
   readonly sctpPort: number;
   /** Largest message the peer takes, in bytes; 0 for no limit (RFC 8841 §6). */
   readonly maxMessageBytes: number;
+  /** The peer's SCTP INIT chunk, where it came by signalling (`a=sctp-init`). */
+  readonly sctpInit?: Uint8Array | undefined;
 }
 
 /** A data channel that both sides know beforehand: the `id` and the options of the page's `createDataChannel`. */
@@ -116,6 +119,8 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   readonly #host: PeerHost;
   readonly #role: "client" | "server";
   readonly #description: PeerDescription;
+  /** Our INIT, where both came by signalling: then SCTP needs no handshake. */
+  readonly #signalledInit: SignalledInit | undefined;
   readonly #startedAt: number;
   readonly #openDeadline: number;
   #dtls: DtlsConnection | undefined;
@@ -133,6 +138,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     host: PeerHost,
     settings: PeerSettings,
     description: PeerDescription,
+    signalledInit: SignalledInit | undefined,
   ) {
     this.settings = settings;
     this.now = now;
@@ -140,6 +146,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     this.#host = host;
     this.#role = role;
     this.#description = description;
+    this.#signalledInit = description.sctpInit === undefined ? undefined : signalledInit;
     this.#startedAt = now;
     this.#openDeadline = now + settings.limits.handshakeTimeoutMs;
   }
@@ -297,14 +304,14 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
    * leaves with the first flight. What comes is not handed on before `connected`, and user data waits for it as well.
    */
   writable(): void {
-    this.#startSctp();
+    if (this.#signalledInit === undefined) this.#startSctp(this.#createSctp());
   }
 
   connected(): void {
     this.#verified = true;
-    this.#createSctp();
+    const association = this.#createSctp();
     this.secured();
-    this.#startSctp();
+    this.#startSctp(association);
   }
 
   applicationData(plaintext: Uint8Array, offset: number | undefined): void {
@@ -360,7 +367,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     const { sctpPort: remotePort, maxMessageBytes: remoteMaxMessageBytes } = this.#description;
     this.#channels = new Channels({ role: this.#role, limits, drops }, this);
     this.#association = new Association(
-      { limits, random, drops, remotePort, remoteMaxMessageBytes },
+      { limits, random, drops, remotePort, remoteMaxMessageBytes, ...this.#signalledInit },
       datapath,
       this.#dtls!,
       this.#channels,
@@ -370,9 +377,10 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   }
 
   /** A server's INIT leaves in the datagram of its Finished: one round trip less in both browsers (BROWSERS.md). */
-  #startSctp(): void {
-    const association = this.#createSctp();
-    association.connect(this.now);
+  #startSctp(association: Association): void {
+    const { sctpInit } = this.#description;
+    if (this.#signalledInit === undefined || sctpInit === undefined) association.connect(this.now);
+    else association.establishFromInit(this.now, sctpInit);
     association.flush(this.now);
   }
 

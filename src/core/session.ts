@@ -1,4 +1,5 @@
 import type { LiteSession } from "../ice/lite.ts";
+import type { SignalledInit } from "../sctp/snap.ts";
 import type { Connection } from "./connection.ts";
 import type { PeerDescription } from "./peer.ts";
 
@@ -15,6 +16,8 @@ export interface Session extends LiteSession {
   readonly userData: unknown;
   /** When the session is forgotten if no check has verified by then, ms. */
   readonly expiresAt: number;
+  /** Our SCTP INIT for the answer, where the offer brought one that can be used: then SCTP needs no handshake. */
+  readonly signalledInit: SignalledInit | undefined;
   /** Set by the first verified check. */
   connection: Connection | undefined;
 }

@@ -9,13 +9,13 @@ import { type AssociationCloseReason, type AssociationEvents, EventQueue } from 
 import { Handshake, type PeerParameters, randomTag } from "./handshake.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Inbound } from "./inbound.ts";
-import { type InitFields, parseInit } from "./init.ts";
-import { CHUNK_HEADER_BYTES, INIT } from "./packet.ts";
+import type { InitFields } from "./init.ts";
 import type { ReassemblySink } from "./reassembly.ts";
 import { Receiver } from "./receive.ts";
 import { StreamReset } from "./reset.ts";
 import { DEFAULT_RTO, RetransmissionTimeout, type RtoTimes } from "./rto.ts";
 import { PeerShutdown } from "./shutdown.ts";
+import { parseSignalledInit } from "./snap.ts";
 import { type OutgoingMessage, type SendResult, Transmitter } from "./transmit.ts";
 
 export type { PacketTransport } from "./assembler.ts";
@@ -195,11 +195,9 @@ export class Association {
    * @returns false where it is malformed, or the handshake has begun already
    */
   establishFromInit(now: number, remoteInit: Uint8Array): boolean {
-    const length = remoteInit.length >= CHUNK_HEADER_BYTES ? (remoteInit[2] << 8) | remoteInit[3] : 0;
-    if (this.#closed || remoteInit[0] !== INIT || length < CHUNK_HEADER_BYTES || length > remoteInit.length)
-      return false;
+    if (this.#closed) return false;
     this.#now = now;
-    const init = parseInit(remoteInit.subarray(CHUNK_HEADER_BYTES, length));
+    const init = parseSignalledInit(remoteInit);
     if (init === undefined || !this.#handshake.establish(now, init)) return false;
     this.#events.drain();
     return true;

@@ -292,7 +292,7 @@ export function randomTag(random: RandomSource): number {
 }
 
 /** §3.3.2: no stream in one direction, or a host name, and the association cannot be. */
-function isAcceptable(init: ParsedInit): boolean {
+export function isAcceptable(init: ParsedInit): boolean {
   return init.outboundStreams > 0 && init.inboundStreams > 0 && !init.hostName && init.initiateTag !== 0;
 }
 

@@ -6,6 +6,7 @@ import type { DtlsVersion } from "../../src/dtls/connection.ts";
 import type { CloseReason } from "../../src/errors.ts";
 import { generateCredentials } from "../../src/ice/credentials.ts";
 import { DEFAULT_ASSOCIATION_LIMITS, DEFAULT_ENDPOINT_LIMITS } from "../../src/options.ts";
+import { createSignalledInit } from "../../src/sctp/snap.ts";
 import type { SocketAddress } from "../../src/wire/address.ts";
 import type { Host, SimNode } from "./network.ts";
 import { SERVER_ADDRESS, type World } from "./world.ts";
@@ -16,6 +17,8 @@ export interface ClientNodeOptions {
   /** What the answer announces. Default: where the server is. */
   candidates?: SocketAddress[];
   dtlsVersions?: readonly DtlsVersion[];
+  /** INITs are exchanged by signalling. Default false. */
+  snap?: boolean;
   idleTimeoutMs?: number;
   handshakeTimeoutMs?: number;
 }
@@ -32,14 +35,16 @@ export class ClientNode implements SimNode {
   constructor(world: World, address: SocketAddress, options: ClientNodeOptions = {}) {
     certificate ??= Certificate.generate();
     const { network, server } = world;
-    const { candidates = [SERVER_ADDRESS], dtlsVersions, ...limits } = options;
+    const { candidates = [SERVER_ADDRESS], dtlsVersions, snap = false, ...limits } = options;
     const random = network.random.fork(`client ${address.address}`).bytes;
     const credentials = generateCredentials(random);
+    const signalledInit = snap ? createSignalledInit(random, DEFAULT_ASSOCIATION_LIMITS) : undefined;
     const session = server.endpoint.createSession(network.now, {
       ufrag: credentials.ufrag,
       fingerprint: certificate.fingerprintBytes,
       sctpPort: 5000,
       maxMessageBytes: 65_536,
+      sctpInit: signalledInit?.chunk,
     });
     if (session === undefined) throw new Error("the server refused the session");
     const connection = this.#endpoint.connect(
@@ -52,12 +57,14 @@ export class ClientNode implements SimNode {
           limits: { ...DEFAULT_ENDPOINT_LIMITS, ...DEFAULT_ASSOCIATION_LIMITS, ...limits },
         },
         credentials,
+        signalledInit,
         server: {
           ufrag: session.localUfrag,
           pwd: session.localPwd,
           fingerprint: server.endpoint.options.certificate.fingerprintBytes,
           sctpPort: 5000,
           maxMessageBytes: 65_536,
+          sctpInit: session.signalledInit?.chunk,
           candidates,
         },
         channel: { label: "data", options: {} },

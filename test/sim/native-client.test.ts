@@ -67,6 +67,32 @@ describe("the native client", () => {
     expect(world.network.now / RTT_MS).toBeCloseTo(trips, 1);
   });
 
+  it.each([
+    ["1.3", 1],
+    ["1.2", 2],
+  ] as const)("over DTLS %s can send after %i round trips where the INITs came by signalling", (version, trips) => {
+    const { client, world } = open("snap", { dtlsVersions: [version], snap: true });
+    expect(client.openedAt / RTT_MS).toBeCloseTo(trips, 1);
+    const received: unknown[] = [];
+    world.server.onMessage = (_, __, data) => received.push(data);
+    world.network.at(world.network.now, client.host, (now) => client.send(now, "hello"));
+    world.network.runUntil(world.network.now + 1_000);
+    expect(received).toEqual(["hello"]);
+  });
+
+  it("opens whichever one datagram is lost where the INITs came by signalling", () => {
+    const { client } = open("snap", { snap: true });
+    for (const direction of ["up", "down"] as const) {
+      for (let chosen = 0; chosen < client.host[direction].counters.sent; chosen++) {
+        const seed = `snap ${direction} ${chosen}`;
+        const lossy = open(seed, { snap: true }, (up, down) => {
+          (direction === "up" ? up : down).intercept = (index) => (index === chosen ? "lose" : "pass");
+        });
+        expect(lossy.bothMs, seed).toBeLessThan(2_000);
+      }
+    }
+  });
+
   const plain = open("plain");
   const counts = { up: plain.client.host.up.counters.sent, down: plain.client.host.down.counters.sent };
   const fates: Fate[] = ["lose", "duplicate", "delay"];

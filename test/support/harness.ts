@@ -74,6 +74,7 @@ interface Harness {
   serverUfrag(id: number): string;
   ufrag(id: number): string;
   tlsVersion(id: number): Promise<string>;
+  descriptions(id: number): [offer: string, answer: string];
 }
 
 type Call = { [Name in keyof Harness]: { name: Name; args: Parameters<Harness[Name]> } }[keyof Harness];
@@ -155,6 +156,11 @@ export class PeerInPage {
   /** The version of DTLS as the browser's `getStats` has it: `FEFC` for 1.3, `FEFD` for 1.2. */
   tlsVersion(): Promise<string> {
     return call(this.page, "tlsVersion", this.#id);
+  }
+
+  /** Offer and answer. */
+  descriptions(): Promise<[offer: string, answer: string]> {
+    return call(this.page, "descriptions", this.#id);
   }
 
   closeChannel(index = 0): Promise<void> {

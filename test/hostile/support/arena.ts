@@ -16,7 +16,7 @@ import { type Browser, SERVER_ADDRESS, World } from "../../sim/world.ts";
 const FLOW_INTERVAL_MS = 16;
 const MAX_RECORDED = 300;
 const rogueCertificate = Certificate.generate();
-const rogueDatapath = new Datapath({ keySlots: 16 });
+const rogueDatapath = new Datapath({ keySlots: 64 });
 
 export interface RogueOptions {
   /** What becomes of each datagram it sends. */
@@ -162,7 +162,9 @@ export class Arena {
     assert.equal(endpoint.connectionCount, 1);
     assert.equal(endpoint.pendingSessionCount, 0);
     assert.equal(endpoint.handshakeCount, 0);
-    assert.equal(endpoint.datapath.freeKeySlots, endpoint.datapath.keySlots - 2, "keys of dead connections are held");
+    // The honest page's, in DTLS 1.3 for some minutes with the handshake's beside them.
+    const held = endpoint.datapath.keySlots - endpoint.datapath.freeKeySlots;
+    assert.ok(held === 2 || held === 3, `keys of dead connections are held: ${held}`);
     this.server.closed.length = 0;
     this.server.opened.length = 1;
   }

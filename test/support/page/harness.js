@@ -198,6 +198,7 @@ window.harness = {
   sendBulk,
   receiveBulk,
   tlsVersion,
+  descriptions: (id) => [connections.get(id).peer.localDescription.sdp, connections.get(id).peer.remoteDescription.sdp],
   log: (id) => connections.get(id).log,
   maxMessageSize: (id) => connections.get(id).peer.sctp.maxMessageSize,
   serverUfrag: (id) => /a=ice-ufrag:(\S+)/.exec(connections.get(id).peer.remoteDescription.sdp)[1],

@@ -1,5 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { readAnswer, writeOffer } from "../../../src/client/description.ts";
+import { DEFAULT_ASSOCIATION_LIMITS } from "../../../src/options.ts";
+import { createSignalledInit } from "../../../src/sctp/snap.ts";
+import { fromBase64, toBase64 } from "../../../src/wire/bytes.ts";
 import type { ServerDescription } from "../../../src/core/client-connection.ts";
 import { negotiate } from "../../../src/signalling/negotiate.ts";
 import { parseOffer } from "../../../src/signalling/offer.ts";
@@ -21,8 +24,9 @@ const SERVER: ServerDescription = {
   ],
 };
 
-function bodyOf(server: ServerDescription): string {
-  const negotiated = negotiate(OFFER, { createSession: () => server });
+function bodyOf({ sctpInit, ...server }: ServerDescription): string {
+  const parts = { ...server, ...(sctpInit && { sctpInit: toBase64(sctpInit) }) };
+  const negotiated = negotiate(OFFER, { createSession: () => parts });
   if (negotiated.kind !== "answered") throw new Error(negotiated.kind);
   return JSON.stringify(negotiated.session);
 }
@@ -47,6 +51,21 @@ test("our server reads our offer as it was meant", () => {
       bundled: true,
     },
   });
+});
+
+test("an SCTP INIT goes both ways as it is", () => {
+  const { chunk } = createSignalledInit(() => Uint8Array.of(1, 2, 3, 4), DEFAULT_ASSOCIATION_LIMITS);
+  const credentials = { ufrag: "cl+/ent1", pwd: "c".repeat(24) };
+  const offer = parseOffer(writeOffer({ credentials, fingerprint, maxMessageBytes: 1_000, sctpInit: chunk }, "42"));
+  expect(offer.ok && fromBase64(offer.offer.sctpInit ?? "")).toEqual(chunk);
+  expect(readAnswer(bodyOf({ ...SERVER, sctpInit: chunk }))).toEqual({ ...SERVER, sctpInit: chunk });
+});
+
+test("an answer whose SCTP INIT cannot be read is refused: its server would not shake hands", () => {
+  for (const text of ["AQAA", "%%%", toBase64(new Uint8Array(30))]) {
+    const body = changed("a=setup:passive", `a=setup:passive\r\na=sctp-init:${text}`);
+    expect(readAnswer(body)).toBe("The answer's a=sctp-init is no INIT chunk in base64.");
+  }
 });
 
 describe("readAnswer", () => {
