@@ -166,7 +166,7 @@ export class RtcClient {
 
   #startSctp() {
     const now = performance.now();
-    this.#association = new Association({ random, drops }, datapath, transportOf(this.#dtls), {
+    this.#association = new Association({ random, drops }, datapath, this.#dtls, {
       established: () => this.#openChannel(performance.now()),
       message: (_stream, ppid, data) => this.#handleMessage(ppid, data),
       incomingStreamsReset: () => {},
@@ -195,14 +195,6 @@ export class RtcClient {
     if (this.#dtls !== undefined && now >= this.#dtls.nextDeadline) this.#dtls.handleTimeout(now);
     if (this.#association !== undefined && now >= this.#association.nextDeadline) this.#association.handleTimeout(now);
   }
-}
-
-function transportOf(dtls) {
-  return {
-    maxPacketBytes: dtls.maxPlaintextBytes,
-    begin: () => dtls.begin(),
-    commit: (now, offset, length) => dtls.commit(now, offset, length),
-  };
 }
 
 /** Between three and five quarters of `ms`, evenly over the calls: checks of many clients must not fall together. */
