@@ -1,13 +1,15 @@
-import { createECDH, ECDH, generateKeyPairSync, sign } from "node:crypto";
+import { createECDH, createHmac, ECDH, generateKeyPairSync, sign } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import {
   type EcdhGroup,
   generateEphemeralKey,
   generateSigningKey,
+  hmacSha1,
+  hmacSha256,
   signEcdsa,
   verifyEcdsa,
 } from "../../../src/crypto/platform.ts";
-import { concatBytes, fromHex } from "../../../src/wire/bytes.ts";
+import { concatBytes, fromHex, toHex } from "../../../src/wire/bytes.ts";
 
 const lengths: [EcdhGroup, number][] = [
   ["x25519", 32],
@@ -69,6 +71,32 @@ describe("verifyEcdsa", () => {
     ]) {
       const spki = publicKey.export({ type: "spki", format: "der" });
       expect(verifyEcdsa(spki, data, sign("sha256", data, privateKey))).toBe(false);
+    }
+  });
+});
+
+describe("HMAC", () => {
+  test("gives the vectors of RFC 4231 and RFC 2202, with short and long keys", () => {
+    const text = (characters: string) => new TextEncoder().encode(characters);
+    const long = new Uint8Array(131).fill(0xaa);
+    expect(toHex(hmacSha256(text("Jefe"), text("what do ya want for nothing?")))).toBe(
+      "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+    );
+    expect(toHex(hmacSha256(long, text("Test Using Larger Than Block-Size Key - Hash Key First")))).toBe(
+      "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
+    );
+    expect(toHex(hmacSha1(text("Jefe"), text("what do ya want for nothing?")))).toBe(
+      "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79",
+    );
+  });
+
+  test("is what the platform computes, for every length of key and however the data is cut", () => {
+    for (let length = 0; length <= 140; length++) {
+      const key = Uint8Array.from({ length }, (_, i) => i + length);
+      const data = Uint8Array.from({ length: 3 * length }, (_, i) => i * 7);
+      const expected = createHmac("sha256", key).update(data).digest("hex");
+      expect(toHex(hmacSha256(key, data.subarray(0, length), data.subarray(length)))).toBe(expected);
+      expect(toHex(hmacSha1(key, data))).toBe(createHmac("sha1", key).update(data).digest("hex"));
     }
   });
 });
