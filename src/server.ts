@@ -6,6 +6,7 @@ import { randomBytes } from "./crypto/platform.ts";
 import { Certificate } from "./dtls/certificate.ts";
 import type { CloseReason } from "./errors.ts";
 import { callUserCode, Emitter } from "./events.ts";
+import { SPED_OPTIONS } from "./ice/sped.ts";
 import { ReceiveQueue } from "./receive-queue.ts";
 import { conditionUdp } from "./runtime/conditioner.ts";
 import { interfaceAddresses, openUdp, sslKeyLog } from "./runtime/index.ts";
@@ -277,7 +278,9 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
   #createSession(offer: Offer, userData: unknown): AnswerParts | Refusal {
     const { ufrag, fingerprint, sctpPort, maxMessageBytes } = offer;
     const sctpInit = offer.sctpInit === undefined ? undefined : fromBase64(offer.sctpInit);
-    const remote = { ufrag, fingerprint, sctpPort, maxMessageBytes, sctpInit };
+    const iceOptions = offer.iceOptions.filter((tag) => SPED_OPTIONS.includes(tag));
+    const sped = iceOptions.length > 0;
+    const remote = { ufrag, fingerprint, sctpPort, maxMessageBytes, sctpInit, sped };
     const session = this.#endpoint.createSession(this.#shell.now(), remote, userData);
     if (session === undefined) {
       return { refused: `${this.limits.maxPendingSessions} sessions wait for their first check (maxPendingSessions).` };
@@ -289,6 +292,7 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
       fingerprint: this.certificate.fingerprintBytes,
       candidates: this.publicAddresses,
       maxMessageBytes: this.limits.maxMessageBytes,
+      iceOptions,
       ...(session.signalledInit && { sctpInit: toBase64(session.signalledInit.chunk) }),
     };
   }

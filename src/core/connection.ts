@@ -1,4 +1,6 @@
 import type { CloseReason } from "../errors.ts";
+import { DtlsInStun, SPED_OVERHEAD_BYTES } from "../ice/sped.ts";
+import type { StunAttribute } from "../ice/stun.ts";
 import { isSameAddress, type SocketAddress } from "../wire/address.ts";
 import type { Route } from "./address-table.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -44,6 +46,10 @@ export class Connection extends Peer {
    */
   #credit = Number.POSITIVE_INFINITY;
 
+  readonly #sped: DtlsInStun | undefined;
+  /** While a check is handled that carries DTLS: what we would send. */
+  #held: Uint8Array[] | undefined;
+
   constructor(now: number, endpoint: Endpoint, session: Session, source: SocketAddress) {
     super(now, "server", endpoint, endpoint.options, session.remote, session.signalledInit);
     this.#endpoint = endpoint;
@@ -53,6 +59,7 @@ export class Connection extends Peer {
     this.#flightsTo = source;
     this.countedAddress = source.address;
     this.#lastCheck = now;
+    this.#sped = session.remote.sped ? new DtlsInStun() : undefined;
   }
 
   /** A check from `source` verified. Consent to send is fresh (RFC 7675 §5.1), and the peer may have moved. */
@@ -70,12 +77,34 @@ export class Connection extends Peer {
     this.#endpoint.touch(this);
   }
 
+  /**
+   * A check that verified carried this datagram of DTLS, or none. What there is to send waits for {@link sendHeld}.
+   *
+   * @returns attributes for the answer
+   */
+  handleCarried(now: number, source: SocketAddress, datagram: Uint8Array): readonly StunAttribute[] {
+    const sped = this.#sped;
+    if (sped === undefined) return [];
+    this.#held = [];
+    if (datagram.length > 0) this.handleDatagram(now, source, datagram);
+    const [first] = this.#held;
+    const fits = first !== undefined && first.length <= this.#endpoint.options.limits.mtuBytes - SPED_OVERHEAD_BYTES;
+    return sped.attributes(fits ? this.#held.shift() : undefined);
+  }
+
+  sendHeld(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const datagram of held) this.transmit(datagram);
+  }
+
   /** @param datagram borrowed until the call returns */
   handleDatagram(now: number, source: SocketAddress, datagram: Uint8Array): void {
     this.now = now;
     this.#source = source;
     // A browser may start DTLS on one of several paths before it nominates one (BROWSERS.md).
     if (!this.#confirmed && !this.established) this.#sendTo(source);
+    if (!this.established) this.#sped?.acknowledge(datagram);
     this.useDtls().handleDatagram(now, datagram);
     if (this.#credit !== Number.POSITIVE_INFINITY) this.#earnCredit(source, datagram.length);
     this.#endpoint.touch(this);
@@ -89,12 +118,21 @@ export class Connection extends Peer {
   }
 
   transmit(datagram: Uint8Array): void {
+    if (this.#held !== undefined) {
+      this.#held.push(datagram.slice());
+      return;
+    }
     if (datagram.length > this.#credit) {
       this.#endpoint.drops.count("address-unproven");
       return;
     }
     this.#credit -= datagram.length;
     this.#endpoint.events.transmit(datagram, this.remote);
+  }
+
+  protected override get handshakeMtuBytes(): number {
+    const { mtuBytes } = this.#endpoint.options.limits;
+    return this.#sped === undefined ? mtuBytes : mtuBytes - SPED_OVERHEAD_BYTES;
   }
 
   protected get pathDeadline(): number {

@@ -1,8 +1,9 @@
 import type { Channel } from "../channel/channel.ts";
 import type { CloseReason } from "../errors.ts";
 import { generateCredentials, type IceCredentials } from "../ice/credentials.ts";
-import { answerCheck } from "../ice/lite.ts";
-import { localUfragOf, parseBindingRequest } from "../ice/stun.ts";
+import { answerCheck, successResponse } from "../ice/lite.ts";
+import { dtlsInCheck } from "../ice/sped.ts";
+import { localUfragOf, parseBindingRequest, type StunMessage } from "../ice/stun.ts";
 import { createSignalledInit, parseSignalledInit, type SignalledInit } from "../sctp/snap.ts";
 import { Datapath, MAX_KEY_SLOTS } from "../wasm/datapath.ts";
 import type { SocketAddress } from "../wire/address.ts";
@@ -210,8 +211,26 @@ export class Endpoint implements PeerHost {
       if (connection === undefined) return; // Over a limit: unanswered, so that the peer checks again.
       this.#routes.claim(source, connection);
       connection.handleCheck(now, source, outcome.nominated);
+      const carried = session.remote.sped ? dtlsInCheck(request) : undefined;
+      if (carried !== undefined) {
+        this.#answerWithDtls(now, connection, request, source, carried);
+        return;
+      }
     }
     this.events.transmit(outcome.response, source);
+  }
+
+  /** The answer takes the first datagram of our flight with it; what else there is of it follows. */
+  #answerWithDtls(
+    now: number,
+    connection: Connection,
+    request: StunMessage,
+    source: SocketAddress,
+    carried: Uint8Array,
+  ): void {
+    const attributes = connection.handleCarried(now, source, carried);
+    this.events.transmit(successResponse(connection.session, request, source, attributes), source);
+    connection.sendHeld();
   }
 
   /** A session's first verified check: the connection begins. */

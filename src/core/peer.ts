@@ -280,6 +280,11 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   /** The end; called once. */
   protected abstract ended(reason: CloseReason, wasEstablished: boolean): void;
 
+  /** Largest datagram of our DTLS flights. */
+  protected get handshakeMtuBytes(): number {
+    return this.settings.limits.mtuBytes;
+  }
+
   protected get isClosed(): boolean {
     return this.state === "closed";
   }
@@ -397,6 +402,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
         random,
         versions: dtlsVersions,
         mtuBytes: limits.mtuBytes,
+        handshakeMtuBytes: this.handshakeMtuBytes,
         initialTimeoutMs: limits.dtlsRetransmitMs,
         handshakeTimeoutMs: limits.handshakeTimeoutMs,
         // RFC 8827 §6.5: the fingerprint that came by signalling is who the peer is.

@@ -7,6 +7,8 @@ import type { PeerDescription } from "./peer.ts";
 export interface RemoteDescription extends PeerDescription {
   /** The peer's ICE user fragment. */
   readonly ufrag: string;
+  /** It carries DTLS in its checks (SPED). Default false. */
+  readonly sped?: boolean;
 }
 
 /** What signalling agreed with one peer, before any datagram of it is believed. */

@@ -90,7 +90,7 @@ export class DtlsConnection {
 
   /** @throws RangeError or TypeError naming the option and its limit. */
   constructor(options: DtlsOptions, events: DtlsEvents) {
-    const { role, mtuBytes, initialTimeoutMs, handshakeTimeoutMs, maxRecords, drops, settings } =
+    const { role, mtuBytes, handshakeMtuBytes, initialTimeoutMs, handshakeTimeoutMs, maxRecords, drops, settings } =
       resolveOptions(options);
     this.#events = events;
     this.#datapath = options.datapath;
@@ -100,7 +100,7 @@ export class DtlsConnection {
     this.#maxRecords = maxRecords;
     this.#mtuBytes = mtuBytes;
     this.#maxPlaintextBytes = mtuBytes - OVERHEAD_12;
-    this.#records = new RecordLayer(this.#datapath, mtuBytes, drops, {
+    this.#records = new RecordLayer(this.#datapath, handshakeMtuBytes, drops, {
       transmit: (datagram) => this.#events.transmit(datagram),
       content: (epoch, type, offset, length, sequence) => this.#handleContent(epoch, type, offset, length, sequence),
       unreadable: (record) => this.#handleUnreadable(record),

@@ -28,6 +28,8 @@ export interface DtlsOptions {
   groups?: readonly number[];
   /** Largest UDP payload, in bytes, 128 … 2,048. Default 1,200, which passes every path in use. */
   mtuBytes?: number;
+  /** The same until the handshake is complete, where less is wanted then. Default `mtuBytes`. */
+  handshakeMtuBytes?: number;
   /**
    * First retransmission timeout, in milliseconds; it doubles with each further one, up to 60,000. Default 200.
    * RFC 6347 §4.2.4.1 says 1 s and allows less for real time; RFC 9147 §5.8.2 recommends 400 ms for DTLS-SRTP. Browsers
@@ -109,6 +111,7 @@ const MAX_RECORDS_13 = 2 ** 24;
 export interface ResolvedOptions {
   readonly role: "client" | "server";
   readonly mtuBytes: number;
+  readonly handshakeMtuBytes: number;
   readonly initialTimeoutMs: number;
   readonly handshakeTimeoutMs: number;
   readonly maxRecords: Readonly<Record<DtlsVersion, number>>;
@@ -121,6 +124,7 @@ export function resolveOptions(options: DtlsOptions): ResolvedOptions {
   const {
     role,
     mtuBytes = DEFAULT_MTU_BYTES,
+    handshakeMtuBytes = mtuBytes,
     initialTimeoutMs = DEFAULT_INITIAL_TIMEOUT_MS,
     handshakeTimeoutMs = DEFAULT_HANDSHAKE_TIMEOUT_MS,
     maxRecords = MAX_RECORDS_12,
@@ -130,6 +134,9 @@ export function resolveOptions(options: DtlsOptions): ResolvedOptions {
   if (!(Number.isInteger(mtuBytes) && mtuBytes >= MIN_MTU_BYTES && mtuBytes <= MAX_MTU_BYTES)) {
     throw new RangeError(`mtuBytes must be an integer, ${MIN_MTU_BYTES} … ${MAX_MTU_BYTES}`);
   }
+  if (!(Number.isInteger(handshakeMtuBytes) && handshakeMtuBytes >= MIN_MTU_BYTES && handshakeMtuBytes <= mtuBytes)) {
+    throw new RangeError(`handshakeMtuBytes must be an integer, ${MIN_MTU_BYTES} … mtuBytes`);
+  }
   if (!(initialTimeoutMs >= 1 && initialTimeoutMs <= MAX_TIMEOUT_MS)) {
     throw new RangeError(`initialTimeoutMs must be 1 … ${MAX_TIMEOUT_MS}`);
   }
@@ -138,6 +145,7 @@ export function resolveOptions(options: DtlsOptions): ResolvedOptions {
   return {
     role,
     mtuBytes,
+    handshakeMtuBytes,
     initialTimeoutMs,
     handshakeTimeoutMs,
     maxRecords: { "1.2": maxRecords, "1.3": Math.min(maxRecords, MAX_RECORDS_13) },

@@ -52,15 +52,8 @@ const encoder = new TextEncoder();
 /**
  * Verifies a check that `parseBindingRequest` has read, and builds the answer to it. The answer goes to `source`, from
  * the address the check was sent to (RFC 8445 §7.3: the same base), and is always shorter than 3 × the request.
- *
- * @param extra attributes to add to a success response
  */
-export function answerCheck(
-  session: LiteSession,
-  request: StunMessage,
-  source: SocketAddress,
-  extra?: readonly StunAttribute[],
-): CheckOutcome {
+export function answerCheck(session: LiteSession, request: StunMessage, source: SocketAddress): CheckOutcome {
   // RFC 8445 §7.3: the username is ours, a colon, and the peer's as it was signalled.
   if (usernameOf(request) !== `${session.localUfrag}:${session.remoteUfrag}`) {
     return { kind: "drop", reason: "stun-unknown-ufrag" };
@@ -81,10 +74,20 @@ export function answerCheck(
   }
   return {
     kind: "accept",
-    response: writeBindingSuccess(transactionId, source, key, extra),
+    response: writeBindingSuccess(transactionId, source, key),
     nominated: hasAttribute(request, USE_CANDIDATE),
     priority: priorityOf(request),
   };
+}
+
+/** The answer to an accepted check, with further attributes. */
+export function successResponse(
+  session: LiteSession,
+  request: StunMessage,
+  source: SocketAddress,
+  extra: readonly StunAttribute[],
+): Uint8Array {
+  return writeBindingSuccess(request.transactionId, source, encoder.encode(session.localPwd), extra);
 }
 
 function priorityOf(request: StunMessage): number {

@@ -14,6 +14,8 @@ export interface AnswerParts {
   readonly candidates: readonly SocketAddress[];
   /** Largest message we take, in bytes. */
   readonly maxMessageBytes: number;
+  /** Tags of the offer's `a=ice-options` that we take part in, beside `ice2`. Default none. */
+  readonly iceOptions?: readonly string[];
   /** Our SCTP INIT chunk in base64, where the offer brought one and the SCTP handshake is to be left out. */
   readonly sctpInit?: string;
 }
@@ -55,7 +57,7 @@ function dataSection(section: OfferedSection, parts: AnswerParts): string[] {
     `a=ice-ufrag:${parts.ufrag}`,
     `a=ice-pwd:${parts.pwd}`,
     // RFC 8445 §10: "An agent compliant to this specification MUST inform the peer about the compliance".
-    "a=ice-options:ice2",
+    `a=ice-options:${["ice2", ...(parts.iceOptions ?? [])].join(" ")}`,
     `a=fingerprint:sha-256 ${hashText(parts.fingerprint)}`,
     "a=setup:passive",
     old ? `a=sctpmap:${SCTP_PORT} webrtc-datachannel 1024` : `a=sctp-port:${SCTP_PORT}`,
