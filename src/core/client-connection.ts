@@ -125,7 +125,7 @@ export class ClientConnection extends Peer {
       else this.#endpoint.drops.count("unknown-address");
     } else if (first <= STUN_LAST) this.#handleStun(now, source, datagram);
     else this.#endpoint.drops.count("unknown-protocol");
-    this.#endpoint.touch(this);
+    this.#endpoint.settle(this);
   }
 
   transmit(datagram: Uint8Array): void {

@@ -82,6 +82,15 @@ export class ClientEndpoint implements PeerHost {
     this.#touched.push(connection as ClientConnection);
   }
 
+  /**
+   * Called by a connection after each datagram. What wants to leave leaves with the next flush; mostly nothing does, as a
+   * SACK waits for the next message, and a turn without a flush costs a third less.
+   */
+  settle(connection: ClientConnection): void {
+    if (connection.association?.needsFlush !== false) this.touch(connection);
+    else if (connection.state !== "closed") this.#deadlines.update(connection);
+  }
+
   /** Called by a connection when it ends. */
   connectionClosed(connection: ClientConnection): void {
     this.#deadlines.remove(connection);

@@ -167,7 +167,8 @@ export class ControllingAgent {
     if (!verifyIntegrity(message, this.#remoteKey)) return "stun-bad-integrity";
     this.#transactions.splice(at, 1);
     this.#lastAnswer = now;
-    this.#consentDue = now + CONSENT_INTERVAL_MS * (1 - this.#random(1)[0] / 1_280);
+    // The transaction's random number serves once more: five times 256 is a fifth.
+    this.#consentDue = now + CONSENT_INTERVAL_MS * (1 - message.transactionId[0] / 1_280);
     if (this.#selected !== undefined) return undefined;
     this.#selected = to;
     if (this.#pairs.length > 1) this.#check(to, true);
