@@ -49,6 +49,7 @@ test("measures an echo server, and writes its report in both forms", async () =>
   expect(report).toMatchObject({ opened: 20, errors: {}, duplicates: 0 });
   expect(report.sent).toBeGreaterThan(100);
   expect(report.series.reduce((sum, { sent }) => sum + sent, 0)).toBe(report.sent);
+  for (const { sent, received } of report.series) expect(received).toBeLessThanOrEqual(sent);
   expect(await readFile(html, "utf8")).toContain("</html>");
 });
 

@@ -133,7 +133,7 @@ const STYLE = `
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
 body { max-width: 48rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.3rem; margin: 0; }
-pre { overflow-x: auto; font: .85rem/1.6 ui-monospace, monospace; }
+pre { white-space: pre-wrap; font: .85rem/1.6 ui-monospace, monospace; }
 figure { margin: 1.5rem 0; }
 figcaption b { margin-left: .6rem; font-weight: 600; }
 output { float: right; font-variant-numeric: tabular-nums; opacity: .8; }

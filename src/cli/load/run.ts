@@ -125,6 +125,7 @@ export class LoadRun {
 
   /** All clients in turn, as many messages a tick as are due: so each client's messages are evenly spread, too. */
   async #send(): Promise<void> {
+    const { measurements } = this;
     const { rateHz, durationMs } = this.options;
     this.phase = "sending";
     this.#startedAt = performance.now();
@@ -139,7 +140,8 @@ export class LoadRun {
         }
         due += (Math.min(now - last, MAX_BEHIND_MS) / 1_000) * rateHz * this.#clients.length;
         last = now;
-        this.#sendBurst(Math.floor(due), now);
+        measurements.secondAt(now - this.#startedAt).open = this.#clients.length;
+        this.#sendBurst(Math.floor(due));
         due %= 1;
         setTimeout(tick, TICK_MS);
       };
@@ -148,15 +150,15 @@ export class LoadRun {
     this.#sentMs = performance.now() - this.#startedAt;
   }
 
-  #sendBurst(messages: number, now: number): void {
+  #sendBurst(messages: number): void {
     const { measurements } = this;
-    const second = measurements.secondAt(now - this.#startedAt);
-    second.open = this.#clients.length;
     for (let i = 0; i < messages; i++) {
       this.#turn = (this.#turn + 1) % this.#clients.length;
       const { connection, flow } = this.#clients[this.#turn];
-      if (connection.trySend(flow.next(performance.now()))) {
-        second.sent++;
+      const now = performance.now();
+      if (connection.trySend(flow.next(now))) {
+        // By the time that the message itself bears, as its echo is.
+        measurements.secondAt(now - this.#startedAt).sent++;
         measurements.sent++;
       } else measurements.countError("send: refused");
     }
