@@ -1,0 +1,42 @@
+/** What a bundler takes for a page, of the built package: `npm run build` first. */
+import { mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ROOT } from "../support/commands.ts";
+
+let project: string;
+
+beforeAll(async () => {
+  project = await mkdtemp(join(tmpdir(), "page-"));
+  await mkdir(join(project, "node_modules"));
+  await symlink(ROOT, join(project, "node_modules", "webrtc-datagram"));
+});
+afterAll(() => rm(project, { recursive: true, force: true }));
+
+test.each(["webrtc-datagram", "webrtc-datagram/browser"])(
+  'connect of "%s" is the small one in a page',
+  async (name) => {
+    const { outputFiles, metafile } = await build({
+      stdin: { contents: `import { connect } from "${name}"; connect("/rtc");`, resolveDir: project },
+      bundle: true,
+      minify: true,
+      platform: "browser",
+      format: "esm",
+      metafile: true,
+      write: false,
+    });
+    expect(gzipSync(outputFiles[0].contents).length).toBeLessThan(3_000);
+    const files = Object.keys(metafile.inputs).filter((path) => path !== "<stdin>");
+    expect(files.map((path) => path.replace(/^.*build\//, "")).sort()).toEqual([
+      "browser.js",
+      "browser/connection.js",
+      "browser/dial.js",
+      "errors.js",
+      "events.js",
+      "receive-queue.js",
+    ]);
+  },
+);
