@@ -5,7 +5,7 @@
  * |---|---|
  * | `local` | `connection.close()` was called here |
  * | `remote` | the peer closed: SCTP ABORT, SHUTDOWN or a DTLS close_notify (a page that closes, reloads, navigates) |
- * | `idle` | no ICE check verified for `idleTimeoutMs`: a closed tab, a killed browser, a lost network |
+ * | `idle` | nothing heard for `idleTimeoutMs`, nor in answer to our questions: a closed tab, a killed browser, a lost network |
  * | `handshake-failed` | DTLS refused: wrong certificate fingerprint, no common parameters, a fatal alert |
  * | `handshake-timeout` | not open within `handshakeTimeoutMs` |
  * | `replaced` | a newer connection completed its handshake from the same address and port (a reload) |

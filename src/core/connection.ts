@@ -12,6 +12,12 @@ export type { ConnectionState, ConnectionStats } from "./peer.ts";
 /** A check of some 100 bytes has come from a new address: what may be sent there at once, the HEARTBEAT first of all. */
 const CHECK_CREDIT_BYTES = 200;
 
+/**
+ * What may be sent before the handshake is complete, bytes: two flights, and more as the peer sends more. A check says who sent
+ * it, not from where; the holder of a session could have our flights repeated to somebody else.
+ */
+const HANDSHAKE_CREDIT_BYTES = 4_096;
+
 /** For how long no record must have come from the address in use before a check alone moves the connection, ms. */
 const SILENCE_MS = 1_000;
 
@@ -41,10 +47,12 @@ export class Connection extends Peer {
   /** The one address that our handshake flights went to; `undefined` once there were two. */
   #flightsTo: SocketAddress | undefined;
   /**
-   * Bytes that may still be sent to an address the connection moved to, until the peer has shown that it receives there:
-   * a source address can be spoofed, and nobody must be flooded on the word of a session's holder.
+   * Bytes that may still be sent to the address in use, until the peer has shown that it receives there: a source address can
+   * be spoofed, and nobody must be flooded on the word of a session's holder.
    */
-  #credit = Number.POSITIVE_INFINITY;
+  #credit = HANDSHAKE_CREDIT_BYTES;
+  /** A HEARTBEAT has gone to the address in use. */
+  #probed = false;
 
   readonly #sped: DtlsInStun | undefined;
   /** While a check is handled that carries DTLS: what we would send. */
@@ -67,6 +75,7 @@ export class Connection extends Peer {
     this.now = now;
     this.#lastCheck = now;
     this.lastHeard = now;
+    if (!this.established) this.#credit += CHECK_CREDIT_BYTES;
     const isCurrent = isSameAddress(source, this.remote);
     // Chromium sets USE-CANDIDATE in each check of the path it has chosen, and checks others without it; Firefox sets it once
     // and checks nothing but its path. So a check without it moves the connection unless the path in use has been
@@ -88,8 +97,11 @@ export class Connection extends Peer {
     this.#held = [];
     if (datagram.length > 0) this.handleDatagram(now, source, datagram);
     const [first] = this.#held;
-    const fits = first !== undefined && first.length <= this.#endpoint.options.limits.mtuBytes - SPED_OVERHEAD_BYTES;
-    return sped.attributes(fits ? this.#held.shift() : undefined);
+    const roomBytes = Math.min(this.#endpoint.options.limits.mtuBytes - SPED_OVERHEAD_BYTES, this.#credit);
+    if (first === undefined || first.length > roomBytes) return sped.attributes(undefined);
+    this.#held.shift();
+    this.#credit -= first.length;
+    return sped.attributes(first);
   }
 
   sendHeld(): void {
@@ -105,8 +117,11 @@ export class Connection extends Peer {
     // A browser may start DTLS on one of several paths before it nominates one (BROWSERS.md).
     if (!this.#confirmed && !this.established) this.#sendTo(source);
     if (!this.established) this.#sped?.acknowledge(datagram);
+    const isUnproven = this.#credit !== Number.POSITIVE_INFINITY;
+    // Three bytes out for one in: RFC 9000 §8.1 has the same figure.
+    if (isUnproven && isSameAddress(source, this.remote)) this.#credit += 3 * datagram.length;
     this.useDtls().handleDatagram(now, datagram);
-    if (this.#credit !== Number.POSITIVE_INFINITY) this.#earnCredit(source, datagram.length);
+    if (isUnproven && this.established) this.#prove();
     this.#endpoint.touch(this);
   }
 
@@ -144,6 +159,8 @@ export class Connection extends Peer {
   }
 
   protected secured(): void {
+    // The peer's Finished answers our flight, so it was received where it went.
+    if (this.#flightsTo !== undefined) this.#credit = Number.POSITIVE_INFINITY;
     this.#endpoint.connectionEstablished(this.now, this, this.#flightsTo);
   }
 
@@ -164,15 +181,19 @@ export class Connection extends Peer {
     this.#lastRecord = Number.NEGATIVE_INFINITY;
     if (this.established) {
       this.#credit = CHECK_CREDIT_BYTES;
-      this.association?.probe(this.now);
+      this.#probed = false;
+      this.#prove();
     } else {
       this.#flightsTo = this.dtls === undefined ? source : undefined;
     }
   }
 
-  /** Three bytes out for one in (RFC 9000 §8.1 has the same figure), and no limit once our HEARTBEAT is answered. */
-  #earnCredit(source: SocketAddress, bytes: number): void {
-    if (this.association?.isProbing !== true) this.#credit = Number.POSITIVE_INFINITY;
-    else if (isSameAddress(source, this.remote)) this.#credit += 3 * bytes;
+  /** No limit once our HEARTBEAT is answered. */
+  #prove(): void {
+    const { association } = this;
+    if (association?.state !== "established") return;
+    if (!this.#probed) association.probe(this.now);
+    else if (!association.isProbing) this.#credit = Number.POSITIVE_INFINITY;
+    this.#probed = true;
   }
 }

@@ -81,6 +81,12 @@ export interface PeerSettings {
 /** Both browsers offer 1.3 first. */
 const DTLS_VERSIONS: readonly DtlsVersion[] = ["1.3", "1.2"];
 
+/**
+ * Without a record for half of this time the peer is asked for one, without one for all of it it is gone, whatever checks say:
+ * a check can be overheard, and sent again by anybody to keep a connection from its end.
+ */
+const RECORD_SILENCE_MS = 30_000;
+
 /** Events of a connection, for whoever owns it. Called synchronously from within it. */
 export interface PeerEvents {
   /** The connection's first data channel is open: it can send. */
@@ -127,6 +133,8 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   #association: Association | undefined;
   #channels: Channels | undefined;
   #verified = false;
+  /** When a record came last; `Infinity` before the first. */
+  #lastProof = Number.POSITIVE_INFINITY;
   #messagesReceived = 0;
   #messagesSent = 0;
   #bytesReceived = 0;
@@ -187,7 +195,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
 
   handleTimeout(now: number): void {
     this.now = now;
-    if (now >= this.lastHeard + this.settings.limits.idleTimeoutMs) {
+    if (now >= this.#silenceDeadline(1)) {
       this.close(now, "idle");
     } else if (this.state === "handshaking" && now >= this.#openDeadline) {
       this.close(now, "handshake-timeout");
@@ -321,6 +329,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
 
   applicationData(plaintext: Uint8Array, offset: number | undefined): void {
     this.lastHeard = this.now;
+    this.#lastProof = this.now;
     this.#association?.handlePacket(this.now, plaintext, offset);
   }
 
@@ -418,8 +427,15 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
    * browser's checks are 3 to 6 s apart and one or two may be lost; at the whole of it the connection is closed.
    */
   #idleDeadline(): number {
-    const { idleTimeoutMs } = this.settings.limits;
     const canAsk = this.#association?.state === "established" && !this.#association.isProbing;
-    return this.lastHeard + (canAsk ? idleTimeoutMs / 2 : idleTimeoutMs);
+    return this.#silenceDeadline(canAsk ? 1 / 2 : 1);
+  }
+
+  #silenceDeadline(share: number): number {
+    const { idleTimeoutMs } = this.settings.limits;
+    return Math.min(
+      this.lastHeard + share * idleTimeoutMs,
+      this.#lastProof + share * Math.max(RECORD_SILENCE_MS, idleTimeoutMs),
+    );
   }
 }

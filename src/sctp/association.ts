@@ -220,10 +220,11 @@ export class Association {
 
   /**
    * Asks by HEARTBEAT whether the peer receives where we send now (RFC 9260 §8.3); {@link isProbing} until it has answered. Its
-   * nonce makes the answer proof.
+   * nonce makes the answer proof. It leaves at once and alone: there may be room for no more on the way to an address that has
+   * proven nothing yet. Silence ends nothing here.
    */
   probe(now: number): void {
-    if (this.state === "established") this.#assembler.control(this.#heartbeat.timeout(now, this.#rto.ms));
+    if (this.state === "established") this.#sendHeartbeat(now);
   }
 
   /** A HEARTBEAT of ours is not answered yet. */
@@ -306,10 +307,7 @@ export class Association {
     if (this.#receiver !== undefined && this.#receiver.sackDeadline <= now) this.#receiver.sackNow();
     if (this.#transmitter.deadline <= now && this.#countError()) this.#transmitter.timeout(now);
     if (this.#reset !== undefined && this.#reset.deadline <= now && this.#countError()) this.#reset.timeout(now);
-    if (this.#heartbeat.deadline <= now) {
-      const unanswered = this.#heartbeat.isUnanswered;
-      if (!unanswered || this.#countError()) this.#assembler.control(this.#heartbeat.timeout(now, this.#rto.ms));
-    }
+    if (this.#heartbeat.deadline <= now && (!this.#heartbeat.isMissed || this.#countError())) this.#sendHeartbeat(now);
     if (this.#shutdown.deadline <= now && this.#countError()) this.#shutdown.timeout(now, this.#rto.ms);
     this.flush(now);
     this.#events.drain();
@@ -334,6 +332,10 @@ export class Association {
     this.#events.push({ kind: "established" });
     this.#transmitter.open(now);
     if (this.#earlyResets.length > 0) this.resetStreams(now, this.#earlyResets.splice(0));
+  }
+
+  #sendHeartbeat(now: number): void {
+    this.#assembler.alone(now, this.#heartbeat.timeout(now, this.#rto.ms), this.#assembler.peerTag);
   }
 
   #abortWith(now: number, cause: Uint8Array): void {

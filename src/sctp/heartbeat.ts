@@ -27,6 +27,14 @@ export class Heartbeat {
     return this.#info !== undefined;
   }
 
+  /**
+   * The last one of a regular series has not been answered, which is an error of the path (§8.1). A question of its own is
+   * its owner's, who decides what silence means.
+   */
+  get isMissed(): boolean {
+    return this.#intervalMs > 0 && this.isUnanswered;
+  }
+
   start(now: number): void {
     if (this.#intervalMs > 0) this.deadline = now + this.#intervalMs;
   }

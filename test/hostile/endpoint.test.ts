@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { expect, test } from "vitest";
 import { writeBindingRequest } from "../../src/ice/stun-write.ts";
+import { isStun } from "../../src/ice/stun.ts";
 import type { SocketAddress } from "../../src/wire/address.ts";
+import { SERVER_ADDRESS, World } from "../sim/world.ts";
 import { Arena } from "./support/arena.ts";
 import { recordedHellos } from "./support/dtls.ts";
 import { EditScript } from "./support/edit-script.ts";
@@ -116,6 +118,70 @@ test("checks overheard and replayed from elsewhere do not take the flow with the
     for (const [i, check] of checks.entries()) arena.inject(stranger(i + 100 * round), check);
     arena.run(300);
   }
+  arena.settle();
+});
+
+test("checks overheard and replayed do not keep a connection whose page has gone", () => {
+  const world = new World("replayed for a dead page");
+  const { network, server } = world;
+  const { host } = world.openBrowser({ line: { rttMs: 20 } });
+  let check = new Uint8Array(0);
+  network.onDelivery = (_from, to, datagram) => {
+    if (to.port === SERVER_ADDRESS.port && isStun(datagram[0])) check = datagram.slice();
+  };
+  network.runUntil(network.now + 6_000);
+  network.detach(host);
+  const start = network.now;
+  for (let at = start; server.closed.length === 0 && at < start + 60_000; at += 1_000) {
+    server.handleDatagram(at, stranger(1), check);
+    network.runUntil(at + 1_000);
+  }
+  expect(server.closed.map(({ reason }) => reason)).toEqual(["idle"]);
+  expect(network.now - start).toBeLessThan(40_000);
+});
+
+test.each([2, 300])("a page that has gone without a word is idle after 10 s, %i ms away", (rttMs) => {
+  const world = new World("gone");
+  const { network, server } = world;
+  const { host } = world.openBrowser({ line: { rttMs } });
+  network.runUntil(network.now + 6_000);
+  network.detach(host);
+  const start = network.now;
+  network.runUntil(start + 60_000, () => server.closed.length > 0);
+  expect(server.closed.map(({ reason }) => reason)).toEqual(["idle"]);
+  expect(network.now - start).toBeGreaterThan(3_000);
+  expect(network.now - start).toBeLessThanOrEqual(10_000 + rttMs);
+});
+
+test("the holder of a session cannot have much sent to an address that is not his own", () => {
+  const arena = new Arena("reflection");
+  const session = arena.server.endpoint.createSession(arena.now, {
+    ufrag: "abcd",
+    fingerprint: new Uint8Array(32),
+    sctpPort: 5000,
+    maxMessageBytes: 0,
+  })!;
+  const victim = stranger(7);
+  const check = checkFor(`${session.localUfrag}:abcd`, session.localPwd);
+  // The end of a message that has been answered: the shortest way to ask for the flight again.
+  const again = Uint8Array.from([22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 9, 0, 12, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+  let fromVictim = 0;
+  const { network } = arena.world;
+  const inject = (datagram: Uint8Array) => {
+    fromVictim += datagram.length;
+    arena.inject(victim, datagram);
+  };
+  const sent = arena.sentDuring(() => {
+    inject(check);
+    for (const hello of recordedHellos("firefox")) inject(hello);
+    for (let i = 0; i < 400; i++) {
+      inject(again);
+      network.runUntil(network.now + 40);
+    }
+  });
+  expect(sent.bytes).toBeGreaterThan(500);
+  // Two flights, the check's answer, and three bytes for one.
+  expect(sent.bytes).toBeLessThan(4_096 + 400 + 3 * fromVictim);
   arena.settle();
 });
 

@@ -102,6 +102,23 @@ describe("an unknown chunk", () => {
 });
 
 describe("HEARTBEAT", () => {
+  it("as a question of its owner leaves at once and alone, is repeated until it is answered, and ends nothing", () => {
+    const at = establishedParty();
+    const { association } = at.party;
+    association.send(0, { streamId: 0, ppid: 53, data: bytesOf(100), maxRetransmits: 0 });
+    association.probe(0);
+    expect(at.party.takeChunks().map(({ name }) => name)).toEqual(["HEARTBEAT"]);
+    at.party.flush(0);
+    at.party.handle(1, packet(at.tag, sack(at.localTsn)));
+    let repeated = 0;
+    for (let now = association.nextDeadline; now < 30_000; now = association.nextDeadline) {
+      association.handleTimeout(now);
+      repeated += at.party.takeChunks().length;
+    }
+    expect(repeated).toBeGreaterThan(20);
+    expect([association.state, association.isProbing]).toEqual(["established", true]);
+  });
+
   it("is answered at once with its own information", () => {
     const at = establishedParty();
     at.party.handle(0, packet(at.tag, chunk(4, 0, "0001000c0102030405060708")));
