@@ -74,6 +74,7 @@ interface Harness {
   serverUfrag(id: number): string;
   ufrag(id: number): string;
   tlsVersion(id: number): Promise<string>;
+  openedAt(id: number): number;
   descriptions(id: number): [offer: string, answer: string];
 }
 
@@ -156,6 +157,11 @@ export class PeerInPage {
   /** The version of DTLS as the browser's `getStats` has it: `FEFC` for 1.3, `FEFD` for 1.2. */
   tlsVersion(): Promise<string> {
     return call(this.page, "tlsVersion", this.#id);
+  }
+
+  /** When its first channel was open, in milliseconds since 1970. */
+  openedAt(): Promise<number> {
+    return call(this.page, "openedAt", this.#id);
   }
 
   /** Offer and answer. */

@@ -41,7 +41,10 @@ function watch(connection, channel) {
   channel.binaryType = "arraybuffer";
   const index = connection.channels.push(channel) - 1;
   connection.counts[index] = 0;
-  channel.onopen = () => note(connection, `open ${channel.label}`);
+  channel.onopen = () => {
+    connection.openedAt ??= performance.timeOrigin + performance.now();
+    note(connection, `open ${channel.label}`);
+  };
   channel.onclose = () => note(connection, `close ${channel.label}`);
   channel.onerror = (event) => note(connection, `error ${channel.label} ${event.error?.message ?? ""}`);
   channel.onmessage = ({ data }) => {
@@ -198,6 +201,7 @@ window.harness = {
   sendBulk,
   receiveBulk,
   tlsVersion,
+  openedAt: (id) => connections.get(id).openedAt,
   descriptions: (id) => [connections.get(id).peer.localDescription.sdp, connections.get(id).peer.remoteDescription.sdp],
   log: (id) => connections.get(id).log,
   maxMessageSize: (id) => connections.get(id).peer.sctp.maxMessageSize,
