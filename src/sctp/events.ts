@@ -56,7 +56,7 @@ export class EventQueue {
     if (this.#draining || this.#events.length === 0) return;
     this.#draining = true;
     for (let i = 0; i < this.#events.length; i++) this.#deliver(this.#events[i]);
-    // Not by `length = 0`, which leaves compiled code for the runtime (0.3 µs).
+    // Not by `length = 0`, whose setter leaves compiled code (seen in V8's trace of the hot path).
     while (this.#events.length > 0) this.#events.pop();
     this.#draining = false;
   }
