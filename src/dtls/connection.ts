@@ -68,6 +68,7 @@ export class DtlsConnection {
   readonly #delivery: Delivery;
   readonly #keyLog: KeyLog | undefined;
   readonly #handshakeTimeoutMs: number;
+  readonly #mirrorsSequence: boolean;
   readonly #maxRecords: Readonly<Record<DtlsVersion, number>>;
   readonly #facts: HandshakeFacts = {
     version: undefined,
@@ -107,6 +108,7 @@ export class DtlsConnection {
       forgeryLimit: () => this.#end({ cause: "exhausted" }, ALERT_CLOSE_NOTIFY),
     });
     this.#delivery = new Delivery(this.#records, this.#datapath, drops, initialTimeoutMs);
+    this.#mirrorsSequence = settings.helloVerify !== undefined;
     const host = this.#host(settings);
     this.#machine = role === "server" ? new ServerStart(host) : new ClientStart(host);
   }
@@ -333,11 +335,21 @@ export class DtlsConnection {
       this.#alert(ALERT_LEVEL_WARNING, ALERT_NO_RENEGOTIATION);
       return;
     }
+    if (this.#mirrorsSequence && epoch === 0) this.#mirrorSequence(sequence);
     this.#delivery.handleHandshake(this.#now, epoch, sequence, content);
     while (this.#state !== "closed") {
       const message = this.#delivery.take();
       if (message === undefined || !this.#handleMessage(message)) return;
     }
+  }
+
+  /**
+   * RFC 6347 §4.2.1: a server that asks for cookies "MUST use the record sequence number in the ClientHello" in its answer, so
+   * that it repeats none of which it has kept no account.
+   */
+  #mirrorSequence(sequence: number): void {
+    const write = this.#records.epochs.write(0);
+    if (sequence > write.sequence) write.sequence = sequence;
   }
 
   /** False where the message was given back. */

@@ -103,7 +103,7 @@ export class Server12 implements HandshakeMachine {
     facts.version = "1.2";
     facts.cipherSuite = TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256;
     facts.group = named;
-    this.#clientRandom = hello.random;
+    this.#clientRandom = hello.random.slice(); // not a view that would keep the whole hello
     this.#serverRandom = Uint8Array.from(settings.random(32));
     // RFC 8446 §4.1.3: a server that has 1.3 and negotiates 1.2 says so in its random, which is signed: a client that
     // offered 1.3 then knows that somebody took it out. Only then: browsers end the handshake over it (alert 47).

@@ -153,8 +153,12 @@ describe("a handshake", () => {
     expect(client.connection.state).toBe("connected");
     expect(server.connection.state).toBe("connected");
     const other = new Party({ role: "server", helloVerify });
-    other.connection.handleDatagram(0, clientHello());
-    expect(splitRecords(other.take()[0])[0].bytes[13]).toBe(3); // HelloVerifyRequest
+    const hello = clientHello();
+    hello[10] = 7; // record sequence number
+    other.connection.handleDatagram(0, hello);
+    const [request] = splitRecords(other.take()[0]);
+    expect(request.bytes[13]).toBe(3); // HelloVerifyRequest
+    expect(request.sequence).toBe(7); // RFC 6347 §4.2.1
     other.connection.handleDatagram(0, clientHello({ cookie: new Uint8Array(32) }));
     expect(other.take()).toHaveLength(0);
   });
