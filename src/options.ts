@@ -18,6 +18,8 @@ export interface AssociationLimits {
   maxReassemblyChunks: number;
   /** Streams we announce in each direction (OS/MIS), and so the highest number of channels. */
   maxStreams: number;
+  /** Characters of all channels' labels and protocols together; channels that the peer opens beyond it are refused. */
+  maxNameCharacters: number;
 }
 
 export const DEFAULT_ASSOCIATION_LIMITS: Readonly<AssociationLimits> = {
@@ -28,6 +30,8 @@ export const DEFAULT_ASSOCIATION_LIMITS: Readonly<AssociationLimits> = {
   receiveWindowBytes: 262_144,
   maxReassemblyChunks: 1_024,
   maxStreams: 1_024,
+  // Sixteen for each of so many channels; without it they could hold 2 KiB each.
+  maxNameCharacters: 16_384,
 };
 
 /** Limits and times of one endpoint, that is of one UDP port. */

@@ -81,6 +81,8 @@ export class Channels implements AssociationEvents {
   readonly #outgoing: OutgoingMessage = { streamId: 0, ppid: 0, data: ZERO };
   #association: Association | undefined;
   #first: Channel | undefined;
+  /** Of the labels and protocols of all channels. */
+  #nameCharacters = 0;
 
   constructor(options: ChannelsOptions, events: ChannelEvents) {
     this.#options = options;
@@ -116,7 +118,7 @@ export class Channels implements AssociationEvents {
     const id = this.#takeId(options.id);
     const established = this.#association?.state === "established";
     const channel = new Channel(id, parameters, negotiated, negotiated && established ? "open" : "connecting");
-    this.#channels.set(id, channel);
+    this.#add(channel);
     if (!negotiated) {
       channel.awaitsAck = true;
       this.#describeMessages();
@@ -134,7 +136,7 @@ export class Channels implements AssociationEvents {
    * (RFC 8832 §6).
    */
   send(now: number, channel: Channel, data: Uint8Array | string): SendResult {
-    if (this.#association === undefined || channel.state === "closing" || channel.state === "closed") return "closed";
+    if (this.#association === undefined || channel.state === "closing" || !this.#owns(channel)) return "closed";
     const outgoing = this.#outgoing;
     outgoing.streamId = channel.id;
     outgoing.ordered = channel.ordered || channel.awaitsAck;
@@ -152,7 +154,7 @@ export class Channels implements AssociationEvents {
 
   /** Closes a channel: our direction now, the peer's when it answers (RFC 8831 §6.7). */
   close(now: number, channel: Channel): void {
-    if (channel.state === "closing" || channel.state === "closed") return;
+    if (channel.state === "closing" || !this.#owns(channel)) return;
     channel.state = "closing";
     this.#association?.resetStreams(now, [channel.id]);
   }
@@ -247,14 +249,16 @@ export class Channels implements AssociationEvents {
       return;
     }
     const { label, protocol } = parameters;
-    const isTooLong = label.length > MAX_NAME_BYTES || protocol.length > MAX_NAME_BYTES;
+    const isTooLong =
+      Math.max(label.length, protocol.length) > MAX_NAME_BYTES ||
+      this.#nameCharacters + label.length + protocol.length > limits.maxNameCharacters;
     if (this.#channels.size >= maxChannels || isTooLong || streamId >= this.#outboundStreams()) {
       drops.count("channel-limit");
       this.#refuse(streamId);
       return;
     }
     const channel = new Channel(streamId, parameters, false, "connecting");
-    this.#channels.set(streamId, channel);
+    this.#add(channel);
     this.#sendDcep(this.#now, streamId, writeAck());
     this.#opened(channel);
   }
@@ -272,7 +276,7 @@ export class Channels implements AssociationEvents {
       return undefined;
     }
     const channel = new Channel(streamId, checkParameters("", acceptUnannounced), true, "connecting");
-    this.#channels.set(streamId, channel);
+    this.#add(channel);
     this.#opened(channel);
     return channel;
   }
@@ -292,12 +296,23 @@ export class Channels implements AssociationEvents {
     this.#events.channelOpened(channel);
   }
 
+  /** A channel that is not closed, and not another connection's. */
+  #owns(channel: Channel): boolean {
+    return this.#channels.get(channel.id) === channel;
+  }
+
   #finish(channel: Channel): void {
     if (channel.incomingClosed && channel.outgoingClosed) this.#closed(channel);
   }
 
+  #add(channel: Channel): void {
+    this.#channels.set(channel.id, channel);
+    this.#nameCharacters += channel.label.length + channel.protocol.length;
+  }
+
   #closed(channel: Channel): void {
     this.#channels.delete(channel.id);
+    this.#nameCharacters -= channel.label.length + channel.protocol.length;
     channel.state = "closed";
     this.#describeMessages();
     this.#events.channelClosed(channel);

@@ -259,6 +259,7 @@ test("a flood of fragments without beginning or end is held within the limits", 
     receiveWindowBytes: 20_000,
     maxReassemblyChunks: 50,
     maxStreams: 16,
+    maxNameCharacters: 1_000,
     maxQueuedBytes: 1_000,
   };
   const side = sideOf(chromium, { limits });

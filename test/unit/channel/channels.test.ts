@@ -90,6 +90,20 @@ class Pair {
   }
 }
 
+it("a channel of another connection is none of this one's, whatever its number", () => {
+  const pairs = [new Pair().connect(), new Pair().connect()];
+  const [mine, other] = pairs.map((pair) => {
+    const channel = pair.client.channels.create(pair.now, "x");
+    pair.settle();
+    return channel;
+  });
+  const { channels } = pairs[0].client;
+  expect(channels.send(pairs[0].now, other, "astray")).toBe("closed");
+  channels.close(pairs[0].now, other);
+  pairs[0].settle();
+  expect([mine.state, other.state]).toEqual(["open", "open"]);
+});
+
 describe("opening", () => {
   it("by the client takes even numbers, by the server odd ones, and tells the other side everything", () => {
     const both = new Pair().connect();
@@ -374,6 +388,19 @@ describe("a peer that breaks the rules", () => {
     dcep(pair, 0, Uint8Array.of(9));
     expect(pair.server.opened.map(({ label, state }) => [label, state])).toEqual([["x", "open"]]);
     expect(pair.server.drops.snapshot()).toEqual({ "dcep-unexpected": 2, "dcep-malformed": 1 });
+  });
+
+  it("and gives its channels long names is refused more of them, until it has closed some", () => {
+    const pair = new Pair().connect();
+    const limit = Math.floor(LIMITS.maxNameCharacters / 255);
+    for (let i = 0; i < limit + 2; i++) dcep(pair, 2 * i, open("x".repeat(255)));
+    expect(pair.server.channels.open).toHaveLength(limit);
+    expect(pair.server.drops.get("channel-limit")).toBe(2);
+    pair.client.association.resetStreams(pair.now, [0]);
+    pair.settle();
+    for (let i = 2; i < 4; i++) dcep(pair, 2 * (limit + i), open("x".repeat(255)));
+    expect(pair.server.channels.open).toHaveLength(limit);
+    expect(pair.server.drops.get("channel-limit")).toBe(3);
   });
 
   it("and opens more channels than allowed is refused", () => {
