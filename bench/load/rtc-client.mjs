@@ -34,6 +34,8 @@ const clients = new Set();
 setInterval(tick, TICK_MS).unref();
 
 export class RtcClient {
+  /** Versions of DTLS that clients offer from now on. */
+  static dtlsVersions = ["1.2"];
   /** Called after each datagram that brought messages, with their number. */
   onMessages = () => {};
   /** Called with each message, if set. */
@@ -150,8 +152,9 @@ export class RtcClient {
   #startDtls() {
     if (this.#dtls !== undefined) return;
     const role = this.#remote.setup === "active" ? "server" : "client";
+    const versions = RtcClient.dtlsVersions;
     this.#dtls = new DtlsConnection(
-      { role, certificate, datapath, drops, random, mtuBytes: MTU_BYTES, verifyPeerCertificate: () => true },
+      { role, certificate, datapath, drops, random, versions, mtuBytes: MTU_BYTES, verifyPeerCertificate: () => true },
       {
         transmit: (datagram) => this.#transmit(datagram),
         connected: () => this.#startSctp(),
