@@ -77,8 +77,7 @@ export interface EphemeralKey {
 }
 
 export function generateEphemeralKey(group: EcdhGroup): EphemeralKey {
-  const { publicKey, privateKey } =
-    group === "x25519" ? generateKeyPairSync("x25519") : generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const { publicKey, privateKey } = generateKeyPair(group);
   const own = rawOf(publicKey);
   return {
     publicKey: own,
@@ -104,8 +103,22 @@ const P256_POINT_BYTES = 1 + 2 * P256_COORDINATE_BYTES;
 // Raw keys go in and out as JSON Web Keys (RFC 7518 §6.2, RFC 8037 §2): the decoders and encoders of OpenSSL 3 take longer
 // over DER than the key exchange itself (80 and 70 µs for X25519, where this takes 10 and 1).
 
-function rawOf(publicKey: KeyObject): Uint8Array {
-  const { x = "", y } = publicKey.export({ format: "jwk" });
+/**
+ * The public half must come out encoded by the generation itself. `publicKey.export({ format: "jwk" })` afterwards hangs the
+ * process, rarely but for good: Node 20 holds the key's lock while it creates the strings, and where that collects
+ * the object of the finished generation, its destructor waits for the same lock.
+ */
+function generateKeyPair(group: EcdhGroup): { publicKey: JsonWebKey; privateKey: KeyObject } {
+  const publicKeyEncoding = { format: "jwk" };
+  const generate = generateKeyPairSync as (type: string, options: object) => unknown;
+  return (
+    group === "x25519"
+      ? generate("x25519", { publicKeyEncoding })
+      : generate("ec", { namedCurve: "P-256", publicKeyEncoding })
+  ) as { publicKey: JsonWebKey; privateKey: KeyObject };
+}
+
+function rawOf({ x = "", y }: JsonWebKey): Uint8Array {
   if (y === undefined) return new Uint8Array(Buffer.from(x, "base64url"));
   return concatBytes(Uint8Array.of(UNCOMPRESSED), Buffer.from(x, "base64url"), Buffer.from(y, "base64url"));
 }
