@@ -2,6 +2,7 @@
  * Signalling over HTTP in web-standard terms: a `Request` with an SDP offer in, a `Response` with the answer out. The
  * JSON is that of webrtc-unreliable and WebUDP, so pages written for these work unchanged.
  */
+import { ByteWriter } from "../wire/bytes.ts";
 import type { DropCounters } from "../wire/drops.ts";
 import { type Answerer, negotiate } from "./negotiate.ts";
 import { MAX_OFFER_CHARACTERS } from "./offer.ts";
@@ -122,6 +123,8 @@ export class SessionEndpoint {
 
 const NO_OFFER = 'The body must be an SDP offer in UTF-8, raw or as JSON {"type":"offer","sdp":"…"}.';
 const PREFLIGHT_SECONDS = 7_200;
+/** Browsers' offers are about 500 bytes, less than that with a few candidates beside. */
+const TYPICAL_OFFER_BYTES = 2_048;
 
 function preflight(request: Request, headers: Headers): Response {
   headers.set("allow", ALLOWED_METHODS);
@@ -137,19 +140,18 @@ function preflight(request: Request, headers: Headers): Response {
 async function readBody(request: Request, limit: number): Promise<Uint8Array | "too-large" | "unreadable"> {
   if (Number(request.headers.get("content-length")) > limit) return "too-large";
   if (request.body === null) return new Uint8Array(0);
-  const buffer = new Uint8Array(limit);
-  let length = 0;
+  // Grows with what comes: many slow senders must not hold a whole limit each.
+  const body = new ByteWriter(TYPICAL_OFFER_BYTES);
   try {
     const reader = request.body.getReader();
     for (;;) {
       const { done, value } = await reader.read();
-      if (done) return buffer.subarray(0, length);
-      if (length + value.length > limit) {
+      if (done) return body.finish();
+      if (body.length + value.length > limit) {
         await reader.cancel();
         return "too-large";
       }
-      buffer.set(value, length);
-      length += value.length;
+      body.bytes(value);
     }
   } catch {
     return "unreadable"; // The sender went away in the middle.
