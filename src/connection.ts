@@ -17,7 +17,7 @@ export interface SendOptions {
 export interface ConnectionEvents {
   /** The connection ended; nothing follows. */
   close: [reason: CloseReason];
-  /** The peer opened a further data channel. */
+  /** A further data channel opened, by either side. The first one came with `open`. */
   channel: [channel: Channel];
   /** A data channel closed; the connection stays. */
   channelclose: [channel: Channel];
@@ -109,7 +109,7 @@ export class Connection extends Emitter<ConnectionEvents> {
    * Opens a further data channel from this side; its `channel` event follows when the peer has answered, but messages may be
    * sent on it at once.
    *
-   * @throws TypeError or RangeError for options that contradict each other or are out of range
+   * @throws TypeError or RangeError for options that contradict each other or are out of range; SendError once closed
    */
   createChannel(label: string, options?: ChannelOptions): Channel {
     const channel = this.#core.createChannel(this.#shell.now(), label, options);

@@ -92,7 +92,7 @@ export interface PeerEvents {
   /** The connection's first data channel is open: it can send. */
   opened(peer: Peer): void;
   message(peer: Peer, channel: Channel, data: Uint8Array | string): void;
-  /** A data channel opened, the first included. */
+  /** A further data channel opened. */
   channelOpened?(peer: Peer, channel: Channel): void;
   channelClosed?(peer: Peer, channel: Channel): void;
 }
@@ -358,8 +358,8 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   }
 
   channelOpened(channel: Channel): void {
-    this.open();
-    this.#host.events.channelOpened?.(this, channel);
+    if (this.state === "connected") this.open();
+    else this.#host.events.channelOpened?.(this, channel);
   }
 
   channelMessage(channel: Channel, data: Uint8Array | string): void {

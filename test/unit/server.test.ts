@@ -131,6 +131,21 @@ describe("sending", () => {
   });
 });
 
+test("the first channel comes with the connection, further ones by an event", async () => {
+  const server = await listen();
+  const labels: string[] = [];
+  const further = new Promise<void>((resolve) => {
+    server.on("open", (connection) => {
+      labels.push(...connection.channels.map(({ label }) => `first ${label}`));
+      connection.on("channel", ({ label }) => resolve(void labels.push(`further ${label}`)));
+    });
+  });
+  const { client } = await joined(server);
+  client.createChannel("second");
+  await further;
+  expect(labels).toEqual(["first data", "further second"]);
+});
+
 describe("closing", () => {
   test("both ends hear of it, each with its reason", async () => {
     const server = await listen();
