@@ -114,6 +114,8 @@ async function recordSession(name: (typeof BROWSERS)[number]): Promise<RecordedS
   proxy.tap = pcap.add;
   const echo = await startEchoServer({
     publicAddresses: [`127.0.0.1:${proxy.port}`],
+    // Debian 12's tshark 4.0 reads the handshake of DTLS 1.3, but decrypts 1.2 only.
+    dtlsVersions: ["1.2"],
     keyLog: (line) => keyLog.push(line),
   });
   proxy.serverPort = echo.server.localAddress.port;
