@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { Certificate } from "../../src/dtls/certificate.ts";
-import { DtlsConnection } from "../../src/dtls/connection.ts";
+import { DtlsConnection, type DtlsVersion } from "../../src/dtls/connection.ts";
 import { Datapath } from "../../src/wasm/datapath.ts";
 import { equalBytes } from "../../src/wire/bytes.ts";
 import type { Fate, Link } from "./link.ts";
@@ -28,12 +28,14 @@ class DtlsNode implements SimNode {
   closedBecause = "";
   #now = 0;
 
-  constructor(role: "client" | "server", send: (datagram: Uint8Array) => void, mtuBytes: number, seed: Network) {
+  constructor(role: "client" | "server", send: (datagram: Uint8Array) => void, line: Line, seed: Network) {
+    const { mtuBytes, version } = line;
     const peer = role === "client" ? "server" : "client";
     this.dtls = new DtlsConnection(
       {
         role,
         mtuBytes,
+        versions: [version],
         certificate: certificates[role],
         datapath: datapaths[role],
         initialTimeoutMs: role === "client" ? CLIENT_TIMEOUT_MS : SERVER_TIMEOUT_MS,
@@ -69,6 +71,12 @@ class DtlsNode implements SimNode {
   }
 }
 
+/** What both ends of a handshake agree on. */
+interface Line {
+  mtuBytes: number;
+  version: DtlsVersion;
+}
+
 interface Handshake {
   client: DtlsNode;
   server: DtlsNode;
@@ -77,15 +85,10 @@ interface Handshake {
   doneMs: number;
 }
 
-function handshake(seed: string, mtuBytes: number, prepare: (up: Link, down: Link) => void = () => {}): Handshake {
+function handshake(seed: string, line: Line, prepare: (up: Link, down: Link) => void = () => {}): Handshake {
   const network = new Network(seed);
-  const client: DtlsNode = new DtlsNode(
-    "client",
-    (datagram) => network.send(host, SERVER, datagram),
-    mtuBytes,
-    network,
-  );
-  const server: DtlsNode = new DtlsNode("server", (datagram) => network.send(far, CLIENT, datagram), mtuBytes, network);
+  const client: DtlsNode = new DtlsNode("client", (datagram) => network.send(host, SERVER, datagram), line, network);
+  const server: DtlsNode = new DtlsNode("server", (datagram) => network.send(far, CLIENT, datagram), line, network);
   const host = network.attach(client, CLIENT);
   const far = network.attach(server, SERVER);
   host.setLine({ rttMs: RTT_MS, reorderMs: 60 });
@@ -102,8 +105,16 @@ function handshake(seed: string, mtuBytes: number, prepare: (up: Link, down: Lin
   return { client, server, host, doneMs };
 }
 
-describe.each([1200, 300])("a DTLS handshake in datagrams of %i bytes", (mtuBytes) => {
-  const plain = () => handshake("plain", mtuBytes);
+const LINES: Line[] = [
+  { version: "1.3", mtuBytes: 1200 },
+  { version: "1.3", mtuBytes: 300 },
+  { version: "1.2", mtuBytes: 1200 },
+  { version: "1.2", mtuBytes: 300 },
+];
+
+describe.each(LINES)("a handshake of DTLS $version in datagrams of $mtuBytes bytes", (line) => {
+  const { mtuBytes, version } = line;
+  const plain = () => handshake("plain", line);
 
   it("takes two round trips at most, and carries data both ways from its end on", () => {
     const { client, server, doneMs } = plain();
@@ -124,8 +135,8 @@ describe.each([1200, 300])("a DTLS handshake in datagrams of %i bytes", (mtuByte
     (fate, way) => {
       const { host, doneMs } = plain();
       for (let chosen = 0; chosen < host[way].counters.sent; chosen++) {
-        const seed = `dtls ${mtuBytes} ${fate} ${way} ${chosen}`;
-        const late = handshake(seed, mtuBytes, (up, down) => {
+        const seed = `dtls ${version} ${mtuBytes} ${fate} ${way} ${chosen}`;
+        const late = handshake(seed, line, (up, down) => {
           (way === "up" ? up : down).intercept = (index) => (index === chosen ? fate : "pass");
         });
         // One loss costs one timeout of whoever waits (the server's, and half a round trip for its copy, at worst).
@@ -137,7 +148,7 @@ describe.each([1200, 300])("a DTLS handshake in datagrams of %i bytes", (mtuByte
 
   it("connects over a line that does everything wrong at once", () => {
     for (let trial = 0; trial < 30; trial++) {
-      handshake(`rough ${mtuBytes} ${trial}`, mtuBytes, (up, down) => {
+      handshake(`rough ${version} ${mtuBytes} ${trial}`, line, (up, down) => {
         const conditions = { loss: 0.1, jitterMs: 50, reorder: 0.1, duplication: 0.1 };
         for (const link of [up, down]) link.set(conditions);
       });
