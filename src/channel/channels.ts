@@ -43,11 +43,6 @@ export interface ChannelsOptions {
   drops: DropCounters;
   /** Channels at once. Default: `limits.maxStreams`. */
   maxChannels?: number;
-  /**
-   * What to make of messages on a stream that nobody has opened, as a page sends them on a `negotiated: true` channel:
-   * a channel with this treatment for our own messages. Default: none, they are dropped and counted.
-   */
-  acceptUnannounced?: ChannelOptions | undefined;
 }
 
 /** What comes out. Called synchronously from within the association. */
@@ -178,7 +173,7 @@ export class Channels implements AssociationEvents {
       this.#options.drops.count("message-unknown-ppid");
       return;
     }
-    const channel = this.#channels.get(streamId) ?? this.#acceptUnannounced(streamId);
+    const channel = this.#channels.get(streamId);
     if (channel === undefined) {
       this.#options.drops.count("message-unknown-channel");
       return;
@@ -266,19 +261,6 @@ export class Channels implements AssociationEvents {
   /** RFC 8832 §6: a channel that can not be had is closed, by a reset of our stream. */
   #refuse(streamId: number): void {
     if (streamId < this.#outboundStreams()) this.#association?.resetStreams(this.#now, [streamId]);
-  }
-
-  #acceptUnannounced(streamId: number): Channel | undefined {
-    const { acceptUnannounced, limits, maxChannels = limits.maxStreams } = this.#options;
-    if (acceptUnannounced === undefined || streamId >= this.#outboundStreams()) return undefined;
-    if (this.#channels.size >= maxChannels) {
-      this.#options.drops.count("channel-limit");
-      return undefined;
-    }
-    const channel = new Channel(streamId, checkParameters("", acceptUnannounced), true, "connecting");
-    this.#add(channel);
-    this.#opened(channel);
-    return channel;
   }
 
   #acknowledged(channel: Channel): void {

@@ -45,11 +45,6 @@ export class Reassembly {
   #bufferedBytes = 0;
   readonly #partials = new Map<number, Partial>();
 
-  /** The message_seq that is handed out next. */
-  get nextSequence(): number {
-    return this.#next;
-  }
-
   /** True while part of a message is held: something of the peer's flight is missing. */
   get incomplete(): boolean {
     return this.#partials.size > 0;

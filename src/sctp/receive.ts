@@ -73,11 +73,6 @@ export class Receiver {
     return this.#tsns.cumulative;
   }
 
-  /** A SACK belongs into the next packet that leaves. */
-  get sackPending(): boolean {
-    return this.#pending;
-  }
-
   /** A packet must leave for the SACK alone if there is no other. */
   get sackDue(): boolean {
     return this.#due;

@@ -239,7 +239,7 @@ fuzzTests(() => {
       if (input.length === 0 || input.length > 60_000) return;
       if (++inputs % 100 === 0) {
         bench.end();
-        bench = new Bench(random.chance(0.5) ? {} : { acceptUnannounced: {} });
+        bench = new Bench();
       }
       const stream = random.below(8);
       bench.say(stream, random.chance(0.7) ? PPID_DCEP : PPIDS[random.below(PPIDS.length)], input);

@@ -291,18 +291,6 @@ describe("messages", () => {
       "message-unknown-channel": 1,
     });
   });
-
-  it("on a stream that nobody opened make a channel where that is wanted", () => {
-    const pair = new Pair({}, { acceptUnannounced: { maxRetransmits: 0 } }).connect();
-    const channel = pair.client.channels.create(pair.now, "n", { negotiated: true, id: 6 });
-    pair.client.channels.send(pair.now, channel, "hi");
-    pair.settle();
-    expect(pair.server.log).toEqual(["up", "open 6", '6: "hi"']);
-    expect(pair.server.opened[0]).toMatchObject({ negotiated: true, ordered: false, maxRetransmits: 0 });
-    pair.server.channels.send(pair.now, pair.server.opened[0], "ho");
-    pair.settle();
-    expect(pair.client.log.at(-1)).toBe('6: "ho"');
-  });
 });
 
 describe("closing", () => {
