@@ -23,7 +23,7 @@ export interface AssociationLimits {
 }
 
 export const DEFAULT_ASSOCIATION_LIMITS: Readonly<AssociationLimits> = {
-  // Both browsers assume 65,536 where an answer says nothing (BROWSERS.md), so nobody is surprised by it.
+  // Both browsers assume 65,536 where an answer says nothing (measured), so nobody is surprised by it.
   maxMessageBytes: 65_536,
   // About a quarter of a second of a 60 Hz game with 1,000-byte messages, ten times over.
   maxQueuedBytes: 262_144,
@@ -36,7 +36,7 @@ export const DEFAULT_ASSOCIATION_LIMITS: Readonly<AssociationLimits> = {
 
 /** Limits and times of one endpoint, that is of one UDP port. */
 export interface EndpointLimits {
-  /** Connections at once. Each takes two key slots of 1.75 KiB in WebAssembly memory, touched only when used. */
+  /** Connections at once. Each takes two or three key slots of 1.75 KiB in WebAssembly memory, touched only when used. */
   maxConnections: number;
   /** Connections at once from one IP address, whatever the ports. A school or office may sit behind one. */
   maxConnectionsPerAddress: number;
@@ -44,7 +44,7 @@ export interface EndpointLimits {
   maxPendingSessions: number;
   /** Connections whose handshake is not complete; checks of further ones go unanswered until there is room. */
   maxHandshakes: number;
-  /** How long a session waits for its first check, ms. Browsers check for 11 to 16 s (BROWSERS.md). */
+  /** How long a session waits for its first check, ms. Browsers check for 11 to 16 s (measured). */
   sessionTimeoutMs: number;
   /** From the first verified check to the end of the SCTP handshake, ms. */
   handshakeTimeoutMs: number;
@@ -77,7 +77,7 @@ export interface ServerLimits {
   maxReceiveQueueMessages: number;
   /** The same in bytes. */
   maxReceiveQueueBytes: number;
-  /** Largest signalling body in bytes. Offers are about 500 B (BROWSERS.md). */
+  /** Largest signalling body in bytes. Offers are about 500 B (measured). */
   maxOfferBytes: number;
   /** Size asked for the kernel's socket buffers, in bytes: at 1,200 B some 3,000 datagrams of a burst. */
   socketBufferBytes: number;

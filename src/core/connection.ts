@@ -114,7 +114,7 @@ export class Connection extends Peer {
   handleDatagram(now: number, source: SocketAddress, datagram: Uint8Array): void {
     this.now = now;
     this.#source = source;
-    // A browser may start DTLS on one of several paths before it nominates one (BROWSERS.md).
+    // A browser may start DTLS on one of several paths before it nominates one (measured).
     if (!this.#confirmed && !this.established) this.#sendTo(source);
     if (!this.established) this.#sped?.acknowledge(datagram);
     const isUnproven = this.#credit !== Number.POSITIVE_INFINITY;

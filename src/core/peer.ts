@@ -390,7 +390,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     return this.#association;
   }
 
-  /** A server's INIT leaves in the datagram of its Finished: one round trip less in both browsers (BROWSERS.md). */
+  /** A server's INIT leaves in the datagram of its Finished: one round trip less in both browsers (measured). */
   #startSctp(association: Association): void {
     const { sctpInit } = this.#description;
     if (this.#signalledInit === undefined || sctpInit === undefined) association.connect(this.now);

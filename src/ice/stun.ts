@@ -39,7 +39,7 @@ export const FINGERPRINT = 0x8028;
 export const ICE_CONTROLLED = 0x8029;
 export const ICE_CONTROLLING = 0x802a;
 
-/** DTLS in STUN, as Chromium's field trial sends it (BROWSERS.md); optional, so other agents pass over them. */
+/** DTLS in STUN, as Chromium's field trial sends it (measured); optional, so other agents pass over them. */
 export const META_DTLS_IN_STUN = 0xc070;
 export const META_DTLS_IN_STUN_ACK = 0xc071;
 

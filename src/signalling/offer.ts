@@ -48,6 +48,8 @@ const MAX_LINES = 2_000;
 const MAX_LINE_CHARACTERS = 8_192;
 const MAX_SECTIONS = 32;
 const MAX_MID_CHARACTERS = 64;
+/** An INIT of SCTP in base64: some 50 characters, and kept as long as the session. */
+const MAX_INIT_CHARACTERS = 512;
 
 /** RFC 8841 §6: without the attribute it is 64K. */
 const DEFAULT_MAX_MESSAGE_BYTES = 65_536;
@@ -141,7 +143,7 @@ function readOffer(session: SessionDescription, dataIndex: number, iceOptions: s
       sctpPort,
       maxMessageBytes,
       // Only an offer of a shortcut: a malformed one is as good as none.
-      sctpInit: sctpInit !== undefined && BASE64.test(sctpInit) ? sctpInit : undefined,
+      sctpInit: isInit(sctpInit) ? sctpInit : undefined,
       sections,
       dataIndex,
       bundled: isBundled(session, sections[dataIndex].mid),
@@ -220,6 +222,10 @@ function invalidValue(data: MediaDescription, name: string): string | undefined 
     if (text.startsWith(`${name}:`)) return text.slice(name.length + 1);
   }
   return undefined;
+}
+
+function isInit(text: string | undefined): boolean {
+  return text !== undefined && text.length <= MAX_INIT_CHARACTERS && BASE64.test(text);
 }
 
 function isMid(mid: string): boolean {

@@ -120,8 +120,10 @@ test("SCTP port and message size are read, have defaults, and are refused when t
 });
 
 test("an SCTP INIT that is not base64 counts as not offered", () => {
-  const parsed = offerOf(chromium.replace("a=sctp-port", "a=sctp-init:AQ$$\r\na=sctp-port"));
-  expect(parsed.sctpInit).toBeUndefined();
+  for (const init of ["AQ$$$$", "A".repeat(516)]) {
+    const parsed = offerOf(chromium.replace("a=sctp-port", `a=sctp-init:${init}\r\na=sctp-port`));
+    expect(parsed.sctpInit).toBeUndefined();
+  }
 });
 
 test("an offer beside audio and video is taken, with all sections in order", () => {
