@@ -46,7 +46,7 @@ export interface EndpointLimits {
   maxHandshakes: number;
   /** How long a session waits for its first check, ms. Browsers check for 11 to 16 s (measured). */
   sessionTimeoutMs: number;
-  /** From the first verified check to the end of the SCTP handshake, ms. */
+  /** From the first verified check to the first open data channel, ms. */
   handshakeTimeoutMs: number;
   /**
    * A peer from which nothing authentic has come for this long is gone, ms. Browsers check every 2.7 to 6 s, and after half

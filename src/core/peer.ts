@@ -187,7 +187,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     return Math.min(
       this.#idleDeadline(),
       this.pathDeadline,
-      this.state === "handshaking" ? this.#openDeadline : Number.POSITIVE_INFINITY,
+      this.state === "open" ? Number.POSITIVE_INFINITY : this.#openDeadline,
       this.#dtls?.nextDeadline ?? Number.POSITIVE_INFINITY,
       this.#association?.nextDeadline ?? Number.POSITIVE_INFINITY,
     );
@@ -197,7 +197,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     this.now = now;
     if (now >= this.#silenceDeadline(1)) {
       this.close(now, "idle");
-    } else if (this.state === "handshaking" && now >= this.#openDeadline) {
+    } else if (this.state !== "open" && now >= this.#openDeadline) {
       this.close(now, "handshake-timeout");
     } else {
       if (now >= this.pathDeadline) this.handlePathTimeout(now);

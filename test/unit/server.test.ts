@@ -131,6 +131,18 @@ describe("sending", () => {
   });
 });
 
+test("a peer that opens no channel in time is closed: nobody else would know of it", async () => {
+  const server = await listen({ limits: { handshakeTimeoutMs: 300 } });
+  const client = await connect("http://server/", {
+    channel: { negotiated: true, id: 3 },
+    fetch: (url, init) => server.sessionEndpoint.handleRequest(new Request(url, init)),
+  });
+  opened.push(client);
+  expect(server.stats()).toMatchObject({ connections: 0, handshakes: 1 });
+  expect(await new Promise((resolve) => client.on("close", resolve))).toBe("remote");
+  expect(server.stats()).toMatchObject({ connections: 0, handshakes: 0 });
+});
+
 test("the first channel comes with the connection, further ones by an event", async () => {
   const server = await listen();
   const labels: string[] = [];
