@@ -1,6 +1,7 @@
 import { equalBytes } from "../wire/bytes.ts";
 import {
   ALERT_ILLEGAL_PARAMETER,
+  ALERT_INTERNAL_ERROR,
   ALERT_PROTOCOL_VERSION,
   ALERT_UNEXPECTED_MESSAGE,
   ALERT_UNSUPPORTED_EXTENSION,
@@ -135,9 +136,9 @@ export class ClientStart implements HandshakeMachine {
     return this.#handOver(client, client.serverHello(hello, message));
   }
 
-  /** Unless the message is to be forgotten. */
+  /** Unless the message is refused: another one may come in its place. */
   #handOver(client: HandshakeMachine, outcome: Outcome): Outcome {
-    if (outcome !== MALFORMED) this.#host.become(client);
+    if (outcome === undefined || outcome === ALERT_INTERNAL_ERROR) this.#host.become(client);
     return outcome;
   }
 

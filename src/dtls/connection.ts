@@ -1,9 +1,11 @@
 import type { Datapath } from "../wasm/datapath.ts";
 import type { DropCounters } from "../wire/drops.ts";
+import { equalBytes } from "../wire/bytes.ts";
 import { Timers } from "../wire/timers.ts";
 import {
   ALERT_CLOSE_NOTIFY,
   ALERT_DECODE_ERROR,
+  ALERT_INTERNAL_ERROR,
   ALERT_LEVEL_FATAL,
   ALERT_LEVEL_WARNING,
   ALERT_NO_RENEGOTIATION,
@@ -28,7 +30,7 @@ import {
   type HandshakeSettings,
   MALFORMED,
 } from "./machine.ts";
-import { CLIENT_HELLO, HELLO_REQUEST } from "./messages.ts";
+import { CLIENT_HELLO, HELLO_REQUEST, SERVER_HELLO_DONE } from "./messages.ts";
 import { type DtlsCloseReason, type DtlsEvents, type DtlsOptions, resolveOptions } from "./options.ts";
 import {
   CONTENT_ACK,
@@ -86,6 +88,8 @@ export class DtlsConnection {
   #now = 0;
   /** A protected record of the peer was opened: from then on nothing unprotected can end the connection. */
   #authenticated = false;
+  /** The last unprotected message that was refused. */
+  #refused: { readonly type: number; readonly body: Uint8Array } | undefined;
   readonly #mtuBytes: number;
   #maxPlaintextBytes: number;
 
@@ -356,7 +360,11 @@ export class DtlsConnection {
   #handleMessage(message: HandshakeMessage): boolean {
     const { flight } = this.#delivery;
     const outcome = this.#machine.handle(message);
-    if (typeof outcome === "number") {
+    if (typeof outcome === "number" && this.#mayBeForged(message, outcome)) {
+      this.#drops.count("dtls-unexpected");
+      this.#delivery.reject(message);
+      return false;
+    } else if (typeof outcome === "number") {
       this.#fail(outcome);
     } else if (outcome !== undefined && message.epoch > 0) {
       this.#fail(outcome === MALFORMED ? ALERT_DECODE_ERROR : ALERT_UNEXPECTED_MESSAGE);
@@ -370,6 +378,17 @@ export class DtlsConnection {
       this.#delivery.forgetFlight();
     }
     return true;
+  }
+
+  /**
+   * A failure that an unprotected message alone has brought about is not yet one of the peer: anybody may have sent it, or changed a
+   * bit of it. It is forgotten and waited for again; if the same bytes come a second time, they are the peer's own.
+   */
+  #mayBeForged({ epoch, type, body }: HandshakeMessage, alert: AlertDescription): boolean {
+    if (epoch > 0 || this.#authenticated || alert === ALERT_INTERNAL_ERROR || type === SERVER_HELLO_DONE) return false;
+    const refused = this.#refused;
+    this.#refused = { type, body };
+    return refused === undefined || refused.type !== type || !equalBytes(refused.body, body);
   }
 
   #beginHandshake(): void {

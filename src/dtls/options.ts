@@ -13,7 +13,7 @@ export interface DtlsOptions {
   /** Ours. Always shown as server; as client, when the server asks. */
   certificate: Certificate;
   /**
-   * Asked once, before any application data passes: is this (DER) the certificate that signalling announced? Compare its
+   * Asked before any application data passes, again where a certificate comes a second time: is this (DER) the certificate that signalling announced? Compare its
    * SHA-256 with the fingerprint (RFC 8827 §6.5). `false` ends the handshake with bad_certificate.
    */
   verifyPeerCertificate(der: Uint8Array): boolean;

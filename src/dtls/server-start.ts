@@ -1,5 +1,5 @@
 import { equalConstantTime, hmacSha256 } from "../crypto/platform.ts";
-import { ALERT_INAPPROPRIATE_FALLBACK, ALERT_PROTOCOL_VERSION } from "./alert.ts";
+import { ALERT_INAPPROPRIATE_FALLBACK, ALERT_INTERNAL_ERROR, ALERT_PROTOCOL_VERSION } from "./alert.ts";
 import { EXTENSION_SUPPORTED_VERSIONS, parseNumbers } from "./extensions.ts";
 import type { HandshakeMessage } from "./handshake.ts";
 import { type HandshakeHost, type HandshakeMachine, MALFORMED, type Outcome, UNEXPECTED } from "./machine.ts";
@@ -57,9 +57,9 @@ export class ServerStart implements HandshakeMachine {
     return this.#handOver(server, server.answer(hello, message));
   }
 
-  /** Unless the message is to be forgotten. */
+  /** Unless the message is refused: another one may come in its place. */
   #handOver(server: HandshakeMachine, outcome: Outcome): Outcome {
-    if (outcome !== MALFORMED) this.#host.become(server);
+    if (outcome === undefined || outcome === ALERT_INTERNAL_ERROR) this.#host.become(server);
     return outcome;
   }
 

@@ -80,6 +80,35 @@ describe("a DTLS 1.3 handshake", () => {
     expect(both.client.connection.state).toBe("connected");
   });
 
+  it("answers nothing to a second hello with another cookie, and takes the true one", () => {
+    const helloVerify = { secret: new Uint8Array(32).fill(1), peer: Uint8Array.of(127, 0, 0, 1, 4, 5) };
+    const server = new Party({ role: "server", versions: ONLY_13, helloVerify });
+    const client = new Party({ role: "client", versions: ONLY_13, groups: [X25519] });
+    client.connection.start(0);
+    server.connection.handleDatagram(0, client.take()[0]);
+    client.connection.handleDatagram(0, server.take()[0]);
+    const [hello] = client.take();
+    const cookieAt = Buffer.from(hello).indexOf(Buffer.from("002c00220020", "hex")) + 6;
+    const forged = Uint8Array.from(hello);
+    forged[cookieAt] ^= 1;
+    server.connection.handleDatagram(0, forged);
+    expect(server.sent).toHaveLength(0);
+    server.connection.handleDatagram(0, hello);
+    expect(server.sent.length).toBeGreaterThan(0);
+  });
+
+  it("refuses a second hello that is another client's with illegal_parameter", () => {
+    const server = new Party({ role: "server", versions: ONLY_13, groups: [SECP256R1] });
+    const client = new Party({ role: "client", versions: ONLY_13, groups: [X25519, SECP256R1] });
+    client.connection.start(0);
+    server.connection.handleDatagram(0, client.take()[0]);
+    client.connection.handleDatagram(0, server.take()[0]);
+    const [hello] = client.take();
+    hello[27] ^= 1; // the random
+    for (let copy = 0; copy < 2; copy++) server.connection.handleDatagram(0, hello);
+    expect(server.closedWith).toEqual({ cause: "alert", alert: 47 });
+  });
+
   it("sends a small answer to a hello that has to be repeated", () => {
     const server = new Party({ role: "server", versions: BOTH, groups: [SECP256R1] });
     const client = new Party({ role: "client", versions: BOTH, groups: [X25519, SECP256R1] });
@@ -211,7 +240,7 @@ describe("the version", () => {
     server.connection.handleDatagram(0, hello);
     const flight = server.take()[0];
     expect(toHex(splitRecords(flight)[0].bytes.slice(27, 59)).endsWith("444f574e47524401")).toBe(true);
-    client.connection.handleDatagram(0, flight);
+    for (let copy = 0; copy < 2; copy++) client.connection.handleDatagram(0, flight);
     expect(client.closedWith).toEqual({ cause: "alert", alert: 47 });
   });
 
@@ -223,7 +252,8 @@ describe("the version", () => {
 
   it("is not taken from a client that says it fell back (RFC 7507)", () => {
     const server = new Party({ role: "server", versions: BOTH });
-    server.connection.handleDatagram(0, clientHello({ cipherSuites: [0xc02b, 0x5600] }));
+    const fallenBack = clientHello({ cipherSuites: [0xc02b, 0x5600] });
+    for (let copy = 0; copy < 2; copy++) server.connection.handleDatagram(0, fallenBack);
     expect(server.closedWith).toEqual({ cause: "alert", alert: 86 });
     const old = new Party({ role: "server" });
     old.connection.handleDatagram(0, clientHello({ cipherSuites: [0xc02b, 0x5600] }));
@@ -282,7 +312,7 @@ describe("a DTLS 1.3 server refuses", () => {
     ],
   ])("%s with the right alert", (_what, alert, hello) => {
     const server = new Party({ role: "server", versions: BOTH, mtuBytes: 2048 });
-    server.connection.handleDatagram(0, hello);
+    for (let copy = 0; copy < 2; copy++) server.connection.handleDatagram(0, hello);
     expect(server.closedWith).toEqual({ cause: "alert", alert });
   });
 
@@ -385,6 +415,24 @@ describe("acknowledgements", () => {
     expect(server.connection.nextDeadline).toBe(Number.POSITIVE_INFINITY);
   });
 
+  it("of anybody make the server repeat its flight at most, not forget it", () => {
+    const server = new Party({ role: "server", versions: BOTH, groups: [X25519] });
+    const client = new Party({ role: "client", versions: BOTH, groups: [X25519] });
+    client.connection.start(0);
+    for (const datagram of client.take()) server.connection.handleDatagram(0, datagram);
+    const [flight] = server.take();
+    const numbers = new Uint8Array(2 + 16 * 10);
+    numbers[1] = 160;
+    for (let i = 0; i < 10; i++) {
+      numbers[2 + 16 * i + 7] = 2; // epoch 2
+      numbers[2 + 16 * i + 15] = i;
+    }
+    server.connection.handleDatagram(10, record(26, numbers));
+    expect(server.sent).toHaveLength(0);
+    server.connection.handleTimeout(200);
+    expect(server.take().map(({ length }) => length)).toEqual([flight.length]);
+  });
+
   it("do not count where their epoch is below that of what they acknowledge", () => {
     const { client, server, flight } = beforeLastFlight();
     const forged = new Uint8Array(2 + 16 * 4);
@@ -399,6 +447,22 @@ describe("acknowledgements", () => {
     for (const datagram of flight) server.connection.handleDatagram(10, datagram);
     exchange(client, server, 20);
     expect(client.connection.nextDeadline).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
+describe("an alert in the clear", () => {
+  it("is not believed once a part of the client's flight was authentic", () => {
+    const server = new Party({ role: "server", versions: BOTH, groups: [X25519] });
+    const client = new Party({ role: "client", versions: BOTH, groups: [X25519], mtuBytes: 200 });
+    client.connection.start(0);
+    for (const datagram of client.take()) server.connection.handleDatagram(0, datagram);
+    for (const datagram of server.take()) client.connection.handleDatagram(0, datagram);
+    const [first, ...rest] = client.take();
+    server.connection.handleDatagram(0, first);
+    server.connection.handleDatagram(0, record(21, Uint8Array.of(2, 40)));
+    expect(server.connection.state).toBe("handshaking");
+    for (const datagram of rest) server.connection.handleDatagram(0, datagram);
+    expect(server.connection.state).toBe("connected");
   });
 });
 

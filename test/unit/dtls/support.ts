@@ -81,6 +81,17 @@ export function exchange(a: Party, b: Party, now = 0): void {
   }
 }
 
+/** As {@link exchange}, and then on with what their timers repeat, until the handshake is complete or one has given it up. */
+export function exchangeOn(a: Party, b: Party): void {
+  exchange(a, b);
+  const isOver = ({ connection, closedWith }: Party) => connection.state === "connected" || closedWith !== undefined;
+  for (let round = 0; round < 4 && !(isOver(a) && isOver(b)); round++) {
+    const now = Math.min(a.connection.nextDeadline, b.connection.nextDeadline);
+    for (const { connection } of [a, b]) if (connection.nextDeadline <= now) connection.handleTimeout(now);
+    exchange(a, b, now);
+  }
+}
+
 /** A client and a server that are connected with each other. */
 export function connectedPair(
   clientOptions: Partial<DtlsOptions> = {},
@@ -89,7 +100,7 @@ export function connectedPair(
   const client = new Party({ role: "client", ...clientOptions });
   const server = new Party({ role: "server", ...serverOptions });
   client.connection.start(0);
-  exchange(client, server);
+  exchangeOn(client, server);
   return { client, server };
 }
 
