@@ -28,9 +28,9 @@ export interface Row {
   sent: number;
   lost: number;
   duplicates: number;
-  /** Datagrams that carried messages, and how many of them the proxy lost. */
-  datagrams: number;
-  datagramsLost: number;
+  /** Messages in the datagrams that came to the proxy, and in those it lost: the link's loss, as messages meet it. */
+  offered: number;
+  offeredLost: number;
 }
 
 export async function main(args: string[]): Promise<number> {
@@ -42,7 +42,7 @@ export async function main(args: string[]): Promise<number> {
   console.log(
     `RTT ${2 * ONE_WAY_DELAY_MS} ms, ${HZ} Hz both ways, ${MESSAGE_BYTES} B, ${seconds} s; seed "${values.seed}"\n`,
   );
-  console.log("| browser | direction | link loss | messages | datagrams lost | messages lost | ratio | twice |");
+  console.log("| browser | direction | link loss | messages | lost by the link | lost | ratio | twice |");
   console.log("|---|---|---|---|---|---|---|---|");
   let failed = false;
   for (const loss of LOSSES) {
@@ -58,14 +58,14 @@ export async function main(args: string[]): Promise<number> {
   return failed ? 1 : 0;
 }
 
-export function isWithinBound({ sent, lost, duplicates, datagrams, datagramsLost }: Row): boolean {
-  return sent > 0 && duplicates === 0 && lost / sent <= (BOUND * datagramsLost) / datagrams;
+export function isWithinBound({ sent, lost, duplicates, offered, offeredLost }: Row): boolean {
+  return sent > 0 && duplicates === 0 && lost / sent <= (BOUND * offeredLost) / offered;
 }
 
 /** One flow each way between one page and the server. */
 export async function measure(browser: BrowserName, loss: number, seconds: number, seed: string): Promise<Row[]> {
   const proxy = await UdpProxy.start({ loss, delayMs: ONE_WAY_DELAY_MS, seed: `${seed} ${browser} ${loss}` });
-  proxy.countedBytes = MESSAGE_BYTES;
+  proxy.messageBytes = MESSAGE_BYTES;
   const received = new FlowReceiver();
   const echo = await startEchoServer({
     publicAddresses: [`127.0.0.1:${proxy.port}`],
@@ -99,21 +99,21 @@ function outcome(sent: number, { distinct, duplicates }: { distinct: number; dup
 
 function between(before: ProxyCounters, after: ProxyCounters) {
   return {
-    datagrams: after.countedDatagrams - before.countedDatagrams,
-    datagramsLost: after.countedLost - before.countedLost,
+    offered: after.messages - before.messages,
+    offeredLost: after.messagesLost - before.messagesLost,
   };
 }
 
 function format(row: Row): string {
   const percent = (share: number) => `${(100 * share).toFixed(2)} %`;
-  const link = row.datagramsLost / row.datagrams;
+  const link = row.offeredLost / row.offered;
   const message = row.lost / row.sent;
   const cells = [
     row.browser,
     row.direction,
     percent(row.nominalLoss),
     row.sent,
-    `${row.datagramsLost} (${percent(link)})`,
+    `${row.offeredLost} (${percent(link)})`,
     `${row.lost} (${percent(message)})`,
     `${(message / link).toFixed(2)}${isWithinBound(row) ? "" : " ✗"}`,
     row.duplicates,

@@ -21,9 +21,9 @@ export interface ProxyConditions {
 export interface ProxyCounters {
   datagrams: number;
   lost: number;
-  /** The same, of datagrams of at least `countedBytes`: those that carry a message, not checks or acknowledgements. */
-  countedDatagrams: number;
-  countedLost: number;
+  /** The messages that those datagrams had room for, by `messageBytes`: one that bears three counts three times. */
+  messages: number;
+  messagesLost: number;
 }
 
 /** Sees every datagram that a proxy passes on: `from` and `to` are ports on 127.0.0.1, as the client sees them. */
@@ -31,7 +31,7 @@ export type DatagramTap = (datagram: Uint8Array, from: number, to: number) => vo
 
 /** One per direction: a queue in order of arrival, and one timer for its head. */
 class Direction {
-  readonly counters: ProxyCounters = { datagrams: 0, lost: 0, countedDatagrams: 0, countedLost: 0 };
+  readonly counters: ProxyCounters = { datagrams: 0, lost: 0, messages: 0, messagesLost: 0 };
   readonly #random: Random;
   readonly #queue: { due: number; deliver: () => void }[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -40,13 +40,15 @@ class Direction {
     this.#random = random;
   }
 
-  pass(bytes: number, conditions: Required<ProxyConditions>, countedBytes: number, deliver: () => void): void {
+  pass(bytes: number, conditions: Required<ProxyConditions>, messageBytes: number, deliver: () => void): void {
     const lost = randomLoss(conditions.loss, this.#random)();
     this.counters.datagrams++;
     if (lost) this.counters.lost++;
-    if (bytes >= countedBytes) {
-      this.counters.countedDatagrams++;
-      if (lost) this.counters.countedLost++;
+    if (bytes >= messageBytes) {
+      // Each message adds a DATA chunk's header of 16 bytes; header and tag of the record are less than one more.
+      const messages = Math.max(1, Math.floor(bytes / (messageBytes + 16)));
+      this.counters.messages += messages;
+      if (lost) this.counters.messagesLost += messages;
     }
     if (lost) return;
     if (conditions.delayMs === 0 && this.#queue.length === 0) {
@@ -79,8 +81,8 @@ export class UdpProxy {
   readonly port: number;
   /** The server's UDP port on 127.0.0.1; datagrams from clients are lost until it is set. */
   serverPort = 0;
-  /** What counts as carrying a message, see `ProxyCounters`. */
-  countedBytes = 0;
+  /** User data of one message of the flow that is measured, see `ProxyCounters`. Default: none is. */
+  messageBytes = Number.POSITIVE_INFINITY;
   tap: DatagramTap = () => {};
   readonly #conditions: Required<ProxyConditions>;
   readonly #front: Socket;
@@ -131,7 +133,7 @@ export class UdpProxy {
   }
 
   #fromClient(datagram: Buffer, from: RemoteInfo): void {
-    this.#toServer.pass(datagram.length, this.#conditions, this.countedBytes, () => {
+    this.#toServer.pass(datagram.length, this.#conditions, this.messageBytes, () => {
       const socket = this.#upstreamOf(from.port);
       this.tap(datagram, from.port, this.port);
       if (this.serverPort > 0) socket.send(datagram, this.serverPort, "127.0.0.1");
@@ -144,7 +146,7 @@ export class UdpProxy {
     // Sending binds it to a free port.
     const socket = createSocket({ type: "udp4", recvBufferSize: RECEIVE_BUFFER_BYTES });
     socket.on("message", (datagram) => {
-      this.#toClient.pass(datagram.length, this.#conditions, this.countedBytes, () => {
+      this.#toClient.pass(datagram.length, this.#conditions, this.messageBytes, () => {
         this.tap(datagram, this.port, clientPort);
         this.#front.send(datagram, clientPort, "127.0.0.1", () => {});
       });
