@@ -6,12 +6,14 @@ import { type Message, PeerInPage } from "../support/harness.ts";
 
 const PAGES_AT_ONCE = 20;
 
-describe.each(BROWSERS)("%s", (name) => {
+const CASES = BROWSERS.flatMap((name) => (["1.3", "1.2"] as const).map((version) => ({ name, version })));
+
+describe.each(CASES)("$name with DTLS $version", ({ name, version }) => {
   let echo: EchoServer;
   let browser: RunningBrowser;
 
   beforeAll(async () => {
-    [echo, browser] = await Promise.all([startEchoServer(), launchBrowser(name)]);
+    [echo, browser] = await Promise.all([startEchoServer({ dtlsVersions: [version] }), launchBrowser(name)]);
   });
 
   afterAll(async () => {
