@@ -1,8 +1,8 @@
 import type { Channel } from "../channel/channel.ts";
 import { Datapath } from "../wasm/datapath.ts";
 import { DropCounters } from "../wire/drops.ts";
+import { Agenda } from "./agenda.ts";
 import { ClientConnection, type ClientEvents, type ClientOptions } from "./client-connection.ts";
-import { Deadlines } from "./deadlines.ts";
 import type { Peer, PeerEvents, PeerHost } from "./peer.ts";
 
 /** Key slots of one connection: two epochs in each direction, until the handshake is complete. */
@@ -30,8 +30,7 @@ export class ClientEndpoint implements PeerHost {
     channelClosed: (peer, channel) => eventsOf(peer).channelClosed?.(channel),
   };
   readonly #connections = new Set<ClientConnection>();
-  readonly #deadlines = new Deadlines<ClientConnection>((connection) => connection.nextDeadline);
-  #touched: ClientConnection[] = [];
+  readonly #agenda = new Agenda<ClientConnection>();
 
   constructor({ maxConnections }: { maxConnections: number }) {
     this.maxConnections = maxConnections;
@@ -43,11 +42,11 @@ export class ClientEndpoint implements PeerHost {
   }
 
   get nextDeadline(): number {
-    return this.#deadlines.next;
+    return this.#agenda.nextDeadline;
   }
 
   get needsFlush(): boolean {
-    return this.#touched.length > 0;
+    return this.#agenda.needsFlush;
   }
 
   /** A connection that `start` sets going. `undefined` where `maxConnections` are there already. */
@@ -59,27 +58,17 @@ export class ClientEndpoint implements PeerHost {
   }
 
   handleTimeout(now: number): void {
-    for (let due = this.#deadlines.expire(now); due !== undefined; due = this.#deadlines.expire(now)) {
-      due.handleTimeout(now);
-    }
+    this.#agenda.handleTimeout(now);
   }
 
   /** Sends what the calls since the last flush gave rise to. */
   flush(now: number): void {
-    const touched = this.#touched;
-    this.#touched = [];
-    for (const connection of touched) {
-      connection.touched = false;
-      connection.flush(now);
-      if (connection.state !== "closed") this.#deadlines.update(connection);
-    }
+    this.#agenda.flush(now);
   }
 
   /** Marks a connection for the next flush. */
   touch(connection: Peer): void {
-    if (connection.touched || connection.state === "closed") return;
-    connection.touched = true;
-    this.#touched.push(connection as ClientConnection);
+    this.#agenda.touch(connection as ClientConnection);
   }
 
   /**
@@ -88,12 +77,12 @@ export class ClientEndpoint implements PeerHost {
    */
   settle(connection: ClientConnection): void {
     if (connection.association?.needsFlush !== false) this.touch(connection);
-    else if (connection.state !== "closed") this.#deadlines.update(connection);
+    else this.#agenda.reschedule(connection);
   }
 
   /** Called by a connection when it ends. */
   connectionClosed(connection: ClientConnection): void {
-    this.#deadlines.remove(connection);
+    this.#agenda.remove(connection);
     this.#connections.delete(connection);
   }
 }

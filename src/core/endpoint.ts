@@ -8,8 +8,8 @@ import { createSignalledInit, parseSignalledInit, type SignalledInit } from "../
 import { Datapath, MAX_KEY_SLOTS } from "../wasm/datapath.ts";
 import type { SocketAddress } from "../wire/address.ts";
 import { DropCounters } from "../wire/drops.ts";
+import { Agenda } from "./agenda.ts";
 import { Connection } from "./connection.ts";
-import { Deadlines } from "./deadlines.ts";
 import type { PeerEvents, PeerHost, PeerSettings } from "./peer.ts";
 import { Routes } from "./routes.ts";
 import type { RemoteDescription, Session } from "./session.ts";
@@ -55,9 +55,7 @@ export class Endpoint implements PeerHost {
   readonly #active = new Map<string, Session>();
   readonly #routes = new Routes<Connection>();
   readonly #connectionsPerAddress = new Map<string, number>();
-  readonly #deadlines = new Deadlines<Connection>((connection) => connection.nextDeadline);
-  /** Connections that were touched since the last flush. */
-  #touched: Connection[] = [];
+  readonly #agenda = new Agenda<Connection>();
   #handshakes = 0;
   #closed = false;
 
@@ -92,7 +90,7 @@ export class Endpoint implements PeerHost {
   get nextDeadline(): number {
     const oldest = this.#pending.values().next();
     const expiry = oldest.done ? Number.POSITIVE_INFINITY : oldest.value.expiresAt;
-    return Math.min(expiry, this.#deadlines.next);
+    return Math.min(expiry, this.#agenda.nextDeadline);
   }
 
   /** Admits one peer. `undefined` where `maxPendingSessions` wait already, or the endpoint is closed. */
@@ -131,20 +129,12 @@ export class Endpoint implements PeerHost {
 
   handleTimeout(now: number): void {
     this.#expireSessions(now);
-    for (let due = this.#deadlines.expire(now); due !== undefined; due = this.#deadlines.expire(now)) {
-      due.handleTimeout(now);
-    }
+    this.#agenda.handleTimeout(now);
   }
 
   /** Sends what the calls since the last flush gave rise to. Call once per event-loop turn, so that work is bundled. */
   flush(now: number): void {
-    const touched = this.#touched;
-    this.#touched = [];
-    for (const connection of touched) {
-      connection.touched = false;
-      connection.flush(now);
-      if (connection.state !== "closed") this.#deadlines.update(connection);
-    }
+    this.#agenda.flush(now);
   }
 
   /** Closes every connection, telling its peer; forgets every session. The endpoint takes no more input. */
@@ -156,13 +146,11 @@ export class Endpoint implements PeerHost {
 
   /** Marks a connection for the next flush. For connections and whoever sends on them. */
   touch(connection: Connection): void {
-    if (connection.touched || connection.state === "closed") return;
-    connection.touched = true;
-    this.#touched.push(connection);
+    this.#agenda.touch(connection);
   }
 
   get needsFlush(): boolean {
-    return this.#touched.length > 0;
+    return this.#agenda.needsFlush;
   }
 
   /**
@@ -179,7 +167,7 @@ export class Endpoint implements PeerHost {
   /** Called by a connection when it ends. */
   connectionClosed(connection: Connection, reason: CloseReason, wasEstablished: boolean): void {
     if (!wasEstablished) this.#handshakes--;
-    this.#deadlines.remove(connection);
+    this.#agenda.remove(connection);
     this.#active.delete(connection.session.localUfrag);
     this.#routes.releaseAll(connection);
     const address = connection.countedAddress;
