@@ -111,3 +111,21 @@ test("who announced nothing, or says nothing of it in a check, is answered as ev
   expect(sent).toHaveLength(1);
   expect(attributeValue(scene(true).check(0, []), META_DTLS_IN_STUN_ACK)).toBeUndefined();
 });
+
+test("rubbish in place of DTLS is answered as a check is, and the handshake still succeeds", () => {
+  const { session, client, flight, sent, check } = scene(true);
+  const { bytes } = new Random("rubbish");
+  for (let length = 0; length < 600; length += 7) {
+    const answer = check(0, [carried(bytes(length)), { type: META_DTLS_IN_STUN_ACK, value: bytes(length % 40) }]);
+    expect(attributeValue(answer, META_DTLS_IN_STUN_ACK)!.length).toBeLessThanOrEqual(16);
+    expect(sent).toHaveLength(1);
+  }
+  client.start(1_000);
+  for (const datagram of flight.splice(0)) {
+    const carriedBack = attributeValue(check(1_000, [carried(datagram)]), META_DTLS_IN_STUN);
+    if (carriedBack !== undefined) client.handleDatagram(1_000, carriedBack);
+    for (const rest of sent.slice(1)) client.handleDatagram(1_000, rest);
+  }
+  for (const datagram of flight.splice(0)) check(1_000, [carried(datagram)]);
+  expect(session.connection?.dtls?.state).toBe("connected");
+});
