@@ -102,7 +102,6 @@ export class Server13 implements HandshakeMachine {
     const { settings } = this.#host;
     const usable = settings.groups.filter((group) => offer.groups.includes(group));
     if (usable.length === 0) return ALERT_HANDSHAKE_FAILURE;
-    this.#transcript.add(message);
     const share = chooseShare(usable, offer);
     if (share !== undefined && settings.helloVerify === undefined) return this.#sendFlight(hello, share, message);
     return this.#askAgain(hello, message, share === undefined ? usable[0] : undefined);
@@ -140,6 +139,7 @@ export class Server13 implements HandshakeMachine {
     const { helloVerify } = this.#host.settings;
     const extensions = new Map([[EXTENSION_SUPPORTED_VERSIONS, encodeNumber(VERSION_DTLS_1_3)]]);
     if (group !== undefined) extensions.set(EXTENSION_KEY_SHARE, encodeNumber(group));
+    this.#transcript.add(message);
     this.#transcript.replaceByHash();
     if (helloVerify !== undefined) {
       // Bound to the peer's address and its first hello, like the cookie of DTLS 1.2.
@@ -171,8 +171,6 @@ export class Server13 implements HandshakeMachine {
     if (!equalConstantTime(hello.random, this.#firstHello?.random ?? EMPTY)) return ALERT_ILLEGAL_PARAMETER;
     const share = chooseShare(this.#askedGroup === undefined ? this.#host.settings.groups : [this.#askedGroup], offer);
     if (share === undefined) return ALERT_ILLEGAL_PARAMETER;
-    this.#firstHello = undefined;
-    this.#transcript.add(message);
     return this.#sendFlight(hello, share, message);
   }
 
@@ -180,6 +178,8 @@ export class Server13 implements HandshakeMachine {
     const { settings, facts } = this.#host;
     const answer = answerKey(share.group, share.publicKey);
     if (answer === undefined) return ALERT_ILLEGAL_PARAMETER;
+    this.#firstHello = undefined;
+    this.#transcript.add(answered);
     facts.version = "1.3";
     facts.cipherSuite = TLS_AES_128_GCM_SHA256;
     facts.group = share.group;

@@ -159,8 +159,10 @@ describe("a handshake", () => {
     const [request] = splitRecords(other.take()[0]);
     expect(request.bytes[13]).toBe(3); // HelloVerifyRequest
     expect(request.sequence).toBe(7); // RFC 6347 §4.2.1
-    other.connection.handleDatagram(0, clientHello({ cookie: new Uint8Array(32) }));
+    other.connection.handleDatagram(0, clientHello({ cookie: new Uint8Array(32) }, [], 1));
     expect(other.take()).toHaveLength(0);
+    other.connection.handleDatagram(0, clientHello({ cookie: request.bytes.slice(28) }, [], 1));
+    expect(other.take()).toHaveLength(1);
   });
 });
 

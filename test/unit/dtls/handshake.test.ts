@@ -129,6 +129,15 @@ describe("reassembly", () => {
     expect(results).toEqual(Array(4).fill("dtls-reassembly-limit"));
   });
 
+  it("counts what was replaced no more", () => {
+    const reassembly = new Reassembly();
+    add(reassembly, fragment(message(0, MAX_MESSAGE_BYTES), 0, 1), 0);
+    for (const sequence of [0, 1]) {
+      const real = message(sequence, MAX_MESSAGE_BYTES, 20, 1);
+      expect(add(reassembly, fragment(real, 0, 1), 1)).toEqual([]);
+    }
+  });
+
   it("reports a fragment that is cut off at any byte, and never throws", () => {
     const whole = encodeWhole(MESSAGE);
     for (let length = 1; length < whole.length; length++) {

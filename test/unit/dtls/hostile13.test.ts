@@ -185,7 +185,8 @@ describe("an authentic client that sends what it likes", () => {
           server.connection.handleDatagram(10, rogue.record(epoch, type, content));
           check(server);
           rogue.end();
-          if (!connected) expect(server.received).toEqual([]);
+          // Application data has no place in the epoch of the handshake, and none before its end.
+          if (!connected || epoch === 2) expect(server.received).toEqual([]);
           end(server);
         }
       }

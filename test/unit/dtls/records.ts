@@ -49,7 +49,11 @@ export function handshakeTypes(datagram: Uint8Array): number[] {
 }
 
 /** A ClientHello as a browser would send it for DTLS 1.2, with changes, in a record of its own. */
-export function clientHello(changes: Partial<ClientHello> = {}, without: readonly number[] = []): Uint8Array {
+export function clientHello(
+  changes: Partial<ClientHello> = {},
+  without: readonly number[] = [],
+  messageSequence = 0,
+): Uint8Array {
   const hello: ClientHello = {
     version: 0xfefd,
     random: new Uint8Array(32).fill(1),
@@ -62,7 +66,7 @@ export function clientHello(changes: Partial<ClientHello> = {}, without: readonl
   };
   const extensions = new Map([...hello.extensions].filter(([type]) => !without.includes(type)));
   const body = encodeClientHello({ ...hello, extensions });
-  return record(22, encodeWhole({ type: 1, sequence: 0, epoch: 0, body }));
+  return record(22, encodeWhole({ type: 1, sequence: messageSequence, epoch: 0, body }), messageSequence);
 }
 
 /** Extensions of a hello that we accept, with the given ones changed. */
