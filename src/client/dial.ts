@@ -1,4 +1,4 @@
-import { Channels, type ChannelOptions as CoreChannelOptions } from "../channel/channels.ts";
+import { checkChannels, type ChannelOptions as CoreChannelOptions } from "../channel/channels.ts";
 import type { ClientOptions, ServerDescription } from "../core/client-connection.ts";
 import { randomBytes } from "../crypto/platform.ts";
 import { Certificate } from "../dtls/certificate.ts";
@@ -9,7 +9,6 @@ import { type ConditionerOptions, conditionUdp } from "../runtime/conditioner.ts
 import { type OpenUdp, openUdp, sslKeyLog } from "../runtime/index.ts";
 import { checkDtlsVersions, type Limits, resolveLimits } from "../server-options.ts";
 import { createSignalledInit, type SignalledInit } from "../sctp/snap.ts";
-import { DropCounters } from "../wire/drops.ts";
 import { readAnswer, writeOffer } from "./description.ts";
 import { Link, type LinkEvents } from "./link.ts";
 import type { ChannelOptions, ConnectOptions } from "./options.ts";
@@ -240,9 +239,6 @@ function planChannel(channel: ChannelOptions, limits: Limits): Plan["channel"] {
     throw new TypeError("reliable excludes maxRetransmits and maxPacketLifeTime");
   }
   const options: CoreChannelOptions = reliable ? { ...given, maxRetransmits: null } : given;
-  // Channels of nobody say what is wrong with the options before anything is sent.
-  const nobody = { associationEstablished() {}, associationClosed() {}, channelOpened() {}, channelMessage() {} };
-  const trial = { role: "client" as const, limits, drops: new DropCounters() };
-  new Channels(trial, { ...nobody, channelClosed() {} }).create(0, label, options);
+  checkChannels("client", limits, [{ label, ...options }]);
   return { label, options };
 }
