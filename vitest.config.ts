@@ -4,6 +4,8 @@ const TEST_FOLDERS = ["unit", "vectors", "sim", "hostile", "support"];
 
 export default defineConfig({
   test: {
+    // All cores: vitest itself has little to do while they test.
+    maxWorkers: "100%",
     // The browser tests come last and one file at a time: each starts browsers that want the whole machine.
     projects: [
       {
