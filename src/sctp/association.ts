@@ -305,7 +305,7 @@ export class Association {
     this.#now = now;
     if (this.#handshake.deadline <= now) this.#handshake.timeout(now);
     if (this.#receiver !== undefined && this.#receiver.sackDeadline <= now) this.#receiver.sackNow();
-    if (this.#transmitter.deadline <= now && this.#countError()) this.#transmitter.timeout(now);
+    if (this.#transmitter.deadline <= now && this.#transmitter.timeout(now)) this.#countError();
     if (this.#reset !== undefined && this.#reset.deadline <= now && this.#countError()) this.#reset.timeout(now);
     if (this.#heartbeat.deadline <= now && (!this.#heartbeat.isMissed || this.#countError())) this.#sendHeartbeat(now);
     if (this.#shutdown.deadline <= now && this.#countError()) this.#shutdown.timeout(now, this.#rto.ms);

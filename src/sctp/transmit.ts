@@ -219,13 +219,15 @@ export class Transmitter {
    * path is alive, and what was lost is what is older than that: a loss like one found by miss indications. With one packet
    * for a window a lossy line would stand still from one time-out to the next, and with it a flow that waits for nothing.
    * Where nothing is that old, the timer ran for a FORWARD TSN, which is repeated.
+   *
+   * @returns true where the peer has acknowledged nothing new for a whole time-out: an error of the path (§8.1)
    */
-  timeout(now: number): void {
+  timeout(now: number): boolean {
     this.deadline = Number.POSITIVE_INFINITY;
     // Behind an unanswered COOKIE ECHO nothing else may be sent (§5.1 C); T1-cookie is at work.
     if (!this.#open) {
       this.#armTimer(now);
-      return;
+      return false;
     }
     const since = now - this.#rto.ms;
     const isAlive = this.#progressAt > since;
@@ -241,6 +243,7 @@ export class Transmitter {
     this.#armTimer(now);
     // What is younger than the time-out gets the rest of its own.
     if (nextLate > now && nextLate < this.deadline) this.deadline = nextLate;
+    return !isAlive;
   }
 
   /** The FORWARD TSN chunks that are due. */

@@ -428,6 +428,18 @@ describe("a time-out", () => {
     expect(tsnsOf(at.party.takeChunks())).toEqual([5000]);
     expect(at.party.association.nextDeadline).toBe(100 + 400);
   });
+
+  it("is no error of the path while acknowledgements come, however many messages it takes one by one", () => {
+    const at = establishedParty({ maxRetransmissions: 1 });
+    for (let i = 0; i < 20; i++) {
+      sendEach(at, i * 10, 1, 16);
+      at.party.take();
+    }
+    acknowledge(at, 395, 4999, [[20, 20]]);
+    for (let i = 0; i < 15; i++) at.party.association.handleTimeout(400 + i * 10);
+    expect(at.party.association.state).toBe("established");
+    expect(at.party.association.stats.abandonedMessages).toBeGreaterThan(10);
+  });
 });
 
 describe("a message with maxRetransmits 0", () => {
