@@ -10,7 +10,7 @@ const RTT_MS = 100;
 const CLIENT_ADDRESS = { address: "198.51.100.77", port: 50_777 };
 
 function add(seed: string, options?: ClientNodeOptions, prepare: (up: Link, down: Link) => void = () => {}) {
-  const world = new World(seed);
+  const world = new World(seed, {}, options?.dtlsVersions);
   const client = new ClientNode(world, CLIENT_ADDRESS, options);
   client.host.setLine({ rttMs: RTT_MS, reorderMs: 60 });
   prepare(client.host.up, client.host.down);
