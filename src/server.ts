@@ -64,6 +64,8 @@ export interface ServerStats {
   readonly receiveErrors: number;
   /** Input that was dropped, by reason; only reasons that occurred. */
   readonly drops: Partial<Record<DropReason, number>>;
+  /** Connections that ended, by reason, those included that never opened; only reasons that occurred. */
+  readonly closed: Partial<Record<CloseReason, number>>;
 }
 
 /**
@@ -91,6 +93,7 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
   /** Open connections by their core. */
   readonly #connections = new Map<CoreConnection, Connection>();
   readonly #answerer: Answerer = { createSession: (offer, userData) => this.#createSession(offer, userData) };
+  readonly #closedByReason: Partial<Record<CloseReason, number>> = {};
   #datagramsReceived = 0;
   #datagramsSent = 0;
   #bytesReceived = 0;
@@ -200,6 +203,7 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
       sendErrors: this.#socket.sendErrors,
       receiveErrors: this.#socket.receiveErrors,
       drops: this.#endpoint.drops.snapshot(),
+      closed: { ...this.#closedByReason },
     };
   }
 
@@ -266,6 +270,7 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
 
   /** @internal */
   closed(core: CoreConnection, reason: CloseReason): void {
+    this.#closedByReason[reason] = (this.#closedByReason[reason] ?? 0) + 1;
     const connection = this.#connections.get(core);
     if (connection === undefined) return; // It never opened: nobody has heard of it.
     this.#connections.delete(core);
