@@ -140,7 +140,7 @@ test("a peer that opens no channel in time is closed: nobody else would know of 
   opened.push(client);
   expect(server.stats()).toMatchObject({ connections: 0, handshakes: 1 });
   expect(await new Promise((resolve) => client.on("close", resolve))).toBe("remote");
-  expect(server.stats()).toMatchObject({ connections: 0, handshakes: 0, closed: { "handshake-failed": 1 } });
+  expect(server.stats()).toMatchObject({ connections: 0, handshakes: 0, closed: { "handshake-timeout": 1 } });
 });
 
 test("the first channel comes with the connection, further ones by an event", async () => {
