@@ -156,6 +156,7 @@ export class Association {
 
   /** Something waits for the flush. */
   get needsFlush(): boolean {
+    if (this.#closed) return false;
     return (
       this.#assembler.hasData ||
       this.#assembler.hasControl ||
