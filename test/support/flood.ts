@@ -10,8 +10,8 @@ import { ROOT } from "./commands.ts";
 
 /** Sockets, and so source ports, over which the datagrams are spread. */
 const SOURCES = 64;
-const DATAGRAMS_PER_TURN = 64;
-const POSTS_AT_ONCE = 8;
+const DATAGRAMS_PER_TURN = 16;
+const POSTS_AT_ONCE = 4;
 const FIXTURES = join(ROOT, "test", "fixtures");
 
 /** Binding requests under the user name of a live session, as anybody on the path can read it, signed with a wrong password. */
@@ -76,7 +76,7 @@ async function floodDatagrams(port: number, count: number, datagram: (index: num
     await Promise.all(sends);
     sent += turn;
     // A turn of the event loop for the other things that this process has to do.
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    await new Promise((resolve) => setTimeout(resolve, 1));
   }
   for (const socket of sockets) socket.close();
 }
