@@ -144,7 +144,9 @@ class MeasuredServer {
   static async start(): Promise<MeasuredServer> {
     // A small young generation: V8 otherwise grows it by some 30 MB for any garbage at all, once, and what is asked here is
     // what a flood leaves behind.
-    const child = fork(join(ROOT, "test", "support", "measured-server.mjs"), { execArgv: ["--expose-gc", "--max-semi-space-size=1"] });
+    const child = fork(join(ROOT, "test", "support", "measured-server.mjs"), {
+      execArgv: ["--expose-gc", "--max-semi-space-size=1"],
+    });
     return new MeasuredServer(child, await reply<{ udpPort: number; httpPort: number }>(child));
   }
 
