@@ -417,6 +417,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
         // RFC 8827 §6.5: the fingerprint that came by signalling is who the peer is.
         verifyPeerCertificate: (der) => equalBytes(sha256(der), fingerprint),
         ...(keyLog && { keyLog }),
+        compact: true,
       },
       this,
     );

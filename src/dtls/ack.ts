@@ -33,24 +33,26 @@ export function encodeAck(numbers: readonly RecordNumber[]): Uint8Array {
 
 /** The handshake records of the peer's present flight that were processed, the latest of them. */
 export class AckList {
-  #numbers: RecordNumber[] = [];
+  /** `undefined` while there is none, which is nearly always. */
+  #numbers: RecordNumber[] | undefined;
 
   get isEmpty(): boolean {
-    return this.#numbers.length === 0;
+    return this.#numbers === undefined;
   }
 
   add(epoch: number, sequence: number): void {
+    this.#numbers ??= [];
     if (this.#numbers.length === MAX_RECORDS) this.#numbers.shift();
     this.#numbers.push({ epoch, sequence });
   }
 
   /** At most `limit` of them, the latest. */
   latest(limit: number): readonly RecordNumber[] {
-    return limit > 0 ? this.#numbers.slice(-limit) : [];
+    return limit > 0 && this.#numbers !== undefined ? this.#numbers.slice(-limit) : [];
   }
 
   clear(): void {
-    this.#numbers = [];
+    this.#numbers = undefined;
   }
 }
 

@@ -25,7 +25,7 @@ import {
 } from "./extensions.ts";
 import { CHANGE_CIPHER_SPEC, type FlightItem } from "./flight.ts";
 import { encodeWhole, type HandshakeMessage } from "./handshake.ts";
-import { deriveKeys, exportKeyingMaterial12, extendedMasterSecret, verifyData } from "./keys12.ts";
+import { deriveKeys, extendedMasterSecret, verifyData } from "./keys12.ts";
 import { type HandshakeHost, type HandshakeMachine, MALFORMED, type Outcome, UNEXPECTED } from "./machine.ts";
 import {
   CERTIFICATE,
@@ -48,6 +48,7 @@ import {
   TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
   VERSION_DTLS_1_2,
 } from "./messages.ts";
+import { Traffic12 } from "./traffic12.ts";
 
 /**
  * The client's side of a DTLS 1.2 handshake (RFC 6347 §4.2.4, flights 4 to 6), from the ServerHello on. The diagram is with
@@ -57,7 +58,7 @@ export class Client12 implements HandshakeMachine {
   readonly #host: HandshakeHost;
   readonly #hello: ClientHello;
   readonly #transcript: Uint8Array[];
-  #awaits: "certificate" | "key-exchange" | "request-or-done" | "done" | "finished" | "nothing" = "certificate";
+  #awaits: "certificate" | "key-exchange" | "request-or-done" | "done" | "finished" = "certificate";
   #serverRandom = EMPTY;
   #serverKey = EMPTY;
   #keyExchange: ServerKeyExchange | undefined;
@@ -90,9 +91,8 @@ export class Client12 implements HandshakeMachine {
     return outcome;
   }
 
-  exportKeyingMaterial(label: string, length: number, context?: Uint8Array): Uint8Array {
-    const { random } = this.#hello;
-    return exportKeyingMaterial12(this.#masterSecret, random, this.#serverRandom, label, length, context);
+  exportKeyingMaterial(): Uint8Array {
+    throw new Error("the handshake is not complete");
   }
 
   wipe(): void {
@@ -191,7 +191,7 @@ export class Client12 implements HandshakeMachine {
   #finished(message: HandshakeMessage): Outcome {
     const expected = verifyData(this.#masterSecret, "server", this.#transcript);
     if (!equalConstantTime(message.body, expected)) return ALERT_DECRYPT_ERROR;
-    this.#awaits = "nothing";
+    this.#host.become(new Traffic12(this.#masterSecret, this.#hello.random, this.#serverRandom));
     this.#host.complete(false);
     return undefined;
   }

@@ -51,13 +51,11 @@ export class Client13 implements HandshakeMachine {
   readonly #host: HandshakeHost;
   readonly #hello: ClientHello;
   readonly #transcript: Transcript13;
-  #awaits: "extensions" | "request-or-certificate" | "certificate" | "certificate-verify" | "finished" | "nothing" =
-    "extensions";
+  #awaits: "extensions" | "request-or-certificate" | "certificate" | "certificate-verify" | "finished" = "extensions";
   #secrets: HandshakeSecrets | undefined;
   #serverKey = EMPTY;
   /** Signature schemes of the CertificateRequest, once there was one. */
   #requested: readonly number[] | undefined;
-  #traffic: Traffic13 | undefined;
 
   /** @param transcript with the last ClientHello as its last message */
   constructor(host: HandshakeHost, hello: ClientHello, transcript: Transcript13) {
@@ -96,7 +94,6 @@ export class Client13 implements HandshakeMachine {
   }
 
   handle(message: HandshakeMessage): Outcome {
-    if (this.#traffic !== undefined) return this.#traffic.handle(message);
     if (message.epoch !== HANDSHAKE_EPOCH) return UNEXPECTED;
     const { type } = message;
     switch (this.#awaits) {
@@ -114,19 +111,13 @@ export class Client13 implements HandshakeMachine {
     }
   }
 
-  updateKey(requestPeer: boolean): void {
-    this.#traffic?.updateKey(requestPeer);
-  }
-
-  exportKeyingMaterial(label: string, length: number, context?: Uint8Array): Uint8Array {
-    if (this.#traffic === undefined) throw new Error("the handshake is not complete");
-    return this.#traffic.exportKeyingMaterial(label, length, context);
+  exportKeyingMaterial(): Uint8Array {
+    throw new Error("the handshake is not complete");
   }
 
   wipe(): void {
     this.#secrets?.client.fill(0);
     this.#secrets?.server.fill(0);
-    this.#traffic?.wipe();
   }
 
   #encryptedExtensions(message: HandshakeMessage): Outcome {
@@ -194,17 +185,14 @@ export class Client13 implements HandshakeMachine {
     this.#host.logSecret("CLIENT_TRAFFIC_SECRET_0", random, client);
     this.#host.logSecret("SERVER_TRAFFIC_SECRET_0", random, server);
     this.#host.logSecret("EXPORTER_SECRET", random, exporter);
-    const acknowledged = () => this.#host.releaseHandshakeKeys();
-    this.#host.sendFlight(this.#lastFlight(this.#secrets.client), message, { acknowledged });
-    this.#traffic = new Traffic13(this.#host, client, server, exporter);
-    if (!this.#host.installWrite13(FIRST_APPLICATION_EPOCH, client)) return ALERT_INTERNAL_ERROR;
-    if (!this.#host.installRead13(FIRST_APPLICATION_EPOCH, server)) return ALERT_INTERNAL_ERROR;
-    this.#transcript.clear();
-    this.#secrets.client.fill(0);
-    this.#secrets.server.fill(0);
-    this.#secrets = undefined;
-    this.#awaits = "nothing";
-    this.#host.complete(true);
+    const host = this.#host;
+    const acknowledged = () => host.releaseHandshakeKeys();
+    host.sendFlight(this.#lastFlight(this.#secrets.client), message, { acknowledged });
+    this.wipe();
+    host.become(new Traffic13(host, client, server, exporter));
+    if (!host.installWrite13(FIRST_APPLICATION_EPOCH, client)) return ALERT_INTERNAL_ERROR;
+    if (!host.installRead13(FIRST_APPLICATION_EPOCH, server)) return ALERT_INTERNAL_ERROR;
+    host.complete(true);
     return undefined;
   }
 

@@ -20,7 +20,8 @@ import { EarlyQueue } from "./early.ts";
 import { FIRST_APPLICATION_EPOCH, HANDSHAKE_EPOCH } from "./epochs.ts";
 import type { FlightItem } from "./flight.ts";
 import type { HandshakeMessage } from "./handshake.ts";
-import { type KeyLog, keyLogLine } from "./keylog.ts";
+import { type KeyLog, type KeyLogLabel, keyLogLine } from "./keylog.ts";
+import type { TrafficKey } from "./keys12.ts";
 import {
   type DtlsVersion,
   type FlightPlan,
@@ -31,7 +32,7 @@ import {
   MALFORMED,
 } from "./machine.ts";
 import { CLIENT_HELLO, HELLO_REQUEST, SERVER_HELLO_DONE } from "./messages.ts";
-import { type DtlsCloseReason, type DtlsEvents, type DtlsOptions, resolveOptions } from "./options.ts";
+import { type DtlsCloseReason, type DtlsEvents, type DtlsOptions, MAX_RECORDS_13, resolveOptions } from "./options.ts";
 import {
   CONTENT_ACK,
   CONTENT_ALERT,
@@ -39,6 +40,7 @@ import {
   CONTENT_CHANGE_CIPHER_SPEC,
   CONTENT_HANDSHAKE,
   OVERHEAD_12,
+  type RecordEvents,
   RecordLayer,
 } from "./record.ts";
 import { ServerStart } from "./server-start.ts";
@@ -71,7 +73,11 @@ export class DtlsConnection {
   readonly #keyLog: KeyLog | undefined;
   readonly #handshakeTimeoutMs: number;
   readonly #mirrorsSequence: boolean;
-  readonly #maxRecords: Readonly<Record<DtlsVersion, number>>;
+  readonly #compact: boolean;
+  /** Records that one key may seal. */
+  #maxRecords: number;
+  /** Until the handshake is complete. */
+  #settings: HandshakeSettings | undefined;
   readonly #facts: HandshakeFacts = {
     version: undefined,
     cipherSuite: undefined,
@@ -79,8 +85,8 @@ export class DtlsConnection {
     peerCertificate: undefined,
   };
   readonly #timers = new Timers<"handshake" | "linger">();
-  readonly #earlyRecords = new EarlyQueue();
-  readonly #earlyData = new EarlyQueue();
+  #earlyRecords: EarlyQueue | undefined;
+  #earlyData: EarlyQueue | undefined;
   #machine: HandshakeMachine;
   #state: DtlsState = "new";
   /** Application data may be sent. */
@@ -103,18 +109,15 @@ export class DtlsConnection {
     this.#keyLog = options.keyLog;
     this.#handshakeTimeoutMs = handshakeTimeoutMs;
     this.#maxRecords = maxRecords;
+    this.#compact = options.compact === true;
+    this.#settings = settings;
     this.#mtuBytes = mtuBytes;
     this.#maxPlaintextBytes = mtuBytes - OVERHEAD_12;
-    this.#records = new RecordLayer(this.#datapath, handshakeMtuBytes, drops, {
-      transmit: (datagram) => this.#events.transmit(datagram),
-      content: (epoch, type, offset, length, sequence) => this.#handleContent(epoch, type, offset, length, sequence),
-      unreadable: (record) => this.#handleUnreadable(record),
-      forgeryLimit: () => this.#end({ cause: "exhausted" }, ALERT_CLOSE_NOTIFY),
-    });
+    const inside = new DtlsConnection.#Inside(this);
+    this.#records = new RecordLayer(this.#datapath, handshakeMtuBytes, drops, inside);
     this.#delivery = new Delivery(this.#records, this.#datapath, drops, initialTimeoutMs);
     this.#mirrorsSequence = settings.helloVerify !== undefined;
-    const host = this.#host(settings);
-    this.#machine = role === "server" ? new ServerStart(host) : new ClientStart(host);
+    this.#machine = role === "server" ? new ServerStart(inside) : new ClientStart(inside);
   }
 
   get state(): DtlsState {
@@ -170,7 +173,7 @@ export class DtlsConnection {
     if (this.#isClosed) return;
     this.#now = now;
     this.#records.read(datagram);
-    if (!this.#earlyRecords.isEmpty || !this.#earlyData.isEmpty) this.#handleEarly();
+    if (this.#earlyRecords !== undefined || this.#earlyData !== undefined) this.#handleEarly();
     if (this.#isClosed) return;
     this.#delivery.settleAcks(now, this.#state === "connected");
     this.#records.flush();
@@ -214,7 +217,7 @@ export class DtlsConnection {
    */
   commit(now: number, plaintextOffset: number, length: number): boolean {
     if (!this.#writable) return false;
-    if (this.#records.epochs.current.sequence >= this.#maxRecords[this.#facts.version ?? "1.2"]) {
+    if (this.#records.epochs.current.sequence >= this.#maxRecords) {
       return this.#commitLate(now, plaintextOffset, length);
     }
     this.#records.commit(plaintextOffset, length);
@@ -251,7 +254,7 @@ export class DtlsConnection {
   #commitLate(now: number, plaintextOffset: number, length: number): boolean {
     this.#now = now;
     const { sequence } = this.#records.epochs.current;
-    if (this.#facts.version === "1.2" || sequence >= this.#maxRecords["1.3"] * KEY_OVERTIME) {
+    if (this.#facts.version === "1.2" || sequence >= this.#maxRecords * KEY_OVERTIME) {
       this.#end({ cause: "exhausted" }, ALERT_CLOSE_NOTIFY);
       return false;
     }
@@ -288,25 +291,34 @@ export class DtlsConnection {
     if (this.#state === "connected") {
       this.#delivery.forgetAnsweredFlight();
       this.#events.applicationData(content, offset);
-    } else if (!this.#earlyData.push(content)) {
-      this.#drops.count("dtls-reassembly-limit");
+    } else {
+      this.#earlyData ??= new EarlyQueue();
+      if (!this.#earlyData.push(content)) this.#drops.count("dtls-reassembly-limit");
     }
   }
 
   #handleUnreadable(record: Uint8Array): void {
     // Of DTLS 1.2 only epoch 1 can become readable.
     const hopeful = record[0] > CONTENT_ACK || (record[3] === 0 && record[4] === 1);
-    if (this.#state !== "handshaking" || !hopeful) this.#drops.count("dtls-unknown-epoch");
-    else if (!this.#earlyRecords.push(record)) this.#drops.count("dtls-reassembly-limit");
+    if (this.#state !== "handshaking" || !hopeful) {
+      this.#drops.count("dtls-unknown-epoch");
+      return;
+    }
+    this.#earlyRecords ??= new EarlyQueue();
+    if (!this.#earlyRecords.push(record)) this.#drops.count("dtls-reassembly-limit");
     // RFC 9147 §7.1: a client without the ServerHello says so with an empty acknowledgement.
     else if (record[0] > CONTENT_ACK) this.#delivery.expectMore(this.#now);
   }
 
   /** What came too early is looked at again. It goes back into its queue where it still is too early. */
   #handleEarly(): void {
-    for (const record of this.#earlyRecords.drain()) this.#records.read(record);
+    const records = this.#earlyRecords?.entries ?? [];
+    this.#earlyRecords = undefined;
+    for (const record of records) this.#records.read(record);
     if (this.#state !== "connected") return;
-    for (const data of this.#earlyData.drain()) {
+    const waiting = this.#earlyData?.entries ?? [];
+    this.#earlyData = undefined;
+    for (const data of waiting) {
       if (this.#state === "connected") this.#events.applicationData(data, undefined);
     }
   }
@@ -403,6 +415,7 @@ export class DtlsConnection {
 
   #openForWriting(): void {
     this.#writable = true;
+    if (this.#facts.version === "1.3") this.#maxRecords = Math.min(this.#maxRecords, MAX_RECORDS_13);
     this.#maxPlaintextBytes = this.#records.maxPlaintextBytes;
   }
 
@@ -419,7 +432,12 @@ export class DtlsConnection {
       this.#timers.set("linger", this.#now + LINGER_MS);
     }
     this.#openForWriting();
+    this.#settings = undefined;
+    this.#refused = undefined;
     this.#events.connected();
+    if (!this.#compact) return;
+    this.#machine.forgetExporter?.();
+    this.#facts.peerCertificate = undefined;
   }
 
   #sendFlight(items: readonly FlightItem[], answered: HandshakeMessage | undefined, plan: FlightPlan = {}): void {
@@ -451,30 +469,87 @@ export class DtlsConnection {
     return this.#records.epochs.installRead13(epoch, trafficSecret);
   }
 
-  #host(settings: HandshakeSettings): HandshakeHost {
-    return {
-      settings,
-      facts: this.#facts,
-      message: (type, body, epoch = 0) => ({ type, body, epoch, sequence: this.#delivery.takeNumber() }),
-      sendFlight: (items, answered, plan) => this.#sendFlight(items, answered, plan),
-      installKeys12: (write, read) => this.#records.epochs.install12(write, read),
-      installWrite13: (epoch, secret) => this.#installWrite13(epoch, secret),
-      installRead13: (epoch, secret) => this.#installRead13(epoch, secret),
-      releaseHandshakeKeys: () => {
-        this.#records.epochs.releaseWrite(HANDSHAKE_EPOCH);
-        this.#records.epochs.releaseRead(HANDSHAKE_EPOCH);
-      },
-      writable: () => {
-        this.#openForWriting();
-        this.#events.writable?.();
-      },
-      complete: (keepFlight) => this.#complete(keepFlight),
-      become: (machine) => {
-        this.#machine = machine;
-      },
-      logSecret: (label, clientRandom, secret) => this.#keyLog?.(keyLogLine(label, clientRandom, secret)),
-    };
-  }
+  /** The connection as its parts see it: one object for all that they call, and none of it public. */
+  static readonly #Inside = class Inside implements HandshakeHost, RecordEvents {
+    readonly #connection: DtlsConnection;
+
+    constructor(connection: DtlsConnection) {
+      this.#connection = connection;
+    }
+
+    // For the state machine.
+
+    get settings(): HandshakeSettings {
+      const settings = this.#connection.#settings;
+      if (settings === undefined) throw new Error("the handshake is over"); // our own bug
+      return settings;
+    }
+
+    get facts(): HandshakeFacts {
+      return this.#connection.#facts;
+    }
+
+    message(type: number, body: Uint8Array, epoch = 0): HandshakeMessage {
+      return { type, body, epoch, sequence: this.#connection.#delivery.takeNumber() };
+    }
+
+    sendFlight(items: readonly FlightItem[], answered: HandshakeMessage | undefined, plan?: FlightPlan): void {
+      this.#connection.#sendFlight(items, answered, plan);
+    }
+
+    installKeys12(write: TrafficKey, read: TrafficKey): boolean {
+      return this.#connection.#records.epochs.install12(write, read);
+    }
+
+    installWrite13(epoch: number, trafficSecret: Uint8Array): boolean {
+      return this.#connection.#installWrite13(epoch, trafficSecret);
+    }
+
+    installRead13(epoch: number, trafficSecret: Uint8Array): boolean {
+      return this.#connection.#installRead13(epoch, trafficSecret);
+    }
+
+    releaseHandshakeKeys(): void {
+      const { epochs } = this.#connection.#records;
+      epochs.releaseWrite(HANDSHAKE_EPOCH);
+      epochs.releaseRead(HANDSHAKE_EPOCH);
+    }
+
+    writable(): void {
+      this.#connection.#openForWriting();
+      this.#connection.#events.writable?.();
+    }
+
+    complete(keepFlight: boolean): void {
+      this.#connection.#complete(keepFlight);
+    }
+
+    become(machine: HandshakeMachine): void {
+      this.#connection.#machine = machine;
+    }
+
+    logSecret(label: KeyLogLabel, clientRandom: Uint8Array, secret: Uint8Array): void {
+      this.#connection.#keyLog?.(keyLogLine(label, clientRandom, secret));
+    }
+
+    // For the record layer.
+
+    transmit(datagram: Uint8Array): void {
+      this.#connection.#events.transmit(datagram);
+    }
+
+    content(epoch: number, type: number, offset: number, length: number, sequence: number): void {
+      this.#connection.#handleContent(epoch, type, offset, length, sequence);
+    }
+
+    unreadable(record: Uint8Array): void {
+      this.#connection.#handleUnreadable(record);
+    }
+
+    forgeryLimit(): void {
+      this.#connection.#end({ cause: "exhausted" }, ALERT_CLOSE_NOTIFY);
+    }
+  };
 
   // --- the end ---
 

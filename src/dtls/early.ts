@@ -7,26 +7,14 @@ const MAX_BYTES = 8_192;
  * Datagrams overtake each other, so this is normal; it is bounded because anybody can send the former.
  */
 export class EarlyQueue {
-  #entries: Uint8Array[] = [];
+  readonly entries: Uint8Array[] = [];
   #bytes = 0;
 
   /** Keeps a copy. False where there is no room. */
   push(bytes: Uint8Array): boolean {
-    if (this.#entries.length >= MAX_ENTRIES || this.#bytes + bytes.length > MAX_BYTES) return false;
-    this.#entries.push(bytes.slice());
+    if (this.entries.length >= MAX_ENTRIES || this.#bytes + bytes.length > MAX_BYTES) return false;
+    this.entries.push(bytes.slice());
     this.#bytes += bytes.length;
     return true;
-  }
-
-  /** Takes everything out. */
-  drain(): Uint8Array[] {
-    const entries = this.#entries;
-    this.#entries = [];
-    this.#bytes = 0;
-    return entries;
-  }
-
-  get isEmpty(): boolean {
-    return this.#entries.length === 0;
   }
 }

@@ -17,6 +17,8 @@ export interface WriteEpoch {
   readonly keySlot: number;
   /** Number of the next record. */
   sequence: number;
+  /** The epoch installed before it. */
+  older: WriteEpoch | undefined;
 }
 
 /** The peer's side of one protected epoch. */
@@ -27,6 +29,14 @@ export interface ReadEpoch {
   readonly replay: ReplayWindow;
   /** Records that failed to open. */
   forgeries: number;
+  /** The epoch installed before it. */
+  older: ReadEpoch | undefined;
+}
+
+interface Chained<Side> {
+  readonly epoch: number;
+  readonly keySlot: number;
+  older: Side | undefined;
 }
 
 const NO_KEY = -1;
@@ -34,12 +44,14 @@ const NO_KEY = -1;
 /** The epochs in use on both sides, with their keys in slots of the datapath. */
 export class Epochs {
   readonly #datapath: Datapath;
-  readonly #write: WriteEpoch[] = [{ epoch: 0, protection: "none", keySlot: NO_KEY, sequence: 0 }];
-  readonly #read: ReadEpoch[] = [];
-  #current: WriteEpoch = this.#write[0];
+  /** The newest first, chained: two of a kind are the rule, four the most. */
+  #write: WriteEpoch | undefined;
+  #read: ReadEpoch | undefined;
+  #current: WriteEpoch = { epoch: 0, protection: "none", keySlot: NO_KEY, sequence: 0, older: undefined };
 
   constructor(datapath: Datapath) {
     this.#datapath = datapath;
+    this.#write = this.#current;
   }
 
   /** The epoch of what we send now, except for flights, whose messages know theirs. */
@@ -53,15 +65,14 @@ export class Epochs {
   }
 
   write(epoch: number): WriteEpoch {
-    const found = this.#write.find((candidate) => candidate.epoch === epoch);
-    if (found === undefined) throw new Error(`no keys for epoch ${epoch}`); // our own bug
-    return found;
+    for (let write = this.#write; write !== undefined; write = write.older) if (write.epoch === epoch) return write;
+    throw new Error(`no keys for epoch ${epoch}`); // our own bug
   }
 
   /** The newest epoch of the peer with these bits of its number. */
   findRead(protection: Protection, bits: number, mask: number): ReadEpoch | undefined {
-    for (let i = this.#read.length - 1; i >= 0; i--) {
-      if ((this.#read[i].epoch & mask) === bits && this.#read[i].protection === protection) return this.#read[i];
+    for (let read = this.#read; read !== undefined; read = read.older) {
+      if ((read.epoch & mask) === bits && read.protection === protection) return read;
     }
     return undefined;
   }
@@ -88,21 +99,18 @@ export class Epochs {
 
   /** Wipes our key of an epoch, if it is there. */
   releaseWrite(epoch: number): void {
-    this.#release(this.#write, epoch);
+    this.#write = this.#release(this.#write, epoch);
   }
 
   /** Wipes the peer's key of an epoch, if it is there. */
   releaseRead(epoch: number): void {
-    this.#release(this.#read, epoch);
+    this.#read = this.#release(this.#read, epoch);
   }
 
   /** Wipes all keys. */
   close(): void {
-    for (const { keySlot } of [...this.#write, ...this.#read]) {
-      if (keySlot !== NO_KEY) this.#datapath.releaseKey(keySlot);
-    }
-    this.#write.length = 0;
-    this.#read.length = 0;
+    while (this.#write !== undefined) this.#write = this.#release(this.#write, this.#write.epoch);
+    while (this.#read !== undefined) this.#read = this.#release(this.#read, this.#read.epoch);
   }
 
   #acquire13(trafficSecret: Uint8Array): number {
@@ -115,20 +123,25 @@ export class Epochs {
 
   #addWrite(epoch: number, protection: Protection, keySlot: number): boolean {
     if (keySlot < 0) return false;
-    this.#write.push({ epoch, protection, keySlot, sequence: 0 });
+    this.#write = { epoch, protection, keySlot, sequence: 0, older: this.#write };
     return true;
   }
 
   #addRead(epoch: number, protection: Protection, keySlot: number): boolean {
     if (keySlot < 0) return false;
-    this.#read.push({ epoch, protection, keySlot, replay: new ReplayWindow(), forgeries: 0 });
+    const replay = new ReplayWindow();
+    this.#read = { epoch, protection, keySlot, replay, forgeries: 0, older: this.#read };
     return true;
   }
 
-  #release(epochs: { readonly epoch: number; readonly keySlot: number }[], epoch: number): void {
-    const index = epochs.findIndex((candidate) => candidate.epoch === epoch);
-    if (index < 0 || epochs[index].keySlot === NO_KEY) return;
-    this.#datapath.releaseKey(epochs[index].keySlot);
-    epochs.splice(index, 1);
+  /** The chain without the epoch, whose key is wiped. */
+  #release<Side extends Chained<Side>>(newest: Side | undefined, epoch: number): Side | undefined {
+    if (newest === undefined) return undefined;
+    if (newest.epoch !== epoch) {
+      newest.older = this.#release(newest.older, epoch);
+      return newest;
+    }
+    if (newest.keySlot !== NO_KEY) this.#datapath.releaseKey(newest.keySlot);
+    return newest.older;
   }
 }

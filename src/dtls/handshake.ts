@@ -43,11 +43,12 @@ interface Partial {
 export class Reassembly {
   #next = 0;
   #bufferedBytes = 0;
-  readonly #partials = new Map<number, Partial>();
+  /** By sequence; `undefined` while there are none: a connection is idle longer than it shakes hands. */
+  #partials: Map<number, Partial> | undefined;
 
   /** True while part of a message is held: something of the peer's flight is missing. */
   get incomplete(): boolean {
-    return this.#partials.size > 0;
+    return this.#partials !== undefined;
   }
 
   /** Takes every fragment in `content`, the plaintext of a handshake record. */
@@ -73,7 +74,7 @@ export class Reassembly {
   /** The next message in sequence, once it is whole. */
   take(): HandshakeMessage | undefined {
     const sequence = this.#next;
-    const partial = this.#partials.get(sequence);
+    const partial = this.#partials?.get(sequence);
     if (partial === undefined || !coversAll(partial.ranges, partial.body.length)) return undefined;
     this.#forget(sequence, partial);
     this.#next++;
@@ -101,7 +102,7 @@ export class Reassembly {
   }
 
   #partialOf(sequence: number, epoch: number, type: number, length: number): Partial | DropReason {
-    const known = this.#partials.get(sequence);
+    const known = this.#partials?.get(sequence);
     if (known !== undefined) {
       // An authenticated fragment replaces what anybody could have sent in an earlier epoch; never the other way round.
       if (epoch < known.epoch) return "dtls-unexpected";
@@ -114,12 +115,14 @@ export class Reassembly {
     if (this.#bufferedBytes + length > MAX_BUFFERED_BYTES) return "dtls-reassembly-limit";
     const partial = { type, epoch, body: new Uint8Array(length), ranges: [] };
     this.#bufferedBytes += length;
+    this.#partials ??= new Map();
     this.#partials.set(sequence, partial);
     return partial;
   }
 
   #forget(sequence: number, partial: Partial): void {
-    this.#partials.delete(sequence);
+    this.#partials?.delete(sequence);
+    if (this.#partials?.size === 0) this.#partials = undefined;
     this.#bufferedBytes -= partial.body.length;
   }
 }

@@ -26,6 +26,8 @@ export interface HandshakeMachine {
   updateKey?(requestPeer: boolean): void;
   /** After the handshake, RFC 5705. */
   exportKeyingMaterial(label: string, length: number, context?: Uint8Array): Uint8Array;
+  /** Wipes what only the exporter needs. Nothing else is lost. */
+  forgetExporter?(): void;
   /** Overwrites the secrets it holds. */
   wipe(): void;
 }

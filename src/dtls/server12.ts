@@ -34,7 +34,7 @@ import {
 } from "./extensions.ts";
 import { CHANGE_CIPHER_SPEC } from "./flight.ts";
 import { encodeWhole, type HandshakeMessage } from "./handshake.ts";
-import { deriveKeys, exportKeyingMaterial12, extendedMasterSecret, verifyData } from "./keys12.ts";
+import { deriveKeys, extendedMasterSecret, verifyData } from "./keys12.ts";
 import { type HandshakeHost, type HandshakeMachine, MALFORMED, type Outcome, UNEXPECTED } from "./machine.ts";
 import {
   CERTIFICATE,
@@ -60,6 +60,7 @@ import {
   TLS_EMPTY_RENEGOTIATION_INFO_SCSV,
   VERSION_DTLS_1_2,
 } from "./messages.ts";
+import { Traffic12 } from "./traffic12.ts";
 
 /**
  * The server's side of a DTLS 1.2 handshake (RFC 6347 §4.2.4, flights 3 to 6).
@@ -83,7 +84,7 @@ export class Server12 implements HandshakeMachine {
   readonly #host: HandshakeHost;
   /** Each message of the handshake as it is hashed, from the ClientHello (with cookie) on. */
   readonly #transcript: Uint8Array[] = [];
-  #awaits: "certificate" | "key-exchange" | "certificate-verify" | "finished" | "nothing" = "certificate";
+  #awaits: "certificate" | "key-exchange" | "certificate-verify" | "finished" = "certificate";
   #clientRandom = EMPTY;
   #serverRandom = EMPTY;
   #ephemeral: EphemeralKey | undefined;
@@ -140,8 +141,8 @@ export class Server12 implements HandshakeMachine {
     return UNEXPECTED;
   }
 
-  exportKeyingMaterial(label: string, length: number, context?: Uint8Array): Uint8Array {
-    return exportKeyingMaterial12(this.#masterSecret, this.#clientRandom, this.#serverRandom, label, length, context);
+  exportKeyingMaterial(): Uint8Array {
+    throw new Error("the handshake is not complete");
   }
 
   wipe(): void {
@@ -214,8 +215,7 @@ export class Server12 implements HandshakeMachine {
     if (!equalConstantTime(message.body, expected)) return ALERT_DECRYPT_ERROR;
     this.#transcript.push(encodeWhole(message));
     const verify = verifyData(this.#masterSecret, "server", this.#transcript);
-    this.#transcript.length = 0;
-    this.#awaits = "nothing";
+    this.#host.become(new Traffic12(this.#masterSecret, this.#clientRandom, this.#serverRandom));
     this.#host.sendFlight([CHANGE_CIPHER_SPEC, this.#host.message(FINISHED, verify, 1)], message, { onDemand: true });
     this.#host.complete(true);
     return undefined;

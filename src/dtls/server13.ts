@@ -82,7 +82,7 @@ const NO_EXTENSIONS: Extensions = new Map();
 export class Server13 implements HandshakeMachine {
   readonly #host: HandshakeHost;
   readonly #transcript = new Transcript13();
-  #awaits: "hello-again" | "certificate" | "certificate-verify" | "finished" | "nothing" = "certificate";
+  #awaits: "hello-again" | "certificate" | "certificate-verify" | "finished" = "certificate";
   #firstHello: ClientHello | undefined;
   /** What a HelloRetryRequest asked for. */
   #askedGroup: number | undefined;
@@ -108,7 +108,6 @@ export class Server13 implements HandshakeMachine {
   }
 
   handle(message: HandshakeMessage): Outcome {
-    if (this.#traffic !== undefined && this.#awaits === "nothing") return this.#traffic.handle(message);
     if (this.#awaits === "hello-again") return this.#helloAgain(message);
     if (message.epoch !== HANDSHAKE_EPOCH) return UNEXPECTED;
     if (this.#awaits === "certificate" && message.type === CERTIFICATE) return this.#certificate(message);
@@ -119,13 +118,8 @@ export class Server13 implements HandshakeMachine {
     return UNEXPECTED;
   }
 
-  updateKey(requestPeer: boolean): void {
-    this.#traffic?.updateKey(requestPeer);
-  }
-
-  exportKeyingMaterial(label: string, length: number, context?: Uint8Array): Uint8Array {
-    if (this.#traffic === undefined) throw new Error("the handshake is not complete");
-    return this.#traffic.exportKeyingMaterial(label, length, context);
+  exportKeyingMaterial(): Uint8Array {
+    throw new Error("the handshake is not complete");
   }
 
   wipe(): void {
@@ -251,14 +245,12 @@ export class Server13 implements HandshakeMachine {
   }
 
   #finished(message: HandshakeMessage): Outcome {
-    if (this.#secrets === undefined) return ALERT_INTERNAL_ERROR;
+    if (this.#secrets === undefined || this.#traffic === undefined) return ALERT_INTERNAL_ERROR;
     const expected = verifyData13(this.#secrets.client, this.#transcript.hash());
     if (!equalConstantTime(message.body, expected)) return ALERT_DECRYPT_ERROR;
-    this.#transcript.clear();
     this.#secrets.client.fill(0);
     this.#secrets.server.fill(0);
-    this.#secrets = undefined;
-    this.#awaits = "nothing";
+    this.#host.become(this.#traffic);
     this.#host.complete(false);
     return undefined;
   }

@@ -2,15 +2,15 @@ import { ALERT_INTERNAL_ERROR } from "./alert.ts";
 import { FIRST_APPLICATION_EPOCH } from "./epochs.ts";
 import type { HandshakeMessage } from "./handshake.ts";
 import { exportKeyingMaterial13, nextTrafficSecret } from "./keys13.ts";
-import { type HandshakeHost, MALFORMED, type Outcome, UNEXPECTED } from "./machine.ts";
+import { type HandshakeHost, type HandshakeMachine, MALFORMED, type Outcome, UNEXPECTED } from "./machine.ts";
 import { encodeKeyUpdate, KEY_UPDATE, NEW_SESSION_TICKET, parseKeyUpdate } from "./messages.ts";
 
 /** A DTLS 1.3 connection after its handshake, the same for both roles: key updates, tickets, the exporter. */
-export class Traffic13 {
+export class Traffic13 implements HandshakeMachine {
   readonly #host: HandshakeHost;
   #ours: Uint8Array;
   #theirs: Uint8Array;
-  readonly #exporter: Uint8Array;
+  #exporter: Uint8Array | undefined;
   #writeEpoch = FIRST_APPLICATION_EPOCH;
   #readEpoch = FIRST_APPLICATION_EPOCH;
   #updating = false;
@@ -48,11 +48,19 @@ export class Traffic13 {
   }
 
   exportKeyingMaterial(label: string, length: number, context?: Uint8Array): Uint8Array {
+    if (this.#exporter === undefined) throw new Error("no keying material is kept");
     return exportKeyingMaterial13(this.#exporter, label, length, context);
   }
 
+  forgetExporter(): void {
+    this.#exporter?.fill(0);
+    this.#exporter = undefined;
+  }
+
   wipe(): void {
-    for (const secret of [this.#ours, this.#theirs, this.#exporter]) secret.fill(0);
+    this.#ours.fill(0);
+    this.#theirs.fill(0);
+    this.#exporter?.fill(0);
   }
 
   #changeOver(): void {

@@ -1,52 +1,56 @@
+interface Timer<Name> {
+  readonly name: Name;
+  readonly deadline: number;
+  /** The one that is due after it. */
+  next: Timer<Name> | undefined;
+}
+
 /**
  * The named timers of one state machine: an absolute deadline in milliseconds each, and the earliest of them all.
  * Nothing runs by itself: the owner asks for `next`, sleeps until then, and asks `expire` which timers are due.
  */
 export class Timers<Name extends string> {
-  readonly #deadlines = new Map<Name, number>();
-  #next = Number.POSITIVE_INFINITY;
+  /** Those that are set, by deadline. There are two or three, and mostly none. */
+  #first: Timer<Name> | undefined;
 
   /** The earliest deadline, or `Infinity`. */
   get next(): number {
-    return this.#next;
+    return this.#first === undefined ? Number.POSITIVE_INFINITY : this.#first.deadline;
   }
 
   isSet(name: Name): boolean {
-    return this.#deadlines.has(name);
-  }
-
-  deadline(name: Name): number {
-    return this.#deadlines.get(name) ?? Number.POSITIVE_INFINITY;
+    for (let timer = this.#first; timer !== undefined; timer = timer.next) if (timer.name === name) return true;
+    return false;
   }
 
   set(name: Name, deadline: number): void {
-    this.#deadlines.set(name, deadline);
-    this.#refresh();
+    this.clear(name);
+    let before: Timer<Name> | undefined;
+    for (let timer = this.#first; timer !== undefined && timer.deadline < deadline; timer = timer.next) before = timer;
+    const timer = { name, deadline, next: before === undefined ? this.#first : before.next };
+    if (before === undefined) this.#first = timer;
+    else before.next = timer;
   }
 
   clear(name: Name): void {
-    if (this.#deadlines.delete(name)) this.#refresh();
+    let before: Timer<Name> | undefined;
+    for (let timer = this.#first; timer !== undefined; before = timer, timer = timer.next) {
+      if (timer.name !== name) continue;
+      if (before === undefined) this.#first = timer.next;
+      else before.next = timer.next;
+      return;
+    }
   }
 
   clearAll(): void {
-    this.#deadlines.clear();
-    this.#next = Number.POSITIVE_INFINITY;
+    this.#first = undefined;
   }
 
   /** Takes one timer that is due at `now` out of the table, the earliest first; `undefined` when none is. */
   expire(now: number): Name | undefined {
-    if (this.#next > now) return undefined;
-    let due: Name | undefined;
-    for (const [name, deadline] of this.#deadlines) {
-      if (deadline <= this.#next) due = name;
-    }
-    if (due !== undefined) this.clear(due);
-    return due;
-  }
-
-  #refresh(): void {
-    let next = Number.POSITIVE_INFINITY;
-    for (const deadline of this.#deadlines.values()) if (deadline < next) next = deadline;
-    this.#next = next;
+    const due = this.#first;
+    if (due === undefined || due.deadline > now) return undefined;
+    this.#first = due.next;
+    return due.name;
   }
 }

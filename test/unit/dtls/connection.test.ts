@@ -123,6 +123,30 @@ describe("a handshake", () => {
     expect(() => client.connection.exportKeyingMaterial("EXPORTER-test", 40)).toThrow(/while closed/);
   });
 
+  it.each(["1.2", "1.3"] as const)(
+    "keeps nothing of the %s handshake where it is compact, once connected has returned",
+    (version) => {
+      const server = new Party({ role: "server", versions: [version], compact: true });
+      const client = new Party({ role: "client", versions: [version] });
+      let exported: Uint8Array | undefined;
+      server.onConnected = () => {
+        exported = server.connection.exportKeyingMaterial("EXPORTER-test", 40);
+        expect(server.connection.peerCertificate).toEqual(CLIENT_CERTIFICATE.der);
+      };
+      client.connection.start(0);
+      exchange(client, server);
+      expect(client.connection.exportKeyingMaterial("EXPORTER-test", 40)).toEqual(exported);
+      expect(server.connection.peerCertificate).toBeUndefined();
+      expect(() => server.connection.exportKeyingMaterial("EXPORTER-test", 40)).toThrow(/kept/);
+      server.connection.send(1, bytes("still here"));
+      server.connection.updateKey(1);
+      exchange(client, server, 1);
+      server.connection.send(2, bytes("and after a key update"));
+      exchange(client, server, 2);
+      expect(client.received).toEqual(["still here", "and after a key update"]);
+    },
+  );
+
   it("logs the master secret in NSS format", () => {
     const { client, server } = connectedPair();
     expect(client.keyLog).toEqual(server.keyLog);

@@ -35,6 +35,25 @@ describe("the replay window", () => {
     expect(window.isFresh(2047)).toBe(false);
   });
 
+  it("agrees with a set where records are mostly in sequence, rarely missing, and later come after all", () => {
+    const window = new ReplayWindow();
+    const seen = new Set<number>();
+    let state = 7;
+    let next = 0;
+    for (let i = 0; i < 50_000; i++) {
+      state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+      const draw = (state >>> 8) % 3000;
+      if (draw === 0) next += 1 + ((state >>> 20) % 5);
+      const sequence = draw >= 1 && draw <= 60 ? Math.max(0, next - 1 - ((state >>> 12) % 1100)) : next++;
+      const expected =
+        !seen.has(sequence) && (sequence > window.newest || window.newest - sequence < ReplayWindow.size);
+      expect(window.isFresh(sequence), `sequence ${sequence}, newest ${window.newest}`).toBe(expected);
+      if (!expected) continue;
+      window.accept(sequence);
+      seen.add(sequence);
+    }
+  });
+
   it("agrees with a set, for seeded random walks up to the largest sequence numbers", () => {
     for (const base of [0, 2 ** 32 - 500, 2 ** 47]) {
       const window = new ReplayWindow();
