@@ -10,7 +10,7 @@ import { SPED_OPTIONS } from "./ice/sped.ts";
 import { ReceiveQueue } from "./receive-queue.ts";
 import { conditionUdp } from "./runtime/conditioner.ts";
 import { interfaceAddresses, openUdp, sslKeyLog } from "./runtime/index.ts";
-import type { UdpSocket } from "./runtime/udp.ts";
+import type { SendMemory, UdpSocket } from "./runtime/udp.ts";
 import {
   checkListenOptions,
   checkNegotiatedChannels,
@@ -111,12 +111,10 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
     checkNegotiatedChannels(options.negotiatedChannels, limits);
     const certificate = options.certificate ?? Certificate.generate();
     let server: Server | undefined;
-    const socket = await openSocket(
-      options,
-      limits,
-      (datagram, source) => server?.handleDatagram(datagram, source),
-      () => server?.keepSent(),
-    );
+    const socket = await openSocket(options, limits, (datagram, source) => server?.handleDatagram(datagram, source), {
+      isHeld: false,
+      keep: () => server?.keepSent(),
+    });
     try {
       server = new Server(options, limits, certificate, socket);
     } catch (error) {
@@ -316,9 +314,9 @@ async function openSocket(
   { address, port = 0, conditioner }: ListenOptions,
   limits: Limits,
   onDatagram: (datagram: Uint8Array, source: SocketAddress) => void,
-  onHeld: () => void,
+  memory: SendMemory,
 ): Promise<UdpSocket> {
-  const udp = { port, bufferBytes: limits.socketBufferBytes, onHeld };
+  const udp = { port, bufferBytes: limits.socketBufferBytes, memory };
   const open = conditioner === undefined ? openUdp : conditionUdp(openUdp, conditioner);
   if (address !== undefined) return open({ address, ...udp }, onDatagram);
   try {

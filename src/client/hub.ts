@@ -1,5 +1,5 @@
 import { ClientEndpoint } from "../core/client-endpoint.ts";
-import type { UdpSocket } from "../runtime/index.ts";
+import type { SendMemory, UdpSocket } from "../runtime/index.ts";
 import { Shell } from "../shell.ts";
 
 /** Connections that share one endpoint, and so one WebAssembly memory and one timer. A process with more has several. */
@@ -9,6 +9,7 @@ const CONNECTIONS_PER_HUB = 1_024;
 export class ClientHub {
   readonly endpoint = new ClientEndpoint({ maxConnections: CONNECTIONS_PER_HUB });
   readonly shell = new Shell(this.endpoint, this);
+  readonly memory: SendMemory = { isHeld: false, keep: () => this.endpoint.datapath.switchTx() };
   /** Connections that are there, and those that are about to be. */
   reserved = 0;
   /** Sockets that collect datagrams, and were given some since the last flush. */

@@ -6,7 +6,7 @@ import type {
   ServerDescription,
 } from "../core/client-connection.ts";
 import type { CloseReason } from "../errors.ts";
-import type { OpenUdp, UdpSocket } from "../runtime/index.ts";
+import type { OpenUdp, UdpOptions, UdpSocket } from "../runtime/index.ts";
 import { isIpv6, type SocketAddress } from "../wire/address.ts";
 import { type ClientHub, reserveHub } from "./hub.ts";
 
@@ -31,7 +31,8 @@ export class Link implements ClientEvents {
     const hub = reserveHub();
     let link: Link | undefined;
     try {
-      const { socket, server } = await openSocket(openUdp, options.server, bufferBytes, (datagram, source) =>
+      const udp = { port: 0, bufferBytes, memory: hub.memory };
+      const { socket, server } = await openSocket(openUdp, options.server, udp, (datagram, source) =>
         link?.handleDatagram(datagram, source),
       );
       link = new Link(hub, socket, { ...options, server }, events);
@@ -68,6 +69,10 @@ export class Link implements ClientEvents {
     this.hub.willFlush(this.#socket);
   }
 
+  selected(destination: SocketAddress): void {
+    this.#socket.connect?.(destination);
+  }
+
   opened(): void {
     this.hub.shell.later(() => this.#events.opened());
   }
@@ -97,17 +102,17 @@ export class Link implements ClientEvents {
 async function openSocket(
   openUdp: OpenUdp,
   server: ServerDescription,
-  bufferBytes: number,
+  udp: Omit<UdpOptions, "address">,
   onDatagram: (datagram: Uint8Array, source: SocketAddress) => void,
 ): Promise<{ socket: UdpSocket; server: ServerDescription }> {
   const ipv4 = server.candidates.filter(({ address }) => !isIpv6(address));
   if (ipv4.length < server.candidates.length) {
     try {
-      return { socket: await openUdp({ address: "::", port: 0, bufferBytes }, onDatagram), server };
+      return { socket: await openUdp({ address: "::", ...udp }, onDatagram), server };
     } catch (error) {
       if (ipv4.length === 0) throw error;
     }
   }
-  const socket = await openUdp({ address: "0.0.0.0", port: 0, bufferBytes }, onDatagram);
+  const socket = await openUdp({ address: "0.0.0.0", ...udp }, onDatagram);
   return { socket, server: { ...server, candidates: ipv4 } };
 }

@@ -31,6 +31,8 @@ export interface ClientOptions {
 export interface ClientEvents {
   /** One UDP datagram; borrowed until the call returns. */
   transmit(datagram: Uint8Array, destination: SocketAddress): void;
+  /** The server has answered from there: everything goes to it from now on, and nothing from elsewhere is believed. */
+  selected?(destination: SocketAddress): void;
   /** SCTP is up and our channel's OPEN on its way: messages may be sent. */
   opened(): void;
   message(channel: Channel, data: Uint8Array | string): void;
@@ -176,6 +178,7 @@ export class ClientConnection extends Peer {
       for (const datagram of this.#early) this.events.transmit(datagram, destination);
     }
     this.#early.length = 0;
+    this.events.selected?.(destination);
   }
 
   #isServer(source: SocketAddress): boolean {

@@ -87,6 +87,10 @@ class ConditionedSocket implements UdpSocket {
     this.#outgoing.carry(datagram, to);
   }
 
+  connect(to: SocketAddress): void {
+    this.#socket.connect?.(to);
+  }
+
   flush(): void {
     this.#socket.flush?.();
   }

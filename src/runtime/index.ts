@@ -5,7 +5,7 @@ import { openUdp as openNodeUdp } from "./node.ts";
 import type { OpenUdp } from "./udp.ts";
 
 export { interfaceAddresses, sslKeyLog } from "./node.ts";
-export type { DatagramHandler, OpenUdp, UdpOptions, UdpSocket } from "./udp.ts";
+export type { DatagramHandler, OpenUdp, SendMemory, UdpOptions, UdpSocket } from "./udp.ts";
 
 /** Binds a UDP socket with what this runtime is best at: `Bun.udpSocket`, `Deno.listenDatagram`, or `node:dgram`. */
 export const openUdp: OpenUdp = (options, onDatagram) => {

@@ -2,8 +2,11 @@ import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { appendFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { env } from "node:process";
-import { isIpv6, type SocketAddress, unmapAddress } from "../wire/address.ts";
-import type { DatagramHandler, OpenUdp, UdpOptions, UdpSocket } from "./udp.ts";
+import { isIpv6, isSameAddress, type SocketAddress, unmapAddress } from "../wire/address.ts";
+import type { DatagramHandler, OpenUdp, SendMemory, UdpOptions, UdpSocket } from "./udp.ts";
+
+/** What the system says where a socket's source address, or the way from it, is gone. */
+const PATH_ERRORS = new Set(["EADDRNOTAVAIL", "EHOSTUNREACH", "EINVAL", "ENETDOWN", "ENETUNREACH"]);
 
 /** Opens a `node:dgram` socket. */
 export const openUdp: OpenUdp = async (options, onDatagram) => {
@@ -14,7 +17,7 @@ export const openUdp: OpenUdp = async (options, onDatagram) => {
   });
   await bind(socket, options);
   growBuffers(socket, options.bufferBytes);
-  return new NodeUdpSocket(socket, onDatagram, options.onHeld);
+  return new NodeUdpSocket(socket, onDatagram, options.memory);
 };
 
 /** The machine's own addresses: IPv4 and global IPv6, loopback last. For announcing as candidates. */
@@ -40,19 +43,21 @@ class NodeUdpSocket implements UdpSocket {
   readonly localAddress: SocketAddress;
   readonly #socket: Socket;
   readonly #mapped: boolean;
-  readonly #onHeld: (() => void) | undefined;
-  /** A datagram that was not copied waits in the send queue. */
+  readonly #memory: SendMemory | undefined;
+  /** A datagram of ours that was not copied waits in the send queue. */
   #isHolding = false;
+  /** The one peer that the socket is bound to. */
+  #peer: SocketAddress | undefined;
   #closed: Promise<void> | undefined;
   sendErrors = 0;
   receiveErrors = 0;
 
-  constructor(socket: Socket, onDatagram: DatagramHandler, onHeld: (() => void) | undefined) {
+  constructor(socket: Socket, onDatagram: DatagramHandler, memory: SendMemory | undefined) {
     const { address, port, family } = socket.address();
     this.localAddress = { address, port };
     this.#socket = socket;
     // Deno's dgram cannot tell what it holds: there everything is copied.
-    this.#onHeld = socket.getSendQueueCount === undefined ? undefined : onHeld;
+    this.#memory = socket.getSendQueueCount === undefined ? undefined : memory;
     // On a dual-stack socket IPv4 peers appear, and are addressed, as ::ffff:a.b.c.d.
     this.#mapped = family === "IPv6";
     socket.on("error", () => this.receiveErrors++);
@@ -72,27 +77,62 @@ class NodeUdpSocket implements UdpSocket {
       this.sendErrors++;
       return;
     }
-    const address = this.#mapped && !isIpv6(to.address) ? `::ffff:${to.address}` : to.address;
-    if (this.#onHeld === undefined || this.#isHolding) {
-      this.#socket.send(datagram.slice(), to.port, address, this.#onSent);
-      this.#isHolding &&= this.#socket.getSendQueueCount() > 0;
-      return;
-    }
-    this.#socket.send(datagram, to.port, address, this.#onSent);
+    const isBorrowed = this.#memory?.isHeld === false;
+    this.#pass(isBorrowed ? datagram : datagram.slice(), to);
     // The system takes a datagram at once unless its buffer is full. Then libuv keeps a pointer to the bytes.
-    if (this.#socket.getSendQueueCount() > 0) {
+    if (this.#isHolding) this.#release();
+    else if (isBorrowed && this.#socket.getSendQueueCount() > 0) {
       this.#isHolding = true;
-      this.#onHeld();
+      this.#memory!.isHeld = true;
+      this.#memory!.keep();
+    }
+  }
+
+  connect(to: SocketAddress): void {
+    // Deno's dgram would look the address up, and be neither bound nor free meanwhile.
+    if (this.#closed !== undefined || this.#socket.getSendQueueCount === undefined) return;
+    this.#socket.connect(to.port, this.#spelled(to.address));
+    try {
+      this.#socket.remoteAddress();
+      this.#peer = to;
+    } catch {
+      // The system has refused, which it tells by an event that is counted.
     }
   }
 
   close(): Promise<void> {
-    this.#closed ??= new Promise((resolve) => this.#socket.close(() => resolve()));
+    this.#closed ??= new Promise((resolve) => {
+      this.#socket.close(() => resolve());
+      if (this.#isHolding) this.#memory!.isHeld = false;
+      this.#isHolding = false;
+    });
     return this.#closed;
   }
 
+  #pass(bytes: Uint8Array, to: SocketAddress): void {
+    if (this.#peer === undefined) this.#socket.send(bytes, to.port, this.#spelled(to.address), this.#onSent);
+    else if (to === this.#peer || isSameAddress(to, this.#peer)) this.#socket.send(bytes, this.#onSent);
+    else this.sendErrors++;
+  }
+
+  #spelled(address: string): string {
+    return this.#mapped && !isIpv6(address) ? `::ffff:${address}` : address;
+  }
+
+  #release(): void {
+    if (this.#socket.getSendQueueCount() > 0) return;
+    this.#isHolding = false;
+    this.#memory!.isHeld = false;
+  }
+
   readonly #onSent = (error: Error | null): void => {
-    if (error !== null) this.sendErrors++;
+    if (this.#isHolding) this.#release();
+    if (error === null) return;
+    this.sendErrors++;
+    // The system chose a source address when it bound the socket. Where that has gone, it has to choose for each datagram again.
+    if (this.#peer === undefined || !PATH_ERRORS.has((error as NodeJS.ErrnoException).code ?? "")) return;
+    this.#peer = undefined;
+    if (this.#closed === undefined) this.#socket.disconnect();
   };
 }
 

@@ -13,6 +13,11 @@ export interface UdpSocket {
    * call returns.
    */
   send(datagram: Uint8Array, to: SocketAddress): void;
+  /**
+   * Binds the socket to one peer: everything goes there from now on, and nothing is received from elsewhere. That makes sending
+   * cheaper; where the system cannot do it, or the path it has chosen by it ends, all is as before.
+   */
+  connect?(to: SocketAddress): void;
   /** Called at the end of each turn; adapters that collect datagrams for one system call send them here. */
   flush?(): void;
   /** Datagrams the operating system refused. */
@@ -29,11 +34,19 @@ export interface UdpOptions {
   port: number;
   /** Size of the kernel's receive and send buffers in bytes; the system may give less. */
   bufferBytes: number;
+  /** What datagrams are sent from. Without it each is copied. */
+  memory?: SendMemory | undefined;
+}
+
+/** Memory from which datagrams are sent without a copy; sockets may share it. */
+export interface SendMemory {
   /**
-   * Called where the system could not take a datagram at once and holds on to its bytes: they must stay as they are until
-   * the next such call. Until they have left, all further datagrams are copied. Without this every datagram is.
+   * The system could not take a datagram at once and holds on to its bytes: until it has taken them all others are copied. Kept
+   * by the sockets.
    */
-  onHeld?: (() => void) | undefined;
+  isHeld: boolean;
+  /** What was sent last must stay as it is until the next such call. */
+  keep(): void;
 }
 
 /** `datagram` is borrowed until the callback returns. */

@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import type { ConditionerOptions } from "../../runtime/conditioner.ts";
 import { CONDITION_FLAGS, parseAmount, parseConditions, parseShare } from "../conditions.ts";
 import { UsageError } from "../usage.ts";
-import { HEADER_BYTES } from "./flow.ts";
+import { HEADER_BYTES } from "./flows.ts";
 
 export interface LoadOptions {
   readonly url: string;

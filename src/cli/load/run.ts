@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
 import { type ClientConnection, connect } from "../../client.ts";
 import { ConnectError } from "../../errors.ts";
-import { Flow } from "./flow.ts";
+import { Flows } from "./flows.ts";
 import { Measurements, type Report } from "./measurements.ts";
 import type { LoadOptions } from "./options.ts";
 
@@ -17,17 +17,15 @@ const MAX_BEHIND_MS = 1_000;
 
 export type Phase = "opening" | "sending" | "draining" | "done";
 
-interface Client {
-  readonly connection: ClientConnection;
-  readonly flow: Flow;
-}
-
 /** One run: opens the clients, sends at an even pace over all of them, waits for the last echoes, closes. */
 export class LoadRun {
   readonly options: LoadOptions;
   readonly measurements = new Measurements();
   phase: Phase = "opening";
-  readonly #clients: Client[] = [];
+  /** The open connections, and beside each its number among the flows. */
+  readonly #connections: ClientConnection[] = [];
+  readonly #numbers: number[] = [];
+  readonly #flows: Flows;
   readonly #stop = new AbortController();
   /** Whose turn it was to send. */
   #turn = 0;
@@ -38,12 +36,13 @@ export class LoadRun {
 
   constructor(options: LoadOptions) {
     this.options = options;
+    this.#flows = new Flows(options.clients, options.bytes);
     // One for each client that is being opened: not the leak that Node would suspect.
     setMaxListeners(0, this.#stop.signal);
   }
 
   get openCount(): number {
-    return this.#clients.length;
+    return this.#connections.length;
   }
 
   /** Milliseconds into sending. */
@@ -72,7 +71,7 @@ export class LoadRun {
       }
     } finally {
       this.phase = "done";
-      for (const { connection } of this.#clients.splice(0)) connection.close();
+      for (const connection of this.#connections.splice(0)) connection.close();
     }
     return this.#report();
   }
@@ -80,34 +79,33 @@ export class LoadRun {
   async #open(): Promise<void> {
     const { clients, rampMs } = this.options;
     const start = performance.now();
-    const first = await this.#openOne();
+    const first = await this.#openOne(0);
     if (first !== undefined && !this.#isStopped) throw first;
     const opening = new Set<Promise<unknown>>();
     for (let i = 1; i < clients && !this.#isStopped; i++) {
       await this.#sleep(start + (i * rampMs) / Math.max(1, clients - 1) - performance.now());
       if (opening.size >= MAX_OPENING) await Promise.race(opening);
       if (this.#isStopped) break;
-      const one: Promise<unknown> = this.#openOne().finally(() => opening.delete(one));
+      const one: Promise<unknown> = this.#openOne(i).finally(() => opening.delete(one));
       opening.add(one);
     }
     await Promise.all(opening);
   }
 
-  async #openOne(): Promise<unknown> {
-    const { url, timeoutMs, conditioner, bytes } = this.options;
-    const flow = new Flow(bytes);
+  async #openOne(number: number): Promise<unknown> {
+    const { url, timeoutMs, conditioner } = this.options;
     const start = performance.now();
     try {
       const connection = await connect(url, {
         timeoutMs,
         signal: this.#stop.signal,
         ...(conditioner && { conditioner }),
-        onMessage: ({ data }) => this.#receive(flow, data),
+        onMessage: ({ data }) => this.#receive(number, data),
       });
       this.measurements.connect.record(performance.now() - start);
-      const client = { connection, flow };
-      this.#clients.push(client);
-      connection.on("close", (reason) => this.#lose(client, reason));
+      this.#connections.push(connection);
+      this.#numbers.push(number);
+      connection.on("close", (reason) => this.#lose(connection, reason));
       return undefined;
     } catch (error) {
       if (!this.#isStopped)
@@ -116,10 +114,11 @@ export class LoadRun {
     }
   }
 
-  #lose(client: Client, reason: string): void {
-    const at = this.#clients.indexOf(client);
+  #lose(connection: ClientConnection, reason: string): void {
+    const at = this.#connections.indexOf(connection);
     if (at < 0 || this.phase === "done") return;
-    this.#clients.splice(at, 1);
+    this.#connections.splice(at, 1);
+    this.#numbers.splice(at, 1);
     this.measurements.countError(`close: ${reason}`);
   }
 
@@ -134,13 +133,13 @@ export class LoadRun {
     await new Promise<void>((resolve) => {
       const tick = () => {
         const now = performance.now();
-        if (this.#isStopped || this.#clients.length === 0 || now - this.#startedAt >= durationMs) {
+        if (this.#isStopped || this.#connections.length === 0 || now - this.#startedAt >= durationMs) {
           resolve();
           return;
         }
-        due += (Math.min(now - last, MAX_BEHIND_MS) / 1_000) * rateHz * this.#clients.length;
+        due += (Math.min(now - last, MAX_BEHIND_MS) / 1_000) * rateHz * this.#connections.length;
         last = now;
-        measurements.secondAt(now - this.#startedAt).open = this.#clients.length;
+        measurements.secondAt(now - this.#startedAt).open = this.#connections.length;
         this.#sendBurst(Math.floor(due));
         due %= 1;
         setTimeout(tick, TICK_MS);
@@ -153,10 +152,9 @@ export class LoadRun {
   #sendBurst(messages: number): void {
     const { measurements } = this;
     for (let i = 0; i < messages; i++) {
-      this.#turn = (this.#turn + 1) % this.#clients.length;
-      const { connection, flow } = this.#clients[this.#turn];
+      this.#turn = (this.#turn + 1) % this.#connections.length;
       const now = performance.now();
-      if (connection.trySend(flow.next(now))) {
+      if (this.#connections[this.#turn].trySend(this.#flows.next(this.#numbers[this.#turn], now))) {
         // By the time that the message itself bears, as its echo is.
         measurements.secondAt(now - this.#startedAt).sent++;
         measurements.sent++;
@@ -172,17 +170,19 @@ export class LoadRun {
     }
   }
 
-  #receive(flow: Flow, data: Uint8Array | string): void {
+  #receive(number: number, data: Uint8Array | string): void {
     const { measurements } = this;
-    const arrival = flow.receive(data);
-    if (arrival.kind === "duplicate") measurements.duplicates++;
-    else if (arrival.kind === "foreign") measurements.foreign++;
+    const now = performance.now();
+    const arrival = this.#flows.receive(number, now, data);
+    if (arrival === "duplicate") measurements.duplicates++;
+    else if (arrival === "foreign") measurements.foreign++;
     else {
       measurements.received++;
-      if (arrival.isLate) measurements.reordered++;
-      const second = measurements.secondAt(arrival.sentAt - this.#startedAt);
+      if (arrival === "late") measurements.reordered++;
+      const { roundTripMs } = this.#flows;
+      const second = measurements.secondAt(now - roundTripMs - this.#startedAt);
       second.received++;
-      second.rtt.record(performance.now() - arrival.sentAt);
+      second.rtt.record(roundTripMs);
     }
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parseConditions } from "../../../src/cli/conditions.ts";
-import { Flow } from "../../../src/cli/load/flow.ts";
+import { Flows } from "../../../src/cli/load/flows.ts";
 import { Histogram } from "../../../src/cli/load/histogram.ts";
 import type { Report } from "../../../src/cli/load/measurements.ts";
 import { parseLoadOptions } from "../../../src/cli/load/options.ts";
@@ -34,22 +34,51 @@ describe("Histogram", () => {
   });
 });
 
-describe("Flow", () => {
-  test("tells echoes, late ones, repeated ones and others apart", () => {
-    const flow = new Flow(20);
-    const sent = Array.from({ length: 4 }, (_, i) => flow.next(100 + i).slice());
-    const kinds = [0, 2, 1, 1, 3, 3].map((index) => flow.receive(sent[index]));
-    expect(kinds).toEqual([
-      { kind: "echo", sentAt: 100, isLate: false },
-      { kind: "echo", sentAt: 102, isLate: false },
-      { kind: "echo", sentAt: 101, isLate: true },
-      { kind: "duplicate" },
-      { kind: "echo", sentAt: 103, isLate: false },
-      { kind: "duplicate" },
+describe("Flows", () => {
+  test("tell echoes, late ones, repeated ones and others apart, and those of one client from those of another", () => {
+    const flows = new Flows(2, 20);
+    const sent = Array.from({ length: 4 }, (_, i) => flows.next(1, 100 + i).slice());
+    const arrivals = [0, 2, 1, 1, 3, 3].map((index) => {
+      const arrival = flows.receive(1, 110, sent[index]);
+      return arrival === "echo" || arrival === "late" ? `${arrival} after ${flows.roundTripMs} ms` : arrival;
+    });
+    expect(arrivals).toEqual([
+      "echo after 10 ms",
+      "echo after 8 ms",
+      "late after 9 ms",
+      "duplicate",
+      "echo after 7 ms",
+      "duplicate",
     ]);
     const neverSent = new Uint8Array(20).fill(255);
     for (const other of ["text", new Uint8Array(19), neverSent])
-      expect(flow.receive(other)).toEqual({ kind: "foreign" });
+      expect(flows.receive(1, 110, other)).toEqual("foreign");
+    expect(flows.receive(0, 110, sent[0])).toEqual("foreign");
+  });
+
+  test("know the last 448 of each client, however far the numbers jump, and past the end of their clock", () => {
+    const flows = new Flows(1, 8);
+    const MODULUS_MS = 2 ** 32 / 1_000;
+    const sent = Array.from({ length: 2_000 }, (_, i) => flows.next(0, MODULUS_MS - 1 + i / 1_000).slice());
+    const receive = (index: number) => flows.receive(0, MODULUS_MS + 2, sent[index]);
+    expect([0, 447, 0, 1, 1, 448, 0].map(receive)).toEqual([
+      "echo",
+      "echo",
+      "duplicate",
+      "late",
+      "duplicate",
+      "echo",
+      "duplicate",
+    ]);
+    expect([1_999, 1_600, 1_600, 1_552, 1_551, 1_344].map(receive)).toEqual([
+      "echo",
+      "late",
+      "duplicate",
+      "late",
+      "duplicate",
+      "duplicate",
+    ]);
+    expect(flows.roundTripMs).toBeCloseTo(1.448, 3);
   });
 });
 
@@ -89,7 +118,7 @@ describe("options", () => {
     ["--speed", `${URL.join(" ")} --speed 1`],
     ["--clients", `${URL.join(" ")} --clients 1.5`],
     ["--clients", `${URL.join(" ")} --clients many`],
-    ["--size", `${URL.join(" ")} --size 11`],
+    ["--size", `${URL.join(" ")} --size 7`],
     ["--max-loss", `${URL.join(" ")} --max-loss 200%`],
     ["--jitter", `${URL.join(" ")} --jitter -5`],
   ])("that are wrong are named: %s", (flag, args) => {

@@ -43,25 +43,91 @@ describe("openUdp on Node.js", () => {
     await socket.close();
   });
 
-  test("while the system holds on to a datagram its owner is told once, and the others are copied", async () => {
-    const held = vi.fn();
+  test("while the system holds on to a datagram its owner is told once, and all sockets of that memory copy", async () => {
     const queued = vi.spyOn(Socket.prototype, "getSendQueueCount").mockReturnValue(0);
     const send = vi.spyOn(Socket.prototype, "send");
-    const options = { address: "127.0.0.1", port: 0, bufferBytes: 65_536, onHeld: held };
-    const socket = await openUdp(options, () => {});
+    const memory = { isHeld: false, keep: vi.fn() };
+    const options = { address: "127.0.0.1", port: 0, bufferBytes: 65_536, memory };
+    const [socket, other] = [await openUdp(options, () => {}), await openUdp(options, () => {})];
     const scratch = new Uint8Array(1);
-    const copied = (queueCount: number) => {
+    const copied = (queueCount: number, by = socket) => {
       queued.mockReturnValue(queueCount);
-      socket.send(scratch, socket.localAddress);
+      by.send(scratch, socket.localAddress);
       return (send.mock.lastCall?.[0] as unknown) !== scratch;
     };
     expect([copied(0), copied(1), copied(2), copied(1), copied(0), copied(0), copied(1)]).toEqual(
       // The one that is held was not copied, the next ones were, up to the one after which nothing is held any more.
       [false, false, true, true, true, false, false],
     );
-    expect(held).toHaveBeenCalledTimes(2);
+    expect(memory.keep).toHaveBeenCalledTimes(2);
+    expect([copied(0, other), copied(0, other)]).toEqual([true, true]);
+    await socket.close();
+    expect(copied(0, other)).toBe(false);
+    vi.restoreAllMocks();
+    await other.close();
+  });
+
+  test("a datagram that left late ends the copying by itself", async () => {
+    const queued = vi.spyOn(Socket.prototype, "getSendQueueCount").mockReturnValue(1);
+    const memory = { isHeld: false, keep: () => {} };
+    const socket = await openUdp({ address: "127.0.0.1", port: 0, bufferBytes: 65_536, memory }, () => {});
+    socket.send(new Uint8Array(1), socket.localAddress);
+    expect(memory.isHeld).toBe(true);
+    queued.mockReturnValue(0);
+    await vi.waitFor(() => expect(memory.isHeld).toBe(false));
     vi.restoreAllMocks();
     await socket.close();
+  });
+
+  test.each(["::", "127.0.0.1"])(
+    "a socket of %s that is bound to one peer sends there, and hears nobody else",
+    async (address) => {
+      const [server, client, stranger] = [await open("127.0.0.1"), await open(address), await open("127.0.0.1")];
+      client.socket.connect?.(server.socket.localAddress);
+      const port = client.socket.localAddress.port;
+      stranger.socket.send(Uint8Array.of(1), { address: "127.0.0.1", port });
+      server.socket.send(Uint8Array.of(2), { address: "127.0.0.1", port });
+      client.socket.send(Uint8Array.of(3), { ...server.socket.localAddress });
+      client.socket.send(Uint8Array.of(4), stranger.socket.localAddress);
+      const { from } = await server.received.waitFor(5_000, "the datagram", ({ bytes }) => bytes[0] === 3);
+      expect(from).toEqual({ address: "127.0.0.1", port });
+      await client.received.waitFor(5_000, "the answer", ({ bytes }) => bytes[0] === 2);
+      expect(client.received.entries).toHaveLength(1);
+      expect(client.socket.sendErrors).toBe(1);
+      for (const { socket } of [server, client, stranger]) await socket.close();
+    },
+  );
+
+  test("a bound socket whose address has gone lets the system choose again", async () => {
+    const [server, client] = [await open("127.0.0.1"), await open("0.0.0.0")];
+    const to = server.socket.localAddress;
+    client.socket.connect?.(to);
+    const send = vi.spyOn(Socket.prototype, "send");
+    const fail = (code: string) =>
+      send.mockImplementationOnce(((_: Uint8Array, done: (error: Error) => void) =>
+        done(Object.assign(new Error(code), { code }))) as never);
+    for (const [code, parameters] of [
+      ["ECONNREFUSED", 2],
+      ["EINVAL", 4],
+    ] as const) {
+      fail(code);
+      client.socket.send(Uint8Array.of(1), to);
+      client.socket.send(Uint8Array.of(2), to);
+      expect(send.mock.lastCall).toHaveLength(parameters);
+    }
+    expect(client.socket.sendErrors).toBe(2);
+    await server.received.waitForCount(5_000, "datagrams", 2);
+    vi.restoreAllMocks();
+    for (const { socket } of [server, client]) await socket.close();
+  });
+
+  test("a peer that the system refuses leaves the socket as it was", async () => {
+    const [server, client] = [await open("127.0.0.1"), await open("127.0.0.1")];
+    client.socket.connect?.({ address: "::1", port: 9 });
+    client.socket.send(Uint8Array.of(1), server.socket.localAddress);
+    await server.received.waitForCount(5_000, "datagrams", 1);
+    expect(client.socket.receiveErrors).toBe(1);
+    for (const { socket } of [server, client]) await socket.close();
   });
 
   test("bytes are borrowed until the call returns, even in a burst", async () => {
