@@ -2,6 +2,7 @@ import type { AssociationLimits } from "../options.ts";
 import type { Association, AssociationCloseReason, AssociationEvents, SendResult } from "../sctp/association.ts";
 import type { OutgoingMessage } from "../sctp/transmit.ts";
 import { DropCounters } from "../wire/drops.ts";
+import { SmallMap } from "../wire/small-map.ts";
 import { Channel } from "./channel.ts";
 import {
   type ChannelParameters,
@@ -72,8 +73,7 @@ const MAX_STREAM_ID = 65_534;
 export class Channels implements AssociationEvents {
   readonly #options: ChannelsOptions;
   readonly #events: ChannelEvents;
-  readonly #channels = new Map<number, Channel>();
-  readonly #outgoing: OutgoingMessage = { streamId: 0, ppid: 0, data: ZERO };
+  readonly #channels = new SmallMap<number, Channel>();
   #association: Association | undefined;
   #first: Channel | undefined;
   /** Of the labels and protocols of all channels. */
@@ -91,7 +91,7 @@ export class Channels implements AssociationEvents {
 
   /** The open channels, first opened first. */
   get open(): readonly Channel[] {
-    return [...this.#channels.values()].filter((channel) => channel.state === "open");
+    return this.#channels.values().filter((channel) => channel.state === "open");
   }
 
   /** The channel that was opened first, of those that are open. */
@@ -132,7 +132,6 @@ export class Channels implements AssociationEvents {
    */
   send(now: number, channel: Channel, data: Uint8Array | string): SendResult {
     if (this.#association === undefined || channel.state === "closing" || !this.#owns(channel)) return "closed";
-    const outgoing = this.#outgoing;
     outgoing.streamId = channel.id;
     outgoing.ordered = channel.ordered || channel.awaitsAck;
     outgoing.maxRetransmits = channel.maxRetransmits ?? Number.POSITIVE_INFINITY;
@@ -158,7 +157,7 @@ export class Channels implements AssociationEvents {
 
   established(): void {
     this.#events.associationEstablished();
-    for (const channel of [...this.#channels.values()]) {
+    for (const channel of this.#channels.values()) {
       if (channel.negotiated && channel.state === "connecting") this.#opened(channel);
     }
   }
@@ -189,7 +188,7 @@ export class Channels implements AssociationEvents {
   }
 
   incomingStreamsReset(streamIds: readonly number[]): void {
-    const ids = streamIds.length === 0 ? [...this.#channels.keys()] : streamIds;
+    const ids = streamIds.length === 0 ? this.#channels.keys() : streamIds;
     const answer: number[] = [];
     for (const id of ids) {
       const channel = this.#channels.get(id);
@@ -213,7 +212,7 @@ export class Channels implements AssociationEvents {
   }
 
   closed(reason: AssociationCloseReason): void {
-    for (const channel of [...this.#channels.values()]) this.#closed(channel);
+    for (const channel of this.#channels.values()) this.#closed(channel);
     this.#events.associationClosed(reason);
   }
 
@@ -303,7 +302,7 @@ export class Channels implements AssociationEvents {
   /** Tells the association whether anything of the peer's may come late and be missed. */
   #describeMessages(): void {
     if (this.#association === undefined) return;
-    const all = [...this.#channels.values()];
+    const all = this.#channels.values();
     this.#association.skipsOldGaps =
       all.length > 0 &&
       all.every(({ ordered, maxRetransmits, awaitsAck }) => !ordered && maxRetransmits === 0 && !awaitsAck);
@@ -338,6 +337,8 @@ export class Channels implements AssociationEvents {
 }
 
 const ZERO = new Uint8Array(1);
+/** Filled in for each message, whoever sends it: the association only reads it. */
+const outgoing: OutgoingMessage = { streamId: 0, ppid: 0, data: ZERO };
 
 /**
  * Says what is wrong with channels before there is a connection to open them on.

@@ -4,6 +4,7 @@ import { generateCredentials, type IceCredentials } from "../ice/credentials.ts"
 import { answerCheck, successResponse } from "../ice/lite.ts";
 import { dtlsInCheck } from "../ice/sped.ts";
 import { localUfragOf, parseBindingRequest, type StunMessage } from "../ice/stun.ts";
+import { COOKIE_KEY_BYTES } from "../sctp/cookie.ts";
 import { createSignalledInit, parseSignalledInit, type SignalledInit } from "../sctp/snap.ts";
 import { Datapath, MAX_KEY_SLOTS } from "../wasm/datapath.ts";
 import type { SocketAddress } from "../wire/address.ts";
@@ -49,6 +50,7 @@ export class Endpoint implements PeerHost {
   readonly events: EndpointEvents;
   readonly drops = new DropCounters();
   readonly datapath: Datapath;
+  readonly cookieKey: Uint8Array;
   /** Sessions that wait for their first check, oldest first (insertion order), by our ufrag. */
   readonly #pending = new Map<string, Session>();
   /** Sessions with a connection, by our ufrag. */
@@ -62,6 +64,7 @@ export class Endpoint implements PeerHost {
   constructor(options: EndpointOptions, events: EndpointEvents) {
     this.options = options;
     this.events = events;
+    this.cookieKey = options.random(COOKIE_KEY_BYTES);
     // A handshake of DTLS 1.3 holds the keys of two epochs in each direction, and for some minutes after it the connection keeps
     // the peer's of the handshake, to answer its repetition.
     const { maxConnections, maxHandshakes } = options.limits;

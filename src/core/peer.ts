@@ -102,6 +102,8 @@ export interface PeerHost {
   readonly events: PeerEvents;
   readonly datapath: Datapath;
   readonly drops: DropCounters;
+  /** For the cookies of all associations. Default: each has its own. */
+  readonly cookieKey?: Uint8Array;
   /** Marks a connection for the next flush. */
   touch(peer: Peer): void;
 }
@@ -377,11 +379,11 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   #createSctp(): Association {
     if (this.#association !== undefined) return this.#association;
     const { limits, random } = this.settings;
-    const { datapath, drops } = this.#host;
+    const { datapath, drops, cookieKey } = this.#host;
     const { sctpPort: remotePort, maxMessageBytes: remoteMaxMessageBytes } = this.#description;
     this.#channels = new Channels({ role: this.#role, limits, drops }, this);
     this.#association = new Association(
-      { limits, random, drops, remotePort, remoteMaxMessageBytes, ...this.#signalledInit },
+      { limits, random, drops, cookieKey, remotePort, remoteMaxMessageBytes, ...this.#signalledInit },
       datapath,
       this.#dtls!,
       this.#channels,

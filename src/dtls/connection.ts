@@ -470,7 +470,7 @@ export class DtlsConnection {
   }
 
   /** The connection as its parts see it: one object for all that they call, and none of it public. */
-  static readonly #Inside = class Inside implements HandshakeHost, RecordEvents {
+  static readonly #Inside = class implements HandshakeHost, RecordEvents {
     readonly #connection: DtlsConnection;
 
     constructor(connection: DtlsConnection) {

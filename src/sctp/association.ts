@@ -6,13 +6,13 @@ import { type Tsn, tsn, tsnAdd } from "../wire/serial.ts";
 import { PacketAssembler, type PacketTransport } from "./assembler.ts";
 import { userAbort, writeAbort } from "./causes.ts";
 import { type AssociationCloseReason, type AssociationEvents, EventQueue } from "./events.ts";
-import { Handshake, type PeerParameters, randomTag } from "./handshake.ts";
+import { Handshake, type HandshakeFailure, type HandshakeHost, type PeerParameters, randomTag } from "./handshake.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { Inbound } from "./inbound.ts";
+import { Inbound, type InboundHost } from "./inbound.ts";
 import type { InitFields } from "./init.ts";
 import type { ReassemblySink } from "./reassembly.ts";
 import { Receiver } from "./receive.ts";
-import { StreamReset } from "./reset.ts";
+import { type ResetHost, StreamReset } from "./reset.ts";
 import { DEFAULT_RTO, RetransmissionTimeout, type RtoTimes } from "./rto.ts";
 import { PeerShutdown } from "./shutdown.ts";
 import { parseSignalledInit } from "./snap.ts";
@@ -32,6 +32,11 @@ export interface AssociationOptions {
   remotePort?: number;
   /** `a=max-message-size` of the peer, bytes; 0 for no limit (RFC 8841 §6). Default 65,536. */
   remoteMaxMessageBytes?: number;
+  /**
+   * 32 random bytes under which state cookies are sealed: one key for all associations of an endpoint (RFC 9260 §5.1.3), so that
+   * none keeps its own. Default: an own one.
+   */
+  cookieKey?: Uint8Array | undefined;
   /** How old a COOKIE ECHO may be, ms. Default 60,000 (Valid.Cookie.Life, RFC 9260 §16). */
   cookieLifetimeMs?: number;
   /** Default {@link DEFAULT_RTO}. */
@@ -55,6 +60,9 @@ const MAX_INIT_RETRANSMISSIONS = 8;
 const DEFAULT_PORT = 5000;
 /** RFC 8841 §6: what an absent `a=max-message-size` stands for is 64 KiB. */
 const DEFAULT_REMOTE_MESSAGE_BYTES = 65_536;
+
+/** What the parts of an association call. */
+type Inside = HandshakeHost & InboundHost & ReassemblySink & ResetHost;
 
 /**
  * One SCTP association over one DTLS connection (RFC 9260, 3758, 6525, 8261), sans-IO.
@@ -81,10 +89,11 @@ export class Association {
   readonly #heartbeat: Heartbeat;
   readonly #shutdown = new PeerShutdown();
   readonly #inbound: Inbound;
+  readonly #inside: Inside;
   #receiver: Receiver | undefined;
   #reset: StreamReset | undefined;
   /** Streams to reset once the peer is known. */
-  readonly #earlyResets: number[] = [];
+  #earlyResets: number[] | undefined;
   #outboundStreams: number;
   #unreadBytes = 0;
   #skipsOldGaps = false;
@@ -96,6 +105,7 @@ export class Association {
     const { random, drops, limits = DEFAULT_ASSOCIATION_LIMITS, rto = DEFAULT_RTO } = options;
     const { localPort = DEFAULT_PORT, remotePort = DEFAULT_PORT } = options;
     const { remoteMaxMessageBytes = DEFAULT_REMOTE_MESSAGE_BYTES } = options;
+    this.#inside = new Association.#Inside(this);
     this.#events = new EventQueue(events);
     this.#drops = drops;
     this.#limits = limits;
@@ -118,9 +128,35 @@ export class Association {
       this.#assembler,
       this.#rto,
     );
-    this.#handshake = this.#createHandshake(options, rto);
+    this.#handshake = new Handshake(
+      {
+        local: this.#local,
+        random,
+        drops,
+        cookieKey: options.cookieKey,
+        cookieLifetimeMs: options.cookieLifetimeMs ?? COOKIE_LIFETIME_MS,
+        timeoutMs: rto.initialMs,
+        maxTimeoutMs: rto.maxMs,
+        maxRetransmits: options.maxInitRetransmissions ?? MAX_INIT_RETRANSMISSIONS,
+      },
+      this.#assembler,
+      this.#inside,
+    );
     this.#heartbeat = new Heartbeat(options.heartbeatIntervalMs ?? 0, random);
-    this.#inbound = this.#createInbound(datapath, ((remotePort << 16) | localPort) >>> 0);
+    this.#inbound = new Inbound({
+      datapath,
+      ports: ((remotePort << 16) | localPort) >>> 0,
+      drops,
+      limits,
+      localTag: this.#local.initiateTag,
+      assembler: this.#assembler,
+      rto: this.#rto,
+      handshake: this.#handshake,
+      transmitter: this.#transmitter,
+      heartbeat: this.#heartbeat,
+      shutdown: this.#shutdown,
+      host: this.#inside,
+    });
   }
 
   /** Largest message that both sides take, bytes. */
@@ -174,7 +210,7 @@ export class Association {
       flightBytes: transmitter.flightBytes,
       queuedBytes: transmitter.queuedBytes,
       retransmissions: transmitter.retransmissions,
-      abandonedMessages: transmitter.abandoned,
+      abandonedMessages: transmitter.abandonedMessages,
       droppedMessages: transmitter.droppedMessages,
     };
   }
@@ -266,14 +302,16 @@ export class Association {
   resetStreams(now: number, streamIds: readonly number[]): void {
     if (this.#closed) return;
     this.#now = now;
-    if (this.#reset === undefined) {
+    const { peer } = this.#handshake;
+    if (peer === undefined) {
+      this.#earlyResets ??= [];
       this.#earlyResets.push(...streamIds);
-    } else if (this.#handshake.peer?.reconfig === true) {
-      this.#reset.request(streamIds);
-      this.#reset.advance(now);
+    } else if (peer.reconfig) {
+      this.#useReset().request(streamIds);
+      this.#useReset().advance(now);
     } else {
       // A peer without RFC 6525 can not be told; to us the streams are closed.
-      this.#events.push({ kind: "outgoing-reset", streamIds });
+      this.#events.outgoingStreamsReset(streamIds);
       this.#events.drain();
     }
   }
@@ -317,12 +355,10 @@ export class Association {
   #learnPeer(peer: PeerParameters): void {
     this.#assembler.peerTag = peer.tag;
     this.#outboundStreams = Math.min(this.#limits.maxStreams, peer.inboundStreams);
-    this.#receiver = new Receiver(peer.initialTsn, this.#limits, this.#messageSink(), this.#drops);
+    this.#receiver = new Receiver(peer.initialTsn, this.#limits, this.#inside, this.#drops);
     this.#receiver.unreadBytes = this.#unreadBytes;
     this.#receiver.skipsOldGaps = this.#skipsOldGaps;
-    this.#reset = this.#createReset(peer.initialTsn);
     this.#inbound.receiver = this.#receiver;
-    this.#inbound.reset = this.#reset;
     this.#assembler.sackSource = this.#receiver;
     this.#transmitter.learnPeer(peer.receiveWindow, peer.forwardTsn);
   }
@@ -330,9 +366,11 @@ export class Association {
   #establish(now: number): void {
     this.#errors = 0;
     this.#heartbeat.start(now);
-    this.#events.push({ kind: "established" });
+    this.#events.established();
     this.#transmitter.open(now);
-    if (this.#earlyResets.length > 0) this.resetStreams(now, this.#earlyResets.splice(0));
+    const resets = this.#earlyResets;
+    this.#earlyResets = undefined;
+    if (resets !== undefined) this.resetStreams(now, resets);
   }
 
   #sendHeartbeat(now: number): void {
@@ -356,79 +394,95 @@ export class Association {
     this.#closed = true;
     this.#inbound.isClosed = true;
     this.#assembler.discard();
-    this.#events.push({ kind: "closed", reason });
+    this.#events.closed(reason);
   }
 
-  #createHandshake(options: AssociationOptions, rto: RtoTimes): Handshake {
-    return new Handshake(
-      {
-        local: this.#local,
-        random: options.random,
-        drops: this.#drops,
-        cookieLifetimeMs: options.cookieLifetimeMs ?? COOKIE_LIFETIME_MS,
-        timeoutMs: rto.initialMs,
-        maxTimeoutMs: rto.maxMs,
-        maxRetransmits: options.maxInitRetransmissions ?? MAX_INIT_RETRANSMISSIONS,
-      },
-      {
-        sendAlone: (now, chunk, tag) => this.#assembler.alone(now, chunk, tag),
-        sendControl: (chunk) => this.#assembler.control(chunk),
-        peerKnown: (peer) => this.#learnPeer(peer),
-        established: (now) => this.#establish(now),
-        failed: (reason) => this.#close(reason),
-      },
-    );
+  /** Made for the first stream that either side resets. */
+  #useReset(): StreamReset {
+    const peerInitialTsn = this.#handshake.peer?.initialTsn;
+    if (peerInitialTsn === undefined) throw new Error("the peer is not known yet"); // our own bug
+    this.#reset ??= new StreamReset(this.#local.initialTsn, peerInitialTsn, this.#assembler, this.#inside);
+    return this.#reset;
   }
 
-  #createReset(peerInitialTsn: Tsn): StreamReset {
-    return new StreamReset(this.#local.initialTsn, peerInitialTsn, {
-      sendControl: (chunk) => this.#assembler.control(chunk),
-      lastSentTsn: () => tsnAdd(this.#transmitter.nextTsn, -1),
-      hasQueued: (streamId) => this.#transmitter.hasQueued(streamId),
-      hasReceivedAllUpTo: (last) => this.#receiver?.hasAllUpTo(last) === true,
-      incomingReset: (streamIds) => {
-        this.#receiver?.resetStreams(streamIds);
-        this.#events.push({ kind: "incoming-reset", streamIds });
-      },
-      outgoingReset: (streamIds, performed) => {
-        if (performed) this.#transmitter.resetStreams(streamIds);
-        this.#errors = 0;
-        this.#events.push({ kind: "outgoing-reset", streamIds });
-      },
-      retransmitMs: () => this.#rto.ms,
-    });
-  }
+  /** The association as its parts see it: one object for all that they call, and none of it public. */
+  static readonly #Inside = class implements Inside {
+    readonly #association: Association;
 
-  #createInbound(datapath: Datapath, ports: number): Inbound {
-    return new Inbound({
-      datapath,
-      ports,
-      drops: this.#drops,
-      limits: this.#limits,
-      localTag: this.#local.initiateTag,
-      assembler: this.#assembler,
-      rto: this.#rto,
-      handshake: this.#handshake,
-      transmitter: this.#transmitter,
-      heartbeat: this.#heartbeat,
-      shutdown: this.#shutdown,
-      peerAnswered: () => {
-        this.#errors = 0;
-      },
-      close: (reason) => this.#close(reason),
-      violated: (now, cause) => {
-        this.#abortWith(now, cause);
-        this.#close("protocol-violation");
-      },
-    });
-  }
+    constructor(association: Association) {
+      this.#association = association;
+    }
 
-  #messageSink(): ReassemblySink {
-    return {
-      message: (streamId, ppid, data) => this.#events.push({ kind: "message", streamId, ppid, data }),
-      tooLarge: () => this.#drops.count("sctp-message-too-large"),
-    };
-  }
+    // For the handshake.
+
+    peerKnown(peer: PeerParameters): void {
+      this.#association.#learnPeer(peer);
+    }
+
+    established(now: number): void {
+      this.#association.#establish(now);
+    }
+
+    failed(reason: HandshakeFailure): void {
+      this.#association.#close(reason);
+    }
+
+    // For what packets bring.
+
+    peerAnswered(): void {
+      this.#association.#errors = 0;
+    }
+
+    close(reason: AssociationCloseReason): void {
+      this.#association.#close(reason);
+    }
+
+    violated(now: number, cause: Uint8Array): void {
+      this.#association.#abortWith(now, cause);
+      this.#association.#close("protocol-violation");
+    }
+
+    streamReset(): StreamReset {
+      return this.#association.#useReset();
+    }
+
+    message(streamId: number, ppid: number, data: Uint8Array): void {
+      this.#association.#events.message(streamId, ppid, data);
+    }
+
+    tooLarge(): void {
+      this.#association.#drops.count("sctp-message-too-large");
+    }
+
+    // For stream resets.
+
+    lastSentTsn(): Tsn {
+      return tsnAdd(this.#association.#transmitter.nextTsn, -1);
+    }
+
+    hasQueued(streamId: number): boolean {
+      return this.#association.#transmitter.hasQueued(streamId);
+    }
+
+    hasReceivedAllUpTo(last: Tsn): boolean {
+      return this.#association.#receiver?.hasAllUpTo(last) === true;
+    }
+
+    incomingReset(streamIds: readonly number[]): void {
+      this.#association.#receiver?.resetStreams(streamIds);
+      this.#association.#events.incomingStreamsReset(streamIds);
+    }
+
+    outgoingReset(streamIds: readonly number[], performed: boolean): void {
+      if (performed) this.#association.#transmitter.resetStreams(streamIds);
+      this.#association.#errors = 0;
+      this.#association.#events.outgoingStreamsReset(streamIds);
+    }
+
+    retransmitMs(): number {
+      return this.#association.#rto.ms;
+    }
+  };
 }
 
 /** Numbers of one association. Bytes are user data. */

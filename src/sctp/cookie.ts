@@ -24,6 +24,9 @@ export interface CookieState {
   readonly createdAt: number;
 }
 
+/** Of the key under which cookies are sealed. */
+export const COOKIE_KEY_BYTES = 32;
+
 const STATE_BYTES = 42;
 const MAC_BYTES = 32;
 const FLAG_FORWARD_TSN = 0x01;

@@ -7,6 +7,11 @@ const MISSES = 3;
 /** Reordering tolerated before a message is given up, as a share of the round trip (RFC 8985 §6.2). */
 const REORDER_SHARE = 1 / 4;
 
+export interface FlightSender {
+  /** A message of which chunks were sent is given up: the rest of it must not follow. */
+  abandoned(message: number): void;
+}
+
 /**
  * What was sent and is not acknowledged, and what becomes of it: acknowledged, lost, to be sent again, or abandoned
  * (RFC 9260 §6.2.1, §7.2.4; RFC 3758 §3.5).
@@ -18,17 +23,16 @@ export class Flight {
   /** Messages given up. */
   abandoned = 0;
   readonly #rto: RetransmissionTimeout;
-  readonly #onAbandon: (message: number) => void;
+  readonly #sender: FlightSender;
   #bytes = 0;
   #lost = 0;
   #timedTsn: Tsn | undefined;
   #newestAckedSentAt = Number.NEGATIVE_INFINITY;
 
-  /** @param onAbandon a message of which chunks were sent is given up: the rest of it must not follow */
-  constructor(initialTsn: Tsn, rto: RetransmissionTimeout, onAbandon: (message: number) => void) {
+  constructor(initialTsn: Tsn, rto: RetransmissionTimeout, sender: FlightSender) {
     this.chunks = new Outstanding(initialTsn);
     this.#rto = rto;
-    this.#onAbandon = onAbandon;
+    this.#sender = sender;
   }
 
   /** User data in flight. */
@@ -149,7 +153,7 @@ export class Flight {
       chunk.state = ABANDONED;
       chunk.data = undefined;
     }
-    this.#onAbandon(message);
+    this.#sender.abandoned(message);
     this.abandoned++;
   }
 

@@ -1,6 +1,7 @@
 import type { RandomSource } from "../crypto/platform.ts";
 import type { DropCounters } from "../wire/drops.ts";
 import type { Tsn } from "../wire/serial.ts";
+import type { PacketAssembler } from "./assembler.ts";
 import {
   missingCookie,
   protocolViolation,
@@ -10,7 +11,7 @@ import {
   writeAbort,
   writeError,
 } from "./causes.ts";
-import { type CookieState, openCookie, sealCookie } from "./cookie.ts";
+import { COOKIE_KEY_BYTES, type CookieState, openCookie, sealCookie } from "./cookie.ts";
 import { type InitFields, type ParsedInit, parseInit, writeInit, writeInitAck } from "./init.ts";
 import { COOKIE_ACK, COOKIE_ECHO, writeChunk } from "./packet.ts";
 
@@ -30,10 +31,6 @@ export type HandshakeFailure = "handshake-timeout" | "protocol-violation" | "res
 
 /** What a handshake does to the association around it. */
 export interface HandshakeHost {
-  /** A packet with this chunk alone. */
-  sendAlone(now: number, chunk: Uint8Array, tag: number): void;
-  /** A chunk for the next packet to the peer. */
-  sendControl(chunk: Uint8Array): void;
   /** The peer's parameters are known: DATA may be received, and sent behind a COOKIE ECHO. */
   peerKnown(peer: PeerParameters): void;
   established(now: number): void;
@@ -44,6 +41,8 @@ export interface HandshakeOptions {
   local: InitFields;
   random: RandomSource;
   drops: DropCounters;
+  /** Default: random, when it is needed. */
+  cookieKey: Uint8Array | undefined;
   cookieLifetimeMs: number;
   /** T1-init and T1-cookie, ms: first, and at most after doubling. */
   timeoutMs: number;
@@ -71,6 +70,7 @@ export interface HandshakeOptions {
  */
 export class Handshake {
   readonly #options: HandshakeOptions;
+  readonly #assembler: PacketAssembler;
   readonly #host: HandshakeHost;
   #cookieKey: Uint8Array | undefined;
   #state: "idle" | "cookie-wait" | "cookie-echoed" | "established" = "idle";
@@ -81,8 +81,10 @@ export class Handshake {
   /** T1-init or T1-cookie, absolute ms. */
   deadline = Number.POSITIVE_INFINITY;
 
-  constructor(options: HandshakeOptions, host: HandshakeHost) {
+  constructor(options: HandshakeOptions, assembler: PacketAssembler, host: HandshakeHost) {
     this.#options = options;
+    this.#assembler = assembler;
+    this.#cookieKey = options.cookieKey;
     this.#host = host;
   }
 
@@ -103,7 +105,7 @@ export class Handshake {
   connect(now: number): void {
     if (this.#state !== "idle") return;
     this.#state = "cookie-wait";
-    this.#host.sendAlone(now, this.initChunk(), 0);
+    this.#assembler.alone(now, this.initChunk(), 0);
     this.#startTimer(now);
   }
 
@@ -125,7 +127,7 @@ export class Handshake {
     }
     if (!isAcceptable(init)) {
       const cause = init.hostName ? unresolvableAddress() : protocolViolation("no streams");
-      this.#host.sendAlone(now, writeAbort(0, cause), init.initiateTag);
+      this.#assembler.alone(now, writeAbort(0, cause), init.initiateTag);
       return;
     }
     const { local } = this.#options;
@@ -148,7 +150,7 @@ export class Handshake {
       tiePeerTag: peer === undefined ? 0 : peer.tag,
       createdAt: now,
     });
-    this.#host.sendAlone(now, writeInitAck(answer, cookie, init.unrecognized), init.initiateTag);
+    this.#assembler.alone(now, writeInitAck(answer, cookie, init.unrecognized), init.initiateTag);
   }
 
   /** INIT ACK (§5.1 C). §5.2.3: "If an INIT ACK chunk is received by an endpoint in any state other than COOKIE-WAIT …, the
@@ -165,15 +167,15 @@ export class Handshake {
     }
     if (!isAcceptable(init) || init.cookie === undefined) {
       const cause = init.cookie === undefined ? missingCookie() : protocolViolation("no streams");
-      this.#host.sendAlone(now, writeAbort(0, cause), init.initiateTag);
+      this.#assembler.alone(now, writeAbort(0, cause), init.initiateTag);
       this.#fail("protocol-violation");
       return;
     }
     this.#learn(peerOf(init));
     this.#state = "cookie-echoed";
     this.#cookieEcho = writeChunk(COOKIE_ECHO, 0, init.cookie);
-    this.#host.sendControl(this.#cookieEcho);
-    if (init.unrecognized.length > 0) this.#host.sendControl(writeError(unrecognizedParameters(init.unrecognized)));
+    this.#assembler.control(this.#cookieEcho);
+    if (init.unrecognized.length > 0) this.#assembler.control(writeError(unrecognizedParameters(init.unrecognized)));
     this.#startTimer(now);
   }
 
@@ -198,7 +200,7 @@ export class Handshake {
     if (age > this.#options.cookieLifetimeMs && !(sameLocal && samePeer)) {
       drops.count("sctp-stale-cookie");
       const stale = staleCookie(age - this.#options.cookieLifetimeMs);
-      this.#host.sendAlone(now, writeError(stale), cookie.peerTag);
+      this.#assembler.alone(now, writeError(stale), cookie.peerTag);
       return false;
     }
     if (!sameLocal) return this.#foreignCookie(cookie, samePeer);
@@ -209,7 +211,7 @@ export class Handshake {
       return false;
     }
     if (!samePeer) this.#learn(peerOfCookie(cookie));
-    this.#host.sendControl(writeChunk(COOKIE_ACK, 0));
+    this.#assembler.control(writeChunk(COOKIE_ACK, 0));
     this.#enterEstablished(now);
     return true;
   }
@@ -224,7 +226,7 @@ export class Handshake {
     if (this.#state !== "cookie-echoed") return;
     this.#state = "cookie-wait";
     this.#cookieEcho = undefined;
-    this.#host.sendAlone(now, this.initChunk(), 0);
+    this.#assembler.alone(now, this.initChunk(), 0);
     this.#arm(now);
   }
 
@@ -235,8 +237,8 @@ export class Handshake {
       this.#fail("handshake-timeout");
       return;
     }
-    if (this.#state === "cookie-wait") this.#host.sendAlone(now, this.initChunk(), 0);
-    else if (this.#cookieEcho !== undefined) this.#host.sendControl(this.#cookieEcho);
+    if (this.#state === "cookie-wait") this.#assembler.alone(now, this.initChunk(), 0);
+    else if (this.#cookieEcho !== undefined) this.#assembler.control(this.#cookieEcho);
     this.#timeoutMs = Math.min(this.#options.maxTimeoutMs, this.#timeoutMs * 2);
     this.#arm(now);
   }
@@ -280,7 +282,7 @@ export class Handshake {
   }
 
   #key(): Uint8Array {
-    this.#cookieKey ??= this.#options.random(32);
+    this.#cookieKey ??= this.#options.random(COOKIE_KEY_BYTES);
     return this.#cookieKey;
   }
 }

@@ -63,11 +63,18 @@ export interface InboundParts {
   readonly transmitter: Transmitter;
   readonly heartbeat: Heartbeat;
   readonly shutdown: PeerShutdown;
+  readonly host: InboundHost;
+}
+
+/** What packets do to the association around it. */
+export interface InboundHost {
   /** The peer is alive: error counters start over (RFC 9260 §8.1). */
   peerAnswered(): void;
   close(reason: AssociationCloseReason): void;
   /** Ends the association with an ABORT. */
   violated(now: number, cause: Uint8Array): void;
+  /** Made when it is first asked for. The peer's parameters must be known. */
+  streamReset(): StreamReset;
 }
 
 // Before the peer's tag is known there is nobody to answer but the handshake.
@@ -77,19 +84,42 @@ const HANDSHAKE_CHUNKS: ReadonlySet<number> = new Set([INIT, INIT_ACK, COOKIE_EC
 export class Inbound {
   /** Undefined until the peer's parameters are known. */
   receiver: Receiver | undefined;
-  reset: StreamReset | undefined;
   isClosed = false;
-  readonly #parts: InboundParts;
+  readonly #datapath: Datapath;
+  readonly #drops: DropCounters;
+  readonly #limits: AssociationLimits;
+  readonly #ports: number;
+  readonly #localTag: number;
+  readonly #assembler: PacketAssembler;
+  readonly #rto: RetransmissionTimeout;
+  readonly #handshake: Handshake;
+  readonly #transmitter: Transmitter;
+  readonly #heartbeat: Heartbeat;
+  readonly #shutdown: PeerShutdown;
+  readonly #host: InboundHost;
   /** The packet under way had a SACK. */
   #sawSack = false;
 
   constructor(parts: InboundParts) {
-    this.#parts = parts;
+    this.#datapath = parts.datapath;
+    this.#drops = parts.drops;
+    this.#limits = parts.limits;
+    this.#ports = parts.ports;
+    this.#localTag = parts.localTag;
+    this.#assembler = parts.assembler;
+    this.#rto = parts.rto;
+    this.#handshake = parts.handshake;
+    this.#transmitter = parts.transmitter;
+    this.#heartbeat = parts.heartbeat;
+    this.#shutdown = parts.shutdown;
+    this.#host = parts.host;
   }
 
   /** One packet; returns why it was dropped, if it was. */
   handle(now: number, packet: Uint8Array, placedAt: number | undefined): DropReason | undefined {
-    const { datapath, assembler, ports } = this.#parts;
+    const datapath = this.#datapath;
+    const assembler = this.#assembler;
+    const ports = this.#ports;
     const { view } = datapath;
     const offset = placedAt ?? placePacket(datapath, packet);
     const count = offset < 0 ? offset : datapath.parsePacket(offset, packet.length);
@@ -109,7 +139,9 @@ export class Inbound {
 
   /** RFC 9260 §8.5, §8.5.1: which verification tag a packet must carry, by its first chunk. */
   #isTagGood(tag: number, count: number): boolean {
-    const { datapath, handshake, localTag } = this.#parts;
+    const datapath = this.#datapath;
+    const handshake = this.#handshake;
+    const localTag = this.#localTag;
     if (count === 0) return false;
     const head = datapath.words[datapath.chunkTable + CHUNK_HEAD];
     const type = head & 0xff;
@@ -127,7 +159,7 @@ export class Inbound {
   /** One chunk of the table; false where the rest of the packet must not be handled. */
   #handleChunk(now: number, index: number, count: number, tag: number): boolean {
     const { receiver } = this;
-    const { datapath } = this.#parts;
+    const datapath = this.#datapath;
     const { words, view } = datapath;
     const entry = datapath.chunkTable + index * CHUNK_WORDS;
     const type = words[entry + CHUNK_HEAD] & 0xff;
@@ -143,7 +175,7 @@ export class Inbound {
       const cumulative = tsn(words[entry + CHUNK_TSN]);
       const window = words[entry + CHUNK_WINDOW];
       const gaps = words[entry + CHUNK_GAPS];
-      if (this.#parts.transmitter.sack(now, cumulative, window, view, body, gaps)) this.#parts.peerAnswered();
+      if (this.#transmitter.sack(now, cumulative, window, view, body, gaps)) this.#host.peerAnswered();
       return true;
     }
     if (type === FORWARD_TSN) {
@@ -154,7 +186,11 @@ export class Inbound {
   }
 
   #handleData(now: number, entry: number, receiver: Receiver): boolean {
-    const { datapath, handshake, limits, assembler, drops } = this.#parts;
+    const datapath = this.#datapath;
+    const handshake = this.#handshake;
+    const limits = this.#limits;
+    const assembler = this.#assembler;
+    const drops = this.#drops;
     const { words, memory } = datapath;
     handshake.handleCookieAck(now);
     const chunkTsn = tsn(words[entry + CHUNK_TSN]);
@@ -162,7 +198,7 @@ export class Inbound {
     const streamId = words[entry + CHUNK_STREAM];
     if (length === 0) {
       // RFC 9260 §6.2: a DATA chunk without user data is answered with an ABORT, cause "No User Data".
-      this.#parts.violated(now, noUserData(chunkTsn));
+      this.#host.violated(now, noUserData(chunkTsn));
       return false;
     }
     if (streamId >= limits.maxStreams) {
@@ -180,8 +216,10 @@ export class Inbound {
   }
 
   #handleControl(now: number, type: number, entry: number, index: number, count: number, tag: number): boolean {
-    const { reset } = this;
-    const { datapath, drops, assembler, handshake } = this.#parts;
+    const datapath = this.#datapath;
+    const drops = this.#drops;
+    const assembler = this.#assembler;
+    const handshake = this.#handshake;
     const { words, memory } = datapath;
     const offset = words[entry + CHUNK_BODY];
     const body = memory.subarray(offset, offset + words[entry + CHUNK_BODY_LENGTH]);
@@ -200,13 +238,13 @@ export class Inbound {
       case HEARTBEAT_ACK:
         return this.#handleHeartbeatAck(now, body);
       case ABORT:
-        this.#parts.close("peer-abort");
+        this.#host.close("peer-abort");
         return false;
       case ERROR:
         if (causeCodes(body).includes(CAUSE_STALE_COOKIE)) handshake.handleStaleCookie(now);
         return true;
       case RE_CONFIG:
-        if (reset?.handle(now, body) === false) drops.count("sctp-malformed");
+        if (!this.#host.streamReset().handle(now, body)) drops.count("sctp-malformed");
         return true;
       case SHUTDOWN:
       case SHUTDOWN_ACK:
@@ -218,7 +256,9 @@ export class Inbound {
   }
 
   #handleHandshake(now: number, type: number, body: Uint8Array, index: number, count: number, tag: number): boolean {
-    const { handshake, shutdown, transmitter } = this.#parts;
+    const handshake = this.#handshake;
+    const shutdown = this.#shutdown;
+    const transmitter = this.#transmitter;
     // §5.1, §6.10: INIT and INIT ACK come alone, COOKIE ECHO comes first.
     if (index !== 0 || (type === INIT_ACK && count !== 1)) return this.#unexpected();
     if (type === COOKIE_ECHO) return handshake.handleCookieEcho(now, body, tag);
@@ -235,15 +275,17 @@ export class Inbound {
   }
 
   #handleHeartbeatAck(now: number, body: Uint8Array): boolean {
-    const roundTripMs = this.#parts.heartbeat.acknowledged(now, body);
+    const roundTripMs = this.#heartbeat.acknowledged(now, body);
     if (roundTripMs === undefined) return this.#unexpected();
-    this.#parts.peerAnswered();
-    this.#parts.rto.measure(roundTripMs);
+    this.#host.peerAnswered();
+    this.#rto.measure(roundTripMs);
     return true;
   }
 
   #handleShutdown(now: number, type: number, offset: number, length: number): boolean {
-    const { datapath, shutdown, transmitter } = this.#parts;
+    const datapath = this.#datapath;
+    const shutdown = this.#shutdown;
+    const transmitter = this.#transmitter;
     if (type === SHUTDOWN && length >= 4) {
       // §9.2: its cumulative TSN ack counts like a SACK's.
       transmitter.acknowledgeUpTo(now, tsn(datapath.view.getUint32(offset)));
@@ -251,7 +293,7 @@ export class Inbound {
       return true;
     }
     if (type === SHUTDOWN_COMPLETE && shutdown.isActive) {
-      this.#parts.close("peer-shutdown");
+      this.#host.close("peer-shutdown");
       return false;
     }
     return this.#unexpected();
@@ -259,7 +301,8 @@ export class Inbound {
 
   /** RFC 9260 §3.2: an unknown chunk, by the two highest bits of its type. */
   #handleUnknown(type: number, entry: number): boolean {
-    const { datapath, assembler } = this.#parts;
+    const datapath = this.#datapath;
+    const assembler = this.#assembler;
     const { words, memory } = datapath;
     if ((type & UNKNOWN_CHUNK_REPORT) !== 0) {
       const start = words[entry + CHUNK_OFFSET];
@@ -271,7 +314,7 @@ export class Inbound {
   }
 
   #unexpected(): true {
-    this.#parts.drops.count("sctp-unexpected");
+    this.#drops.count("sctp-unexpected");
     return true;
   }
 }

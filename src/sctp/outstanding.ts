@@ -33,7 +33,11 @@ export class SentChunk {
   expiresAt = 0;
 }
 
-const FIRST_CAPACITY = 16;
+const FIRST_CAPACITY = 4;
+/** Entries that nobody uses, for whoever sends next: a quiet connection keeps none. About 200 KB. */
+const MAX_SPARE = 1_024;
+const spare: SentChunk[] = [];
+
 /**
  * Beyond this many the window is closed, however small the chunks: a SACK is work for each of them. The largest congestion
  * window holds fewer full packets than that.
@@ -42,7 +46,7 @@ export const MAX_OUTSTANDING = 4_096;
 
 /**
  * The chunks behind the cumulative TSN ack, in order of their TSNs, which are consecutive: a ring whose entries are used
- * again and again, so that a steady flow allocates nothing.
+ * again and again, by all associations in turn, so that a steady flow allocates nothing.
  */
 export class Outstanding {
   #ring: (SentChunk | undefined)[] = new Array(FIRST_CAPACITY).fill(undefined);
@@ -81,7 +85,7 @@ export class Outstanding {
   push(): SentChunk {
     if (this.#count === this.#ring.length) this.#grow();
     const slot = (this.#head + this.#count) & (this.#ring.length - 1);
-    const chunk = this.#ring[slot] ?? new SentChunk();
+    const chunk = spare.pop() ?? new SentChunk();
     this.#ring[slot] = chunk;
     chunk.tsn = this.nextTsn;
     chunk.state = IN_FLIGHT;
@@ -92,9 +96,11 @@ export class Outstanding {
     return chunk;
   }
 
-  /** Takes out the first; valid until the next `push`. */
+  /** Takes out the first; valid until the next `push` of whatever association. */
   shift(): SentChunk {
     const chunk = this.at(0);
+    this.#ring[this.#head] = undefined;
+    if (spare.length < MAX_SPARE) spare.push(chunk);
     this.#head = (this.#head + 1) & (this.#ring.length - 1);
     this.#firstTsn = tsnAdd(this.#firstTsn, 1);
     this.#count--;

@@ -1,4 +1,5 @@
 import { type Ssn, ssn, ssnAdd, ssnAfter, type Tsn, tsnAdd, tsnAfter } from "../wire/serial.ts";
+import { SmallMap } from "../wire/small-map.ts";
 import { FLAG_BEGIN, FLAG_END, FLAG_UNORDERED } from "./packet.ts";
 
 export interface ReassemblyLimits {
@@ -38,7 +39,8 @@ interface Waiting {
 
 interface IncomingStream {
   nextSsn: Ssn;
-  readonly waiting: Map<Ssn, Waiting>;
+  /** Those whose turn has not come; made for the first. */
+  waiting: Map<Ssn, Waiting> | undefined;
 }
 
 /**
@@ -53,9 +55,11 @@ interface IncomingStream {
 export class Reassembly {
   readonly #limits: ReassemblyLimits;
   readonly #sink: ReassemblySink;
-  readonly #byFirst = new Map<Tsn, Run>();
-  readonly #byLast = new Map<Tsn, Run>();
-  readonly #streams = new Map<number, IncomingStream>();
+  /** Messages of which a part has come, by the TSNs of their ends. */
+  readonly #byFirst = new SmallMap<Tsn, Run>();
+  readonly #byLast = new SmallMap<Tsn, Run>();
+  /** Streams on which an ordered message has come. */
+  readonly #streams = new SmallMap<number, IncomingStream>();
   #heldBytes = 0;
   #heldChunks = 0;
 
@@ -97,7 +101,7 @@ export class Reassembly {
       if (stream.nextSsn === sequence) {
         stream.nextSsn = ssnAdd(stream.nextSsn, 1);
         this.#sink.message(streamId, ppid, memory.slice(offset, offset + length));
-        if (stream.waiting.size > 0) this.#drain(streamId, stream);
+        if (stream.waiting !== undefined) this.#drain(streamId, stream);
         return true;
       }
       if (!this.#hasRoom(length, isNext)) return false;
@@ -129,7 +133,7 @@ export class Reassembly {
   skip(streamId: number, sequence: Ssn): void {
     const stream = this.#stream(streamId);
     if (ssnAfter(stream.nextSsn, sequence)) return;
-    if (stream.waiting.size > 0) {
+    if (stream.waiting !== undefined) {
       const due = [...stream.waiting.keys()].filter((key) => !ssnAfter(key, sequence));
       due.sort((a, b) => (ssnAfter(a, b) ? 1 : -1));
       for (const key of due) this.#deliverWaiting(streamId, stream, key);
@@ -140,10 +144,10 @@ export class Reassembly {
 
   /** Incoming streams start over with SSN 0 (RFC 6525 §5.2.2 E4). Empty: all of them. */
   reset(streamIds: readonly number[]): void {
-    for (const streamId of streamIds.length === 0 ? [...this.#streams.keys()] : streamIds) {
+    for (const streamId of streamIds.length === 0 ? this.#streams.keys() : streamIds) {
       const stream = this.#streams.get(streamId);
       if (stream === undefined) continue;
-      for (const { data } of stream.waiting.values()) this.#hold(-(data?.length ?? 0), -1);
+      for (const { data } of stream.waiting?.values() ?? []) this.#hold(-(data?.length ?? 0), -1);
       this.#streams.delete(streamId);
     }
   }
@@ -221,22 +225,24 @@ export class Reassembly {
 
   #wait(streamId: number, stream: IncomingStream, sequence: Ssn, message: Waiting): void {
     // A sequence number that had its turn, or comes twice, is a fault of the peer: the first one stands.
-    if (ssnAfter(stream.nextSsn, sequence) || stream.waiting.has(sequence)) return;
+    if (ssnAfter(stream.nextSsn, sequence) || stream.waiting?.has(sequence) === true) return;
+    stream.waiting ??= new Map();
     stream.waiting.set(sequence, message);
     this.#hold(message.data?.length ?? 0, 1);
     this.#streams.set(streamId, stream);
   }
 
   #drain(streamId: number, stream: IncomingStream): void {
-    while (stream.waiting.size > 0 && this.#deliverWaiting(streamId, stream, stream.nextSsn)) {
+    while (this.#deliverWaiting(streamId, stream, stream.nextSsn)) {
       stream.nextSsn = ssnAdd(stream.nextSsn, 1);
     }
   }
 
   #deliverWaiting(streamId: number, stream: IncomingStream, sequence: Ssn): boolean {
-    const message = stream.waiting.get(sequence);
+    const message = stream.waiting?.get(sequence);
     if (message === undefined) return false;
-    stream.waiting.delete(sequence);
+    stream.waiting?.delete(sequence);
+    if (stream.waiting?.size === 0) stream.waiting = undefined;
     this.#hold(-(message.data?.length ?? 0), -1);
     if (message.data !== undefined) this.#sink.message(streamId, message.ppid, message.data);
     return true;
@@ -245,7 +251,7 @@ export class Reassembly {
   #stream(streamId: number): IncomingStream {
     let stream = this.#streams.get(streamId);
     if (stream === undefined) {
-      stream = { nextSsn: ssn(0), waiting: new Map() };
+      stream = { nextSsn: ssn(0), waiting: undefined };
       this.#streams.set(streamId, stream);
     }
     return stream;

@@ -1,4 +1,5 @@
 import { type Tsn, tsnAdd } from "../wire/serial.ts";
+import type { PacketAssembler } from "./assembler.ts";
 import {
   type OutgoingReset,
   parseReconfig,
@@ -14,7 +15,6 @@ import {
 
 /** What a stream reset does to the association around it. */
 export interface ResetHost {
-  sendControl(chunk: Uint8Array): void;
   /** The last TSN that was given to a chunk. */
   lastSentTsn(): Tsn;
   /** Messages of this stream still wait for the window. */
@@ -36,6 +36,7 @@ const MAX_STREAMS = 128;
  * data channel needs them (RFC 8831 §6.2 asks for outgoing resets only).
  */
 export class StreamReset {
+  readonly #assembler: PacketAssembler;
   readonly #host: ResetHost;
   /** Our next request; §5.1.1 begins with the initial TSN. */
   #requestSequence: Tsn;
@@ -49,9 +50,10 @@ export class StreamReset {
   /** When the current request is sent again, absolute ms. */
   deadline = Number.POSITIVE_INFINITY;
 
-  constructor(localInitialTsn: Tsn, peerInitialTsn: Tsn, host: ResetHost) {
+  constructor(localInitialTsn: Tsn, peerInitialTsn: Tsn, assembler: PacketAssembler, host: ResetHost) {
     this.#requestSequence = localInitialTsn;
     this.#expectedSequence = peerInitialTsn;
+    this.#assembler = assembler;
     this.#host = host;
   }
 
@@ -84,7 +86,7 @@ export class StreamReset {
     });
     this.#current = { streamIds, sequence, chunk };
     this.#requestSequence = tsnAdd(sequence, 1);
-    this.#host.sendControl(chunk);
+    this.#assembler.control(chunk);
     this.deadline = now + this.#host.retransmitMs();
   }
 
@@ -104,7 +106,7 @@ export class StreamReset {
   timeout(now: number): void {
     this.deadline = Number.POSITIVE_INFINITY;
     if (this.#current === undefined) return;
-    this.#host.sendControl(this.#current.chunk);
+    this.#assembler.control(this.#current.chunk);
     this.deadline = now + this.#host.retransmitMs();
   }
 
@@ -114,7 +116,7 @@ export class StreamReset {
     // open; it is performed, and answered again, when the last of it has come.
     if (!this.#host.hasReceivedAllUpTo(reset.lastTsn)) {
       this.#deferred = reset;
-      this.#host.sendControl(
+      this.#assembler.control(
         writeResetResponse({ responseSequence: reset.requestSequence, result: RESULT_IN_PROGRESS }),
       );
       return;
@@ -136,7 +138,7 @@ export class StreamReset {
   #isNew(sequence: Tsn): boolean {
     if (sequence === this.#expectedSequence) return true;
     const known = this.#lastResponse?.responseSequence === sequence;
-    this.#host.sendControl(
+    this.#assembler.control(
       writeResetResponse(
         known && this.#lastResponse !== undefined
           ? this.#lastResponse
@@ -149,7 +151,7 @@ export class StreamReset {
   #answer(sequence: Tsn, result: number): void {
     this.#expectedSequence = tsnAdd(sequence, 1);
     this.#lastResponse = { responseSequence: sequence, result };
-    this.#host.sendControl(writeResetResponse(this.#lastResponse));
+    this.#assembler.control(writeResetResponse(this.#lastResponse));
   }
 
   #handleResponse(now: number, response: ResetResponse): void {

@@ -1,3 +1,5 @@
+import { SmallMap } from "../wire/small-map.ts";
+
 /** A message that waits for the congestion window, wholly or in part. */
 export interface QueuedMessage {
   readonly streamId: number;
@@ -136,7 +138,7 @@ class Line {
   bytes = 0;
   #items: QueuedMessage[] = [];
   #head = 0;
-  readonly #perStream = new Map<number, number>();
+  readonly #perStream = new SmallMap<number, number>();
 
   get length(): number {
     return this.#items.length - this.#head;

@@ -1,8 +1,9 @@
 import { type Ssn, ssn, ssnAdd, type Tsn, tsnAdd } from "../wire/serial.ts";
+import { SmallMap } from "../wire/small-map.ts";
 import type { PacketAssembler } from "./assembler.ts";
 import { CongestionWindow } from "./congestion.ts";
 import { writeForwardTsns } from "./forward-tsn.ts";
-import { Flight } from "./flight.ts";
+import { Flight, type FlightSender } from "./flight.ts";
 import { ABANDONED, ACKED, LOST, MAX_OUTSTANDING, type SentChunk } from "./outstanding.ts";
 import { FLAG_BEGIN, FLAG_END, FLAG_IMMEDIATE, FLAG_UNORDERED } from "./packet.ts";
 import type { RetransmissionTimeout } from "./rto.ts";
@@ -47,14 +48,16 @@ const NO_GAPS = new DataView(new ArrayBuffer(0));
 const LEAST_FRAGMENT_BYTES = 200;
 
 /** The sending half of an association: queue, window, retransmission, abandonment (RFC 9260 §6.1, §7.2; RFC 3758 §3.5). */
-export class Transmitter {
+export class Transmitter implements FlightSender {
   readonly #assembler: PacketAssembler;
   readonly #rto: RetransmissionTimeout;
   readonly #maxMessageBytes: number;
   readonly #flight: Flight;
-  readonly #queue: SendQueue;
+  readonly #maxQueuedBytes: number;
+  /** Made for the first message that has to wait: on most connections none ever does. */
+  #queue: SendQueue | undefined;
   readonly #congestion: CongestionWindow;
-  readonly #nextSsn = new Map<number, Ssn>();
+  readonly #nextSsn = new SmallMap<number, Ssn>();
 
   /** False until the association is established. */
   #open = false;
@@ -77,8 +80,8 @@ export class Transmitter {
     this.#assembler = assembler;
     this.#rto = rto;
     this.#maxMessageBytes = options.maxMessageBytes;
-    this.#queue = new SendQueue(options.maxQueuedBytes);
-    this.#flight = new Flight(options.initialTsn, rto, (message) => this.#queue.abandon(message));
+    this.#maxQueuedBytes = options.maxQueuedBytes;
+    this.#flight = new Flight(options.initialTsn, rto, this);
     this.#congestion = new CongestionWindow(assembler.maxPayloadBytes);
   }
 
@@ -87,7 +90,7 @@ export class Transmitter {
   }
 
   get queuedBytes(): number {
-    return this.#queue.bytes;
+    return this.#queue?.bytes ?? 0;
   }
 
   get flightBytes(): number {
@@ -95,7 +98,7 @@ export class Transmitter {
   }
 
   /** Messages given up after they were sent at least once. */
-  get abandoned(): number {
+  get abandonedMessages(): number {
     return this.#flight.abandoned;
   }
 
@@ -105,12 +108,12 @@ export class Transmitter {
 
   /** Messages that never left: pushed out of the queue, or too old before their turn. */
   get droppedMessages(): number {
-    return this.#queue.dropped + this.#queue.expired;
+    return this.#queue === undefined ? 0 : this.#queue.dropped + this.#queue.expired;
   }
 
   /** Nothing waits and nothing is unacknowledged. */
   get isIdle(): boolean {
-    return this.#queue.isEmpty && this.#flight.chunks.count === 0;
+    return this.#queue?.isEmpty !== false && this.#flight.chunks.count === 0;
   }
 
   /** A FORWARD TSN belongs into the next flush. */
@@ -119,7 +122,12 @@ export class Transmitter {
   }
 
   hasQueued(streamId: number): boolean {
-    return this.#queue.hasStream(streamId);
+    return this.#queue?.hasStream(streamId) === true;
+  }
+
+  /** From the flight. */
+  abandoned(message: number): void {
+    this.#queue?.abandon(message);
   }
 
   /** The peer's parameters. */
@@ -146,7 +154,7 @@ export class Transmitter {
     const expiresAt = now + lifetimeMs;
     if (
       this.#open &&
-      this.#queue.isEmpty &&
+      (this.#queue === undefined || this.#queue.isEmpty) &&
       this.#flight.lost === 0 &&
       length <= this.#assembler.maxPayloadBytes &&
       this.#mayTransmit(length)
@@ -171,6 +179,7 @@ export class Transmitter {
       message: 0,
       ssn: 0,
     };
+    this.#queue ??= new SendQueue(this.#maxQueuedBytes);
     if (!this.#queue.push(queued, message.exempt === true)) return "queue-full";
     if (this.#open) this.#pump(now, false);
     return queued.sent === length ? "sent" : "queued";
@@ -271,7 +280,7 @@ export class Transmitter {
     if (this.#flight.lost > 0) this.#retransmit(now, false);
     if (this.#flight.lost > 0) return;
     for (;;) {
-      const message = this.#queue.next(now);
+      const message = this.#queue?.next(now);
       if (message === undefined) return;
       const length = this.#nextLength(message, onePacket);
       if (length <= 0 || !this.#mayTransmit(length)) return;
@@ -319,7 +328,7 @@ export class Transmitter {
     chunk.expiresAt = message.expiresAt;
     chunk.data = message.data;
     chunk.start = message.sent;
-    this.#queue.advance(length);
+    this.#queue?.advance(length);
     this.#write(now, chunk, message.data, chunk.start);
   }
 
