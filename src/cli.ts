@@ -23,6 +23,7 @@ ${LOAD_USAGE}
 
 async function main(args: string[]): Promise<void> {
   const [command, ...rest] = args;
+  if (rest.includes("--help") || rest.includes("-h")) return console.log(USAGE);
   switch (command) {
     case "echo-server":
       return echoServer(rest);

@@ -1,13 +1,13 @@
 import { createServer, type Server as HttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { parseArgs } from "node:util";
 import { nodeListener } from "../node-http.ts";
 import { Server } from "../server.ts";
 import type { ConditionerOptions } from "../runtime/conditioner.ts";
-import { formatAddress, isIpv6, type SocketAddress } from "../wire/address.ts";
+import { parsePublicAddress } from "../server-options.ts";
+import { addressBytes, formatAddress, isIpv6, type SocketAddress } from "../wire/address.ts";
 import { CONDITION_FLAGS, parseConditions } from "./conditions.ts";
 import { DEMO_PAGE } from "./demo-page.ts";
-import { UsageError } from "./usage.ts";
+import { parseFlags, UsageError } from "./usage.ts";
 
 interface Options {
   data: { address?: string; port: number };
@@ -45,26 +45,35 @@ export async function echoServer(args: string[]): Promise<void> {
   await server.close();
 }
 
+const FLAGS = {
+  data: { type: "string" },
+  http: { type: "string" },
+  public: { type: "string", multiple: true },
+  ...CONDITION_FLAGS,
+} as const;
+
 function parseOptions(args: string[]): Options {
-  let values: { data?: string; http?: string; public?: string[]; loss?: string };
-  try {
-    const options = {
-      data: { type: "string" },
-      http: { type: "string" },
-      public: { type: "string", multiple: true },
-      ...CONDITION_FLAGS,
-    } as const;
-    values = parseArgs({ args, options }).values;
-  } catch (error) {
-    throw new UsageError((error as Error).message.split(". ", 1)[0]);
-  }
+  const values = parseFlags(args, FLAGS);
   const conditioner = parseConditions(values);
+  const data = parseListenAddress("--data", values.data, 42_424);
+  if (data.address !== undefined && addressBytes(data.address) === undefined) {
+    throw new UsageError(`--data must have an IP address, not ${JSON.stringify(data.address)}`);
+  }
+  for (const text of values.public ?? []) checkPublicAddress(text);
   return {
     ...(conditioner && { conditioner }),
-    data: parseListenAddress("--data", values.data, 42_424),
+    data,
     http: parseListenAddress("--http", values.http, 8_080),
     ...(values.public && { public: values.public }),
   };
+}
+
+function checkPublicAddress(text: string): void {
+  try {
+    parsePublicAddress(text, 1);
+  } catch {
+    throw new UsageError(`--public must be an IP address, or one with a port, not ${JSON.stringify(text)}`);
+  }
 }
 
 function parseListenAddress(flag: string, text: string | undefined, defaultPort: number): Options["data"] {

@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { open, writeFile } from "node:fs/promises";
 import { reportPage } from "./load/page.ts";
 import { parseLoadOptions } from "./load/options.ts";
 import { showProgress } from "./load/progress.ts";
@@ -13,6 +13,9 @@ const EXIT_INTERRUPTED = 130;
 /** Opens many connections, sends, measures, reports. Sets the exit code: 1 where a threshold was missed, 130 after Ctrl-C. */
 export async function load(args: string[]): Promise<void> {
   const options = parseLoadOptions(args);
+  // Better to know it now than after a run of minutes.
+  if (options.jsonFile !== undefined) await checkWritable("--json", options.jsonFile);
+  if (options.htmlFile !== undefined) await checkWritable("--html", options.htmlFile);
   const run = new LoadRun(options);
   let interrupted = false;
   const interrupt = () => {
@@ -35,5 +38,22 @@ export async function load(args: string[]): Promise<void> {
   } finally {
     process.off("SIGINT", interrupt);
     process.off("SIGTERM", interrupt);
+  }
+}
+
+/** @throws Error that says why the file cannot be written */
+async function checkWritable(flag: string, file: string): Promise<void> {
+  try {
+    await (await open(file, "a")).close();
+  } catch (error) {
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    const reasons: Record<string, string> = {
+      ENOENT: "there is no such folder",
+      ENOTDIR: "there is no such folder",
+      EISDIR: "it is a folder",
+      EACCES: "it takes more rights to write it",
+      EROFS: "it is on a file system that is read-only",
+    };
+    throw new Error(`${flag} ${file} cannot be written: ${reasons[code] ?? message}`);
   }
 }

@@ -9,6 +9,7 @@ import { type ConditionerOptions, conditionUdp } from "../runtime/conditioner.ts
 import { type OpenUdp, openUdp, sslKeyLog } from "../runtime/index.ts";
 import { checkDtlsVersions, type Limits, resolveLimits } from "../server-options.ts";
 import { createSignalledInit, type SignalledInit } from "../sctp/snap.ts";
+import { formatAddress } from "../wire/address.ts";
 import { readAnswer, writeOffer } from "./description.ts";
 import { Link, type LinkEvents } from "./link.ts";
 import type { ChannelOptions, ConnectOptions } from "./options.ts";
@@ -84,7 +85,7 @@ export interface DialEvents extends Omit<LinkEvents, "opened"> {
 
 /** One attempt to connect; resolves after `opened`. Leaves nothing behind when it fails. */
 export async function dial(plan: Plan, signal: AbortSignal | undefined, events: DialEvents): Promise<void> {
-  const attempt = new Attempt(plan.timeoutMs, signal);
+  const attempt = new Attempt(plan, signal);
   try {
     const credentials = generateCredentials(randomBytes);
     const signalledInit = createSignalledInit(randomBytes, plan.limits);
@@ -100,6 +101,7 @@ export async function dial(plan: Plan, signal: AbortSignal | undefined, events: 
 
 /** The bound in time of one attempt, and the caller's wish to give it up. */
 class Attempt {
+  readonly #plan: Plan;
   readonly #controller = new AbortController();
   readonly #timer: ReturnType<typeof setTimeout>;
   readonly #caller: AbortSignal | undefined;
@@ -108,13 +110,15 @@ class Attempt {
   /** Set once there is one: is closed where the attempt fails. */
   link: Link | undefined;
 
-  constructor(timeoutMs: number, caller: AbortSignal | undefined) {
+  constructor(plan: Plan, caller: AbortSignal | undefined) {
+    const { timeoutMs } = plan;
+    this.#plan = plan;
     this.#failed = new Promise((_, reject) => {
       this.#fail = reject;
     });
     this.#failed.catch(() => {});
     this.#caller = caller;
-    this.#timer = setTimeout(() => this.#fail(this.#timeout(timeoutMs)), timeoutMs);
+    this.#timer = setTimeout(() => this.#fail(this.#timeout()), timeoutMs);
     if (caller?.aborted) this.#handleAbort();
     else caller?.addEventListener("abort", this.#handleAbort);
   }
@@ -138,8 +142,10 @@ class Attempt {
     this.link?.close();
   }
 
-  #timeout(timeoutMs: number): ConnectError {
-    if (this.link?.core.isReached === false) return blocked();
+  #timeout(): ConnectError {
+    const { url, timeoutMs } = this.#plan;
+    if (this.link === undefined) return new ConnectError("timeout", `${url} did not answer within ${timeoutMs} ms`);
+    if (!this.link.core.isReached) return blocked(this.link.core.server);
     return new ConnectError("timeout", `not open within ${timeoutMs} ms`);
   }
 
@@ -173,7 +179,7 @@ async function negotiate(
   }
   const { status } = response;
   if (!response.ok) {
-    throw new ConnectError("refused", `${url} answered ${status}: ${text.trim().slice(0, 200)}`, { status });
+    throw new ConnectError("refused", `${url} answered ${status}${quoted(text)}`, { status });
   }
   const server = readAnswer(text);
   if (typeof server === "string") throw new ConnectError("bad-answer", `${url} did not answer the offer: ${server}`);
@@ -202,7 +208,7 @@ function open(
       channelClosed: (channel) => events.channelClosed(channel),
       closed(reason) {
         if (opened) events.closed(reason);
-        else reject(closedBeforeOpen(reason, attempt.link?.core.isReached === true));
+        else reject(closedBeforeOpen(reason, negotiated.server, attempt.link?.core.isReached === true));
       },
     });
     starting.then(
@@ -216,21 +222,29 @@ function open(
   });
 }
 
-function closedBeforeOpen(reason: CloseReason, isReached: boolean): ConnectError {
-  if (!isReached) return blocked();
+function closedBeforeOpen(reason: CloseReason, server: ServerDescription, isReached: boolean): ConnectError {
+  if (!isReached) return blocked(server);
   if (reason === "handshake-timeout" || reason === "idle") return new ConnectError("timeout", "the server fell silent");
   const what = reason === "remote" ? "the server closed it before it was open" : "another certificate than announced?";
   return new ConnectError("handshake-failed", `DTLS refused: ${what}`);
 }
 
-function blocked(): ConnectError {
-  return new ConnectError("udp-blocked", "no answer by UDP: blocked, or a wrong address");
+function blocked({ candidates }: ServerDescription): ConnectError {
+  const where = candidates.map(formatAddress).join(" or ");
+  return new ConnectError("udp-blocked", `no answer by UDP from ${where}: blocked, or a wrong address`);
+}
+
+/** What a server says of its refusal, in one line; pages say it to people, and at length. */
+function quoted(text: string): string {
+  const line = text.replaceAll(/\s+/g, " ").trim();
+  return line === "" || line.startsWith("<") ? "" : `: ${line.slice(0, 200)}`;
 }
 
 /** `fetch failed` says little; what it stands for is in its cause. */
 function reasonOf(error: unknown): string {
   const { cause, message } = error as { cause?: { code?: string; message?: string }; message?: string };
-  return cause?.code ?? cause?.message ?? message ?? String(error);
+  // The codes of Node's HTTP client itself mean nothing to anybody.
+  return (/^UND_/.test(cause?.code ?? "UND_") ? cause?.message : cause?.code) ?? message ?? String(error);
 }
 
 function planChannel(channel: ChannelOptions, limits: Limits): Plan["channel"] {

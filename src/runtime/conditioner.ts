@@ -25,7 +25,7 @@ export interface ConditionerOptions extends LinkConditions {
   send?: LinkConditions;
   /** From the other end to this one. */
   receive?: LinkConditions;
-  /** Equal seeds give equal fates to equal sequences of datagrams. Default `"conditioner"`. */
+  /** Equal seeds give equal fates to equal sequences of datagrams. Default: another one for each server and each `connect`. */
   seed?: string;
 }
 
@@ -47,10 +47,12 @@ export function checkConditioner(options: ConditionerOptions): void {
   }
 }
 
+let unseeded = 0;
+
 /** The same `openUdp`, with sockets whose datagrams meet these conditions. */
 export function conditionUdp(openUdp: OpenUdp, options: ConditionerOptions): OpenUdp {
   checkConditioner(options);
-  const { send, receive, seed = "conditioner", ...both } = options;
+  const { send, receive, seed = `unseeded ${unseeded++}`, ...both } = options;
   let sockets = 0;
   return async (udp, onDatagram) => {
     const name = `${seed} ${sockets++}`;

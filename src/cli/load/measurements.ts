@@ -19,7 +19,10 @@ export interface SecondReport {
   readonly rttMaxMs: number | null;
 }
 
-/** CPU time of this process, and of the server where it tells. */
+/**
+ * CPU time of this process, and of the server where it tells: user and system, of all threads, from the first message to the
+ * last echo, by the echoes that came. What opening and closing took is not in it, everything else is.
+ */
 export interface CpuReport {
   readonly microsecondsPerMessage: number;
   readonly serverMicrosecondsPerMessage: number | undefined;
@@ -33,6 +36,8 @@ export interface Report {
   /** Seconds in which messages were sent. */
   readonly seconds: number;
   readonly interrupted: boolean;
+  /** It ended early, as no client was open any more. */
+  readonly lostAll: boolean;
   readonly opened: number;
   readonly connectMs: Quantiles;
   readonly rttMs: Quantiles;

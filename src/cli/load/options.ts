@@ -1,7 +1,6 @@
-import { parseArgs } from "node:util";
 import type { ConditionerOptions } from "../../runtime/conditioner.ts";
 import { CONDITION_FLAGS, parseAmount, parseConditions, parseShare } from "../conditions.ts";
-import { UsageError } from "../usage.ts";
+import { parseFlags, UsageError } from "../usage.ts";
 import { HEADER_BYTES } from "./flows.ts";
 
 export interface LoadOptions {
@@ -43,7 +42,7 @@ export const LOAD_USAGE = `  load          opens many connections to an echo ser
     --timeout S          for one client to open (default 10)
     --json FILE          all numbers                 --html FILE   a page with charts
     --max-loss 0.1%  --max-p50 MS  --max-p99 MS  --max-connect-p99 MS  --max-errors N
-                         exit code 1 where the run exceeds one of these`;
+                         exit code 1 where the run exceeds one of these, or loses all clients`;
 
 const FLAGS = {
   url: { type: "string" },
@@ -68,7 +67,7 @@ const MAX_MS = 3_600_000;
 
 /** @throws UsageError */
 export function parseLoadOptions(args: string[]): LoadOptions {
-  const values = parsed(() => parseArgs({ args, options: { ...CONDITION_FLAGS, ...FLAGS } }).values);
+  const values = parseFlags(args, { ...CONDITION_FLAGS, ...FLAGS });
   const { url } = values;
   if (url === undefined) throw new UsageError("load needs --url URL; try: webrtc-datagram help");
   if (!URL.canParse(url) || !/^https?:/.test(url))
@@ -96,14 +95,6 @@ export function parseLoadOptions(args: string[]): LoadOptions {
       errors: optional(values["max-errors"], (text) => parseWhole("--max-errors", text, 1e9, 0)),
     }),
   };
-}
-
-function parsed<Values>(parse: () => Values): Values {
-  try {
-    return parse();
-  } catch (error) {
-    throw new UsageError((error as Error).message.split(". ", 1)[0]);
-  }
 }
 
 function parseWhole(flag: string, text: string, limit: number, least: number): number {

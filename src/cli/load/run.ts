@@ -12,6 +12,8 @@ const TICK_MS = 4;
 /** After the last message, for those that are under way. */
 const DRAIN_MS = 1_000;
 const DRAIN_STEP_MS = 50;
+/** For the server to say how much CPU time it has used. */
+const STATS_MS = 1_000;
 /** A tick that came later than this does not make up for all that it missed. */
 const MAX_BEHIND_MS = 1_000;
 
@@ -31,6 +33,7 @@ export class LoadRun {
   #turn = 0;
   #startedAt = 0;
   #sentMs = 0;
+  #lostAll = false;
   #cpuMicroseconds = 0;
   #serverCpuMicroseconds: number | undefined;
 
@@ -55,20 +58,18 @@ export class LoadRun {
     this.#stop.abort();
   }
 
-  /** @throws ConnectError where the very first client does not open: then no other will */
+  /** @throws ConnectError where the very first client does not open: then no other will; RangeError where the messages are too long */
   async run(): Promise<Report> {
     try {
       await this.#open();
-      const serverCpu = await serverCpuMs(this.options.url);
+      const serverCpu = this.#isStopped ? undefined : await this.#serverCpuMs();
       const cpu = process.cpuUsage();
       await this.#send();
       await this.#drain();
       const { user, system } = process.cpuUsage(cpu);
       this.#cpuMicroseconds = user + system;
-      const serverCpuAfter = await serverCpuMs(this.options.url);
-      if (serverCpu !== undefined && serverCpuAfter !== undefined) {
-        this.#serverCpuMicroseconds = 1_000 * (serverCpuAfter - serverCpu);
-      }
+      const serverCpuAfter = serverCpu === undefined ? undefined : await this.#serverCpuMs();
+      if (serverCpuAfter !== undefined) this.#serverCpuMicroseconds = 1_000 * (serverCpuAfter - serverCpu!);
     } finally {
       this.phase = "done";
       for (const connection of this.#connections.splice(0)) connection.close();
@@ -93,23 +94,27 @@ export class LoadRun {
   }
 
   async #openOne(number: number): Promise<unknown> {
-    const { url, timeoutMs, conditioner } = this.options;
+    const { url, timeoutMs, conditioner, bytes } = this.options;
     const start = performance.now();
     try {
       const connection = await connect(url, {
         timeoutMs,
         signal: this.#stop.signal,
-        ...(conditioner && { conditioner }),
+        // Else all clients would lose the same datagrams at the same time.
+        ...(conditioner && { conditioner: { ...conditioner, seed: `${conditioner.seed ?? "load"} ${number}` } }),
         onMessage: ({ data }) => this.#receive(number, data),
       });
+      if (bytes > connection.maxMessageBytes) {
+        connection.close();
+        throw new RangeError(`--size ${bytes} is more than the server takes: ${connection.maxMessageBytes} bytes`);
+      }
       this.measurements.connect.record(performance.now() - start);
       this.#connections.push(connection);
       this.#numbers.push(number);
       connection.on("close", (reason) => this.#lose(connection, reason));
       return undefined;
     } catch (error) {
-      if (!this.#isStopped)
-        this.measurements.countError(`connect: ${error instanceof ConnectError ? error.code : error}`);
+      if (!this.#isStopped) this.measurements.countError(`connect: ${reasonOf(error)}`);
       return error;
     }
   }
@@ -128,25 +133,27 @@ export class LoadRun {
     const { rateHz, durationMs } = this.options;
     this.phase = "sending";
     this.#startedAt = performance.now();
+    const end = this.#startedAt + durationMs;
     let last = this.#startedAt;
-    let due = 0;
+    let due = 0.5; // What is due is rounded, so that a second at 1 Hz has its message.
     await new Promise<void>((resolve) => {
       const tick = () => {
-        const now = performance.now();
-        if (this.#isStopped || this.#connections.length === 0 || now - this.#startedAt >= durationMs) {
+        if (this.#isStopped || this.#connections.length === 0 || last >= end) {
           resolve();
           return;
         }
+        const now = Math.min(performance.now(), end);
         due += (Math.min(now - last, MAX_BEHIND_MS) / 1_000) * rateHz * this.#connections.length;
         last = now;
-        measurements.secondAt(now - this.#startedAt).open = this.#connections.length;
+        measurements.secondAt(Math.min(now, end - 1) - this.#startedAt).open = this.#connections.length;
         this.#sendBurst(Math.floor(due));
         due %= 1;
         setTimeout(tick, TICK_MS);
       };
       tick();
     });
-    this.#sentMs = performance.now() - this.#startedAt;
+    this.#sentMs = last - this.#startedAt;
+    this.#lostAll = this.#connections.length === 0 && !this.#isStopped;
   }
 
   #sendBurst(messages: number): void {
@@ -199,6 +206,7 @@ export class LoadRun {
       bytes,
       seconds,
       interrupted: this.#isStopped,
+      lostAll: this.#lostAll,
       opened: connected.count,
       connectMs: connected.quantiles(),
       rttMs: measurements.rtt().quantiles(),
@@ -218,6 +226,17 @@ export class LoadRun {
       },
       series: measurements.series(),
     };
+  }
+
+  /** CPU time of our own echo server, which tells at /stats; of others nothing is known. */
+  async #serverCpuMs(): Promise<number | undefined> {
+    try {
+      const response = await fetch(new URL("/stats", this.options.url), { signal: AbortSignal.timeout(STATS_MS) });
+      const { cpuMs } = (await response.json()) as { cpuMs?: unknown };
+      return typeof cpuMs === "number" ? cpuMs : undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   get #isStopped(): boolean {
@@ -240,13 +259,12 @@ export class LoadRun {
   }
 }
 
-/** CPU time of our own echo server, which tells at /stats; of others nothing is known. */
-async function serverCpuMs(url: string): Promise<number | undefined> {
-  try {
-    const response = await fetch(new URL("/stats", url), { signal: AbortSignal.timeout(1_000) });
-    const { cpuMs } = (await response.json()) as { cpuMs?: unknown };
-    return typeof cpuMs === "number" ? cpuMs : undefined;
-  } catch {
-    return undefined;
-  }
+/** The code of a `ConnectError`, with the status or the system's code behind it: `refused (503)`, `unreachable (ECONNRESET)`. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof ConnectError)) return String(error);
+  const { code, status } = error;
+  // What `fetch` throws has the system's error as its own cause.
+  const cause = error.cause as { code?: string; cause?: { code?: string } } | undefined;
+  const detail = status ?? cause?.code ?? cause?.cause?.code;
+  return detail === undefined ? code : `${code} (${detail})`;
 }

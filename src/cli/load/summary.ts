@@ -12,14 +12,14 @@ export function summary(report: Report): string {
     ["reordered", `${count(report.reordered)}, duplicates ${count(report.duplicates)}`],
     ["round trip", report.received > 0 ? quantiles(rttMs) : "none"],
     ["throughput", `${count(Math.round(report.messagesPerSecond))} echoes/s, ${bits(report.bytesPerSecond)} each way`],
-    ["CPU", cpuText(cpu.microsecondsPerMessage, cpu.serverMicrosecondsPerMessage)],
+    ["CPU time", cpuText(cpu.microsecondsPerMessage, cpu.serverMicrosecondsPerMessage)],
     ["errors", errors(report.errors)],
   ];
   const title = report.interrupted ? "interrupted; until then:" : `${report.url}:`;
   return [title, ...rows.map(([name, text]) => `  ${name.padEnd(11)} ${text}`)].join("\n");
 }
 
-/** One sentence for each threshold that was missed. */
+/** One sentence for each threshold that was missed, and for a run that lost all its clients. */
 export function missedThresholds(report: Report, thresholds: Thresholds): string[] {
   const { loss, p50, p99, connectP99, errors: maxErrors } = thresholds;
   const missed: string[] = [];
@@ -27,6 +27,7 @@ export function missedThresholds(report: Report, thresholds: Thresholds): string
     // Where nothing came back at all there is no round trip, and that misses every limit.
     if (limit !== undefined && !(value <= limit)) missed.push(`${name} ${text(value)} is over ${text(limit)}`);
   };
+  if (report.lostAll) missed.push(`no client was left after ${report.seconds.toFixed(1)} s`);
   check("loss", report.lostShare, loss, percent);
   check("round trip p50", report.rttMs.p50, p50, milliseconds);
   check("round trip p99", report.rttMs.p99, p99, milliseconds);
@@ -62,9 +63,10 @@ function bits(bytesPerSecond: number): string {
 }
 
 function cpuText(own: number, server: number | undefined): string {
-  const text = `${own.toFixed(1)} µs a message here`;
-  if (server === undefined) return text;
-  return `${text}, ${server.toFixed(1)} µs in the server (ratio ${(own / server).toFixed(2)})`;
+  const text = `${own.toFixed(1)} µs an echo in this process`;
+  if (server === undefined) return `${text}, opening and closing not included`;
+  const ratio = (own / server).toFixed(2);
+  return `${text}, ${server.toFixed(1)} µs in the server's (ratio ${ratio}), opening and closing not included`;
 }
 
 function errors(byReason: Readonly<Record<string, number>>): string {

@@ -148,6 +148,7 @@ const REPORT: Report = {
   bytes: 100,
   seconds: 5,
   interrupted: false,
+  lostAll: false,
   opened: 9,
   connectMs: quantiles,
   rttMs: quantiles,
@@ -195,6 +196,7 @@ describe("the report", () => {
       "time to open p99 20.0 ms is over 1.00 ms",
       "number of errors 1 is over 0",
     ]);
+    expect(missedThresholds({ ...REPORT, lostAll: true }, {})).toEqual(["no client was left after 5.0 s"]);
     const nothing = { ...REPORT, rttMs: { ...quantiles, p50: Number.NaN } };
     expect(missedThresholds(nothing, { p50: 1_000 })).toHaveLength(1);
   });

@@ -76,6 +76,13 @@ describe("a conditioned socket", () => {
     expect(await run("other")).not.toEqual(first);
   });
 
+  test("that was given no seed has fates of its own, so that many do not lose the same at the same time", async () => {
+    const sockets = await Promise.all(upTo(2).map(() => open({ loss: 0.5 })));
+    for (const { socket } of sockets) for (const i of upTo(100)) socket.send(numbered(i), PEER);
+    const [one, other] = sockets.map(({ sent }) => numbers(sent));
+    expect(one).not.toEqual(other);
+  });
+
   test("delays by latency and jitter, in order, and keeps the bytes as they were", async () => {
     const { socket, sent } = await open({ latencyMs: 50, jitterMs: 20 });
     for (const i of upTo(100)) socket.send(numbered(i), PEER);
