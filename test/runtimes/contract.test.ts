@@ -1,7 +1,10 @@
 /**
  * One contract for every runtime: a server on each of them, started from the built package, keeps the same promises to the
- * native client, to both browsers' pages and to peers that vanish. `npm run build` first. Ends with the README's table.
+ * native client, to both browsers' pages and to peers that vanish. `npm run build` first. Ends with a look at the README's table;
+ * `-u` writes it.
  */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { build } from "esbuild";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type * as Page from "../../src/browser.ts";
@@ -96,7 +99,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await Promise.all([...browsers.values()].map((browser) => browser.close()));
-  console.log(table.toString());
 });
 
 async function echo(connection: ClientConnection, data: string | Uint8Array): Promise<string | Uint8Array> {
@@ -276,4 +278,11 @@ describe.each(RUNTIMES)("$name", (runtime) => {
     expect(await within(PATIENCE_MS, "the close", ended)).toBe("remote");
     await page.close();
   });
+});
+
+test("the table in the README says what these tests have shown", async () => {
+  const readme = join(ROOT, "README.md");
+  const text = table.insertInto(await readFile(readme, "utf8"));
+  // With -u this writes the file.
+  await expect(text).toMatchFileSnapshot(readme);
 });

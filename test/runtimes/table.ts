@@ -17,6 +17,13 @@ export class Table {
     row.set(runtime, { passed: cell.passed + (passed ? 1 : 0), total: cell.total + 1 });
   }
 
+  /** The text with this table in the place that is marked for it. */
+  insertInto(text: string): string {
+    const place = /(<!-- runtimes: .* -->\n)[\s\S]*(<!-- \/runtimes -->)/;
+    if (!place.test(text)) throw new Error("no place for the table of the runtimes");
+    return text.replace(place, (_, before, after) => `${before}\n${this}\n\n${after}`);
+  }
+
   toString(): string {
     const lines = [
       ["", ...this.#runtimes],
