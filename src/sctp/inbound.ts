@@ -80,6 +80,12 @@ export interface InboundHost {
 // Before the peer's tag is known there is nobody to answer but the handshake.
 const HANDSHAKE_CHUNKS: ReadonlySet<number> = new Set([INIT, INIT_ACK, COOKIE_ECHO, ABORT]);
 
+/**
+ * FORWARD TSN chunks of one packet that are looked at. Each costs time in proportion to what waits for reassembly; a sender has
+ * one, or with ordered streams a few (of ours at most 8).
+ */
+const MAX_FORWARD_TSNS = 16;
+
 /** Packets from the peer: verified, and their chunks handed to the part that each concerns. */
 export class Inbound {
   /** Undefined until the peer's parameters are known. */
@@ -99,6 +105,8 @@ export class Inbound {
   readonly #host: InboundHost;
   /** The packet under way had a SACK. */
   #sawSack = false;
+  /** FORWARD TSN chunks of the packet under way. */
+  #forwardTsns = 0;
 
   constructor(parts: InboundParts) {
     this.#datapath = parts.datapath;
@@ -128,6 +136,7 @@ export class Inbound {
     const tag = view.getUint32(offset + 4);
     if (!this.#isTagGood(tag, count)) return "sctp-bad-tag";
     this.#sawSack = false;
+    this.#forwardTsns = 0;
     for (let i = 0; i < count && !this.isClosed; i++) if (!this.#handleChunk(now, i, count, tag)) break;
     const { receiver } = this;
     if (receiver !== undefined && !this.isClosed) {
@@ -179,6 +188,7 @@ export class Inbound {
       return true;
     }
     if (type === FORWARD_TSN) {
+      if (++this.#forwardTsns > MAX_FORWARD_TSNS) return this.#unexpected();
       receiver.forward(tsn(words[entry + CHUNK_TSN]), view, body, words[entry + CHUNK_BODY_LENGTH]);
       return true;
     }

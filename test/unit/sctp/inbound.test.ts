@@ -8,6 +8,7 @@ import {
   datapath,
   type Established,
   establishedParty,
+  forwardTsn,
   hex32,
   packet,
   Party,
@@ -60,6 +61,15 @@ describe("a packet", () => {
     expect([association.stats.flightBytes, at.party.drops.get("sctp-unexpected")]).toEqual([200, 50]);
     at.party.handle(20, packet(at.tag, sack(at.localTsn + 1)));
     expect(association.stats.flightBytes).toBe(100);
+  });
+
+  it("has at most sixteen FORWARD TSNs: further ones in it are not looked at", () => {
+    const at = establishedParty();
+    const chain = Array.from({ length: 50 }, (_, i) => forwardTsn(1_000 + i));
+    at.party.handle(0, packet(at.tag, ...chain));
+    expect(at.party.drops.get("sctp-unexpected")).toBe(34);
+    at.party.handle(0, packet(at.tag, data({ tsn: 1_015 }), data({ tsn: 1_016 }), ...chain.slice(16, 32)));
+    expect([at.party.messages.length, at.party.drops.get("sctp-unexpected")]).toEqual([1, 34]);
   });
 
   it("after the end is dropped", () => {
