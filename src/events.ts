@@ -2,23 +2,25 @@ type Listener<Args extends unknown[]> = (...args: Args) => void;
 
 /** Listeners by event name. A listener that throws disturbs neither the others nor the caller: its error surfaces as uncaught. */
 export class Emitter<Events extends { [Name in keyof Events]: unknown[] }> {
-  readonly #listeners: { [Name in keyof Events]?: Set<Listener<Events[Name]>> } = {};
+  /** Made for the first listener: thousands of connections have none. */
+  #listeners: { [Name in keyof Events]?: Set<Listener<Events[Name]>> } | undefined;
 
   on<Name extends keyof Events>(name: Name, listener: Listener<Events[Name]>): this {
     if (typeof listener !== "function") throw new TypeError("listener must be a function");
+    this.#listeners ??= {};
     this.#listeners[name] ??= new Set();
     this.#listeners[name].add(listener);
     return this;
   }
 
   off<Name extends keyof Events>(name: Name, listener: Listener<Events[Name]>): this {
-    this.#listeners[name]?.delete(listener);
+    this.#listeners?.[name]?.delete(listener);
     return this;
   }
 
   /** True where somebody listened. */
   protected emit<Name extends keyof Events>(name: Name, ...args: Events[Name]): boolean {
-    const listeners = this.#listeners[name];
+    const listeners = this.#listeners?.[name];
     if (listeners === undefined || listeners.size === 0) return false;
     for (const listener of [...listeners]) callUserCode(listener, ...args);
     return true;

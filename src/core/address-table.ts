@@ -4,6 +4,8 @@ import type { SocketAddress } from "../wire/address.ts";
 export interface Route<Owner> extends SocketAddress {
   /** Oldest claim first. */
   readonly owners: Owner[];
+  /** Another address with the same port. */
+  next: Route<Owner> | undefined;
 }
 
 /**
@@ -11,7 +13,7 @@ export interface Route<Owner> extends SocketAddress {
  * the few that share the port.
  */
 export class AddressTable<Owner> {
-  readonly #byPort = new Map<number, Route<Owner>[]>();
+  readonly #byPort = new Map<number, Route<Owner>>();
   #size = 0;
 
   get size(): number {
@@ -19,28 +21,31 @@ export class AddressTable<Owner> {
   }
 
   find(at: SocketAddress): Route<Owner> | undefined {
-    const routes = this.#byPort.get(at.port);
-    if (routes === undefined) return undefined;
-    for (let i = 0; i < routes.length; i++) if (routes[i].address === at.address) return routes[i];
-    return undefined;
+    let route = this.#byPort.get(at.port);
+    while (route !== undefined && route.address !== at.address) route = route.next;
+    return route;
   }
 
-  /** A route without owners yet. */
-  add(at: SocketAddress): Route<Owner> {
-    const route: Route<Owner> = { address: at.address, port: at.port, owners: [] };
-    const routes = this.#byPort.get(at.port);
-    if (routes === undefined) this.#byPort.set(at.port, [route]);
-    else routes.push(route);
+  /** A route to its first owner. The address must not be there yet. */
+  add(at: SocketAddress, owner: Owner): Route<Owner> {
+    const first = this.#byPort.get(at.port);
+    const route: Route<Owner> = { address: at.address, port: at.port, owners: [owner], next: first?.next };
+    if (first === undefined) this.#byPort.set(at.port, route);
+    else first.next = route;
     this.#size++;
     return route;
   }
 
   remove(route: Route<Owner>): void {
-    const routes = this.#byPort.get(route.port);
-    const index = routes?.indexOf(route) ?? -1;
-    if (routes === undefined || index < 0) return;
-    routes.splice(index, 1);
-    if (routes.length === 0) this.#byPort.delete(route.port);
+    let before = this.#byPort.get(route.port);
+    if (before === route) {
+      if (route.next === undefined) this.#byPort.delete(route.port);
+      else this.#byPort.set(route.port, route.next);
+    } else {
+      while (before !== undefined && before.next !== route) before = before.next;
+      if (before === undefined) return;
+      before.next = route.next;
+    }
     this.#size--;
   }
 }

@@ -5,7 +5,7 @@ import { isSameAddress, type SocketAddress } from "../wire/address.ts";
 import type { Route } from "./address-table.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Peer } from "./peer.ts";
-import type { Session } from "./session.ts";
+import type { RemoteDescription, Session } from "./session.ts";
 
 export type { ConnectionState, ConnectionStats } from "./peer.ts";
 
@@ -30,7 +30,7 @@ export class Connection extends Peer {
   /** Where datagrams are sent: the address the peer nominated, or came from last before it nominated one. */
   remote: SocketAddress;
   /** The addresses this connection has claimed; kept by `Routes`. */
-  readonly routes: Route<Connection>[] = [];
+  routes: Route<Connection>[] = [];
   /** The IP address under which this connection counts in `maxConnectionsPerAddress`. */
   readonly countedAddress: string;
 
@@ -58,8 +58,8 @@ export class Connection extends Peer {
   /** While a check is handled that carries DTLS: what we would send. */
   #held: Uint8Array[] | undefined;
 
-  constructor(now: number, endpoint: Endpoint, session: Session, source: SocketAddress) {
-    super(now, "server", endpoint, endpoint.options, session.remote, session.signalledInit);
+  constructor(now: number, endpoint: Endpoint, session: Session, remote: RemoteDescription, source: SocketAddress) {
+    super(now, "server", endpoint, endpoint.options, remote, session.signalledInit);
     this.#endpoint = endpoint;
     this.session = session;
     this.remote = source;
@@ -67,7 +67,12 @@ export class Connection extends Peer {
     this.#flightsTo = source;
     this.countedAddress = source.address;
     this.#lastCheck = now;
-    this.#sped = session.remote.sped ? new DtlsInStun() : undefined;
+    this.#sped = remote.sped ? new DtlsInStun() : undefined;
+  }
+
+  /** The peer's checks may carry DTLS (SPED). */
+  get hasSped(): boolean {
+    return this.#sped !== undefined;
   }
 
   /** A check from `source` verified. Consent to send is fresh (RFC 7675 §5.1), and the peer may have moved. */
@@ -113,7 +118,8 @@ export class Connection extends Peer {
   /** @param datagram borrowed until the call returns */
   handleDatagram(now: number, source: SocketAddress, datagram: Uint8Array): void {
     this.now = now;
-    this.#source = source;
+    // Each datagram comes with an object of its own, which need not be kept.
+    this.#source = isSameAddress(source, this.remote) ? this.remote : source;
     // A browser may start DTLS on one of several paths before it nominates one (measured).
     if (!this.#confirmed && !this.established) this.#sendTo(source);
     if (!this.established) this.#sped?.acknowledge(datagram);
@@ -159,6 +165,9 @@ export class Connection extends Peer {
   }
 
   protected secured(): void {
+    // Nobody asks for these again.
+    this.session.remote = undefined;
+    this.session.signalledInit = undefined;
     // The peer's Finished answers our flight, so it was received where it went.
     if (this.#flightsTo !== undefined) this.#credit = Number.POSITIVE_INFINITY;
     this.#endpoint.connectionEstablished(this.now, this, this.#flightsTo);

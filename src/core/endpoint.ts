@@ -202,7 +202,7 @@ export class Endpoint implements PeerHost {
       if (connection === undefined) return; // Over a limit: unanswered, so that the peer checks again.
       this.#routes.claim(source, connection);
       connection.handleCheck(now, source, outcome.nominated);
-      const carried = session.remote.sped ? dtlsInCheck(request) : undefined;
+      const carried = connection.hasSped ? dtlsInCheck(request) : undefined;
       if (carried !== undefined) {
         this.#answerWithDtls(now, connection, request, source, carried);
         return;
@@ -226,6 +226,8 @@ export class Endpoint implements PeerHost {
 
   /** A session's first verified check: the connection begins. */
   #admit(now: number, session: Session, source: SocketAddress): Connection | undefined {
+    const { remote } = session;
+    if (remote === undefined) return undefined;
     const { maxConnections, maxConnectionsPerAddress, maxHandshakes } = this.options.limits;
     const sameAddress = this.#connectionsPerAddress.get(source.address) ?? 0;
     if (this.#active.size >= maxConnections) this.drops.count("connection-limit");
@@ -236,7 +238,7 @@ export class Endpoint implements PeerHost {
       this.#active.set(session.localUfrag, session);
       this.#connectionsPerAddress.set(source.address, sameAddress + 1);
       this.#handshakes++;
-      session.connection = new Connection(now, this, session, source);
+      session.connection = new Connection(now, this, session, remote, source);
       return session.connection;
     }
     return undefined;

@@ -118,6 +118,8 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   touched = false;
   heapIndex = -1;
   heapDeadline = 0;
+  /** The longest message that both ends accept, in bytes. */
+  readonly maxMessageBytes: number;
 
   protected readonly settings: PeerSettings;
   /** The `now` of the call that is under way, for the callbacks it leads to. */
@@ -126,9 +128,10 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   protected lastHeard: number;
   readonly #host: PeerHost;
   readonly #role: "client" | "server";
-  readonly #description: PeerDescription;
-  /** Our INIT, where both came by signalling: then SCTP needs no handshake. */
-  readonly #signalledInit: SignalledInit | undefined;
+  /** Until SCTP is started. */
+  #description: PeerDescription | undefined;
+  /** Our INIT, where both came by signalling: then SCTP needs no handshake. Until SCTP is started. */
+  #signalledInit: SignalledInit | undefined;
   readonly #startedAt: number;
   readonly #openDeadline: number;
   #dtls: DtlsConnection | undefined;
@@ -157,6 +160,9 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     this.#role = role;
     this.#description = description;
     this.#signalledInit = description.sctpInit === undefined ? undefined : signalledInit;
+    const own = settings.limits.maxMessageBytes;
+    const theirs = description.maxMessageBytes;
+    this.maxMessageBytes = theirs === 0 ? own : Math.min(own, theirs);
     this.#startedAt = now;
     this.#openDeadline = now + settings.limits.handshakeTimeoutMs;
   }
@@ -176,13 +182,6 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
 
   get channels(): Channels | undefined {
     return this.#channels;
-  }
-
-  /** The longest message that both ends accept, in bytes. */
-  get maxMessageBytes(): number {
-    const own = this.settings.limits.maxMessageBytes;
-    const theirs = this.#description.maxMessageBytes;
-    return theirs === 0 ? own : Math.min(own, theirs);
   }
 
   get nextDeadline(): number {
@@ -327,6 +326,8 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     const association = this.#createSctp();
     this.secured();
     this.#startSctp(association);
+    this.#description = undefined;
+    this.#signalledInit = undefined;
   }
 
   applicationData(plaintext: Uint8Array, offset: number | undefined): void {
@@ -380,7 +381,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     if (this.#association !== undefined) return this.#association;
     const { limits, random } = this.settings;
     const { datapath, drops, cookieKey } = this.#host;
-    const { sctpPort: remotePort, maxMessageBytes: remoteMaxMessageBytes } = this.#description;
+    const { sctpPort: remotePort, maxMessageBytes: remoteMaxMessageBytes } = this.#description!;
     this.#channels = new Channels({ role: this.#role, limits, drops }, this);
     this.#association = new Association(
       { limits, random, drops, cookieKey, remotePort, remoteMaxMessageBytes, ...this.#signalledInit },
@@ -394,7 +395,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
 
   /** A server's INIT leaves in the datagram of its Finished: one round trip less in both browsers (measured). */
   #startSctp(association: Association): void {
-    const { sctpInit } = this.#description;
+    const { sctpInit } = this.#description!;
     if (this.#signalledInit === undefined || sctpInit === undefined) association.connect(this.now);
     else association.establishFromInit(this.now, sctpInit);
     association.flush(this.now);
@@ -403,7 +404,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   #createDtls(): DtlsConnection {
     const { certificate, limits, random, keyLog, dtlsVersions = DTLS_VERSIONS } = this.settings;
     const { datapath, drops } = this.#host;
-    const { fingerprint } = this.#description;
+    const { fingerprint } = this.#description!;
     return new DtlsConnection(
       {
         role: this.#role,

@@ -8,7 +8,7 @@ export interface Claimant<Self> {
   /** Where it sends to. */
   readonly remote: SocketAddress;
   /** The addresses it has claimed; kept by `Routes`. */
-  readonly routes: Route<Self>[];
+  routes: Route<Self>[];
   /** @param datagram borrowed until the call returns */
   handleDatagram(now: number, source: SocketAddress, datagram: Uint8Array): void;
 }
@@ -48,7 +48,11 @@ export class Routes<Connection extends Claimant<Connection>> {
   }
 
   claim(source: SocketAddress, connection: Connection): void {
-    const route = this.#table.find(source) ?? this.#table.add(source);
+    const route = this.#table.find(source);
+    if (route === undefined) {
+      this.#note(this.#table.add(source, connection), connection);
+      return;
+    }
     const { owners } = route;
     const at = owners.indexOf(connection);
     if (at >= 0) {
@@ -58,11 +62,7 @@ export class Routes<Connection extends Claimant<Connection>> {
     }
     if (owners.length >= MAX_CLAIMS) this.#release(route, this.#leastWorthy(owners));
     owners.push(connection);
-    connection.routes.push(route);
-    if (connection.routes.length > MAX_ADDRESSES) {
-      const oldest = connection.routes.find((other) => other !== route && !isSameAddress(other, connection.remote));
-      if (oldest !== undefined) this.#release(oldest, connection);
-    }
+    this.#note(route, connection);
   }
 
   /** The connection receives at this address: whoever else claimed it gives it up. Returns those left without any address. */
@@ -75,6 +75,16 @@ export class Routes<Connection extends Claimant<Connection>> {
 
   releaseAll(connection: Connection): void {
     for (const route of [...connection.routes]) this.#release(route, connection);
+  }
+
+  #note(route: Route<Connection>, connection: Connection): void {
+    // A list has room for what it is made of, and from the first `push` on for 17: most have one.
+    if (connection.routes.length === 0) connection.routes = [route];
+    else connection.routes.push(route);
+    if (connection.routes.length > MAX_ADDRESSES) {
+      const oldest = connection.routes.find((other) => other !== route && !isSameAddress(other, connection.remote));
+      if (oldest !== undefined) this.#release(oldest, connection);
+    }
   }
 
   /** The first claim is never pushed out by later ones; of those the oldest without keys goes first. */

@@ -13,13 +13,17 @@ export interface RemoteDescription extends PeerDescription {
 
 /** What signalling agreed with one peer, before any datagram of it is believed. */
 export interface Session extends LiteSession {
-  readonly remote: RemoteDescription;
+  /** `undefined` once the connection's DTLS handshake is complete. */
+  remote: RemoteDescription | undefined;
   /** The application's own value for this peer. */
   readonly userData: unknown;
   /** When the session is forgotten if no check has verified by then, ms. */
   readonly expiresAt: number;
-  /** Our SCTP INIT for the answer, where the offer brought one that can be used: then SCTP needs no handshake. */
-  readonly signalledInit: SignalledInit | undefined;
+  /**
+   * Our SCTP INIT for the answer, where the offer brought one that can be used: then SCTP needs no handshake. `undefined` too once
+   * the DTLS handshake is complete.
+   */
+  signalledInit: SignalledInit | undefined;
   /** Set by the first verified check. */
   connection: Connection | undefined;
 }

@@ -16,7 +16,10 @@ const ICE_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123
 
 export function generateCredentials(random: RandomSource): IceCredentials {
   const bytes = random(UFRAG_CHARACTERS + PWD_CHARACTERS);
-  let text = "";
-  for (const byte of bytes) text += ICE_CHARACTERS[byte & 63];
-  return { ufrag: text.slice(0, UFRAG_CHARACTERS), pwd: text.slice(UFRAG_CHARACTERS) };
+  return { ufrag: iceText(bytes.subarray(0, UFRAG_CHARACTERS)), pwd: iceText(bytes.subarray(UFRAG_CHARACTERS)) };
+}
+
+/** One piece in memory, where a part of a longer text, or a sum of characters, would keep what it was made of. */
+function iceText(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes.map((byte) => ICE_CHARACTERS.charCodeAt(byte & 63)));
 }
