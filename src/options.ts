@@ -38,7 +38,11 @@ export const DEFAULT_ASSOCIATION_LIMITS: Readonly<AssociationLimits> = {
 export interface EndpointLimits {
   /** Connections at once. Each takes two or three key slots of 1.75 KiB in WebAssembly memory, touched only when used. */
   maxConnections: number;
-  /** Connections at once from one IP address, whatever the ports. A school or office may sit behind one. */
+  /**
+   * Connections at once from one IPv4 address or one IPv6 /64, whatever the ports. Further checks from there go unanswered and are
+   * counted as `address-budget`. As many as `maxConnections` where a load test comes from one machine, or where a forwarder in front
+   * of the server hides the addresses behind its own.
+   */
   maxConnectionsPerAddress: number;
   /** Sessions agreed by signalling whose first check has not come yet; more are refused. About 0.5 KB each. */
   maxPendingSessions: number;
@@ -61,7 +65,8 @@ export interface EndpointLimits {
 
 export const DEFAULT_ENDPOINT_LIMITS: Readonly<EndpointLimits> = {
   maxConnections: 8_192,
-  maxConnectionsPerAddress: 8_192,
+  // A LAN party, a school, a carrier's NAT with some hundred players at once, and then some; but no address fills the server alone.
+  maxConnectionsPerAddress: 1_024,
   maxPendingSessions: 4_096,
   maxHandshakes: 1_024,
   sessionTimeoutMs: 30_000,

@@ -5,6 +5,7 @@ import { serve } from "./child.mjs";
 
 const server = await Server.listen({
   address: "127.0.0.1",
+  limits: { maxConnectionsPerAddress: 8_192 }, // All clients are on this machine.
   onMessage: ({ connection, channel, data }) => connection.trySend(data, { channel }),
 });
 

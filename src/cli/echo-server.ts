@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { nodeListener } from "../node-http.ts";
 import { Server } from "../server.ts";
 import type { ConditionerOptions } from "../runtime/conditioner.ts";
-import { parsePublicAddress } from "../server-options.ts";
+import { DEFAULT_LIMITS, parsePublicAddress } from "../server-options.ts";
 import { addressBytes, formatAddress, isIpv6, type SocketAddress } from "../wire/address.ts";
 import { CONDITION_FLAGS, parseConditions } from "./conditions.ts";
 import { DEMO_PAGE } from "./demo-page.ts";
@@ -25,6 +25,8 @@ export async function echoServer(args: string[]): Promise<void> {
       ...options.data,
       ...(options.public && { publicAddresses: options.public }),
       ...(options.conditioner && { conditioner: options.conditioner }),
+      // A load test comes from one machine.
+      limits: { maxConnectionsPerAddress: DEFAULT_LIMITS.maxConnections },
       onMessage: ({ connection, channel, data }) => connection.trySend(data, { channel }),
     }),
   );

@@ -1,7 +1,7 @@
 import type { CloseReason } from "../errors.ts";
 import { DtlsInStun, SPED_OVERHEAD_BYTES } from "../ice/sped.ts";
 import type { StunAttribute } from "../ice/stun.ts";
-import { isSameAddress, type SocketAddress } from "../wire/address.ts";
+import { addressBlock, isSameAddress, type SocketAddress } from "../wire/address.ts";
 import type { Route } from "./address-table.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Peer } from "./peer.ts";
@@ -31,8 +31,8 @@ export class Connection extends Peer {
   remote: SocketAddress;
   /** The addresses this connection has claimed; kept by `Routes`. */
   routes: Route<Connection>[] = [];
-  /** The IP address under which this connection counts in `maxConnectionsPerAddress`. */
-  readonly countedAddress: string;
+  /** The block of addresses under which this connection counts in `maxConnectionsPerAddress`: where it began. */
+  readonly countedBlock: string;
 
   readonly #endpoint: Endpoint;
   #lastCheck: number;
@@ -65,7 +65,7 @@ export class Connection extends Peer {
     this.remote = source;
     this.#source = source;
     this.#flightsTo = source;
-    this.countedAddress = source.address;
+    this.countedBlock = addressBlock(source.address);
     this.#lastCheck = now;
     this.#sped = remote.sped ? new DtlsInStun() : undefined;
   }

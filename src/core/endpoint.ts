@@ -7,7 +7,7 @@ import { localUfragOf, parseBindingRequest, type StunMessage } from "../ice/stun
 import { COOKIE_KEY_BYTES } from "../sctp/cookie.ts";
 import { createSignalledInit, parseSignalledInit, type SignalledInit } from "../sctp/snap.ts";
 import { Datapath, MAX_KEY_SLOTS } from "../wasm/datapath.ts";
-import type { SocketAddress } from "../wire/address.ts";
+import { addressBlock, type SocketAddress } from "../wire/address.ts";
 import { DropCounters } from "../wire/drops.ts";
 import { Agenda } from "./agenda.ts";
 import { Connection } from "./connection.ts";
@@ -56,7 +56,7 @@ export class Endpoint implements PeerHost {
   /** Sessions with a connection, by our ufrag. */
   readonly #active = new Map<string, Session>();
   readonly #routes = new Routes<Connection>();
-  readonly #connectionsPerAddress = new Map<string, number>();
+  readonly #connectionsPerBlock = new Map<string, number>();
   readonly #agenda = new Agenda<Connection>();
   #handshakes = 0;
   #closed = false;
@@ -173,10 +173,10 @@ export class Endpoint implements PeerHost {
     this.#agenda.remove(connection);
     this.#active.delete(connection.session.localUfrag);
     this.#routes.releaseAll(connection);
-    const address = connection.countedAddress;
-    const count = this.#connectionsPerAddress.get(address)! - 1;
-    if (count === 0) this.#connectionsPerAddress.delete(address);
-    else this.#connectionsPerAddress.set(address, count);
+    const block = connection.countedBlock;
+    const count = this.#connectionsPerBlock.get(block)! - 1;
+    if (count === 0) this.#connectionsPerBlock.delete(block);
+    else this.#connectionsPerBlock.set(block, count);
     this.events.closed(connection, reason);
   }
 
@@ -229,14 +229,15 @@ export class Endpoint implements PeerHost {
     const { remote } = session;
     if (remote === undefined) return undefined;
     const { maxConnections, maxConnectionsPerAddress, maxHandshakes } = this.options.limits;
-    const sameAddress = this.#connectionsPerAddress.get(source.address) ?? 0;
+    const block = addressBlock(source.address);
+    const sameBlock = this.#connectionsPerBlock.get(block) ?? 0;
     if (this.#active.size >= maxConnections) this.drops.count("connection-limit");
-    else if (sameAddress >= maxConnectionsPerAddress) this.drops.count("address-budget");
+    else if (sameBlock >= maxConnectionsPerAddress) this.drops.count("address-budget");
     else if (this.#handshakes >= maxHandshakes) this.drops.count("handshake-limit");
     else {
       this.#pending.delete(session.localUfrag);
       this.#active.set(session.localUfrag, session);
-      this.#connectionsPerAddress.set(source.address, sameAddress + 1);
+      this.#connectionsPerBlock.set(block, sameBlock + 1);
       this.#handshakes++;
       session.connection = new Connection(now, this, session, remote, source);
       return session.connection;

@@ -30,6 +30,16 @@ export function addressText(bytes: Uint8Array): string {
   return groups.join(":");
 }
 
+/**
+ * What one subscriber has of the address space, as text: an IPv4 address, or of IPv6 the first 64 bits, as any host can take as
+ * many addresses below them as it likes. Translated IPv4 (`64:ff9b::/96`, RFC 6052) has its address at the end: all of it counts.
+ */
+export function addressBlock(address: string): string {
+  if (!isIpv6(address) || address.startsWith("64:ff9b::")) return address;
+  const bytes = ipv6Bytes(address);
+  return bytes === undefined ? address : `${addressText(bytes.fill(0, 8))}/64`;
+}
+
 /** `::ffff:192.0.2.1`, as a dual-stack socket reports an IPv4 sender, becomes `192.0.2.1`. */
 export function unmapAddress(address: string): string {
   return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;

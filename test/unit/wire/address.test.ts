@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { addressBytes, addressText, formatAddress, unmapAddress } from "../../../src/wire/address.ts";
+import { addressBlock, addressBytes, addressText, formatAddress, unmapAddress } from "../../../src/wire/address.ts";
 import { fromHex } from "../../../src/wire/bytes.ts";
 
 test("IPv4 text becomes 4 bytes", () => {
@@ -50,4 +50,15 @@ test("an IPv4 address seen by a dual-stack socket is unmapped, others stay", () 
   expect(unmapAddress("::ffff:192.0.2.1")).toBe("192.0.2.1");
   expect(unmapAddress("2001:db8::1")).toBe("2001:db8::1");
   expect(formatAddress({ address: "2001:db8::1", port: 5 })).toBe("[2001:db8::1]:5");
+});
+
+test.each([
+  ["192.0.2.1", "192.0.2.1"],
+  ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2:0:0:0:0/64"],
+  ["2001:db8:1:2::1", "2001:db8:1:2:0:0:0:0/64"],
+  ["2001:db8:1:3::1", "2001:db8:1:3:0:0:0:0/64"],
+  ["64:ff9b::192.0.2.33", "64:ff9b::192.0.2.33"],
+  ["nonsense", "nonsense"],
+])("%s belongs to %s", (address, block) => {
+  expect(addressBlock(address)).toBe(block);
 });

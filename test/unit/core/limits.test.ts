@@ -1,0 +1,83 @@
+import { expect, test } from "vitest";
+import { Endpoint } from "../../../src/core/endpoint.ts";
+import type { Session } from "../../../src/core/session.ts";
+import { Certificate } from "../../../src/dtls/certificate.ts";
+import { writeBindingRequest } from "../../../src/ice/stun-write.ts";
+import { DEFAULT_ASSOCIATION_LIMITS, DEFAULT_ENDPOINT_LIMITS, type EndpointLimits } from "../../../src/options.ts";
+import { Random } from "../../sim/random.ts";
+
+const certificate = Certificate.generate();
+
+/** A server, and how a page with a session of its own checks from an address: whether it is answered. */
+function scene(limits: Partial<EndpointLimits>) {
+  const random = new Random("limits").bytes;
+  let answers = 0;
+  const endpoint = new Endpoint(
+    {
+      certificate,
+      limits: {
+        ...DEFAULT_ENDPOINT_LIMITS,
+        ...DEFAULT_ASSOCIATION_LIMITS,
+        maxConnections: 8,
+        maxHandshakes: 8,
+        ...limits,
+      },
+      random,
+    },
+    { transmit: () => answers++, opened() {}, message() {}, closed() {} },
+  );
+  const newSession = () => {
+    const { fingerprintBytes: fingerprint } = certificate;
+    return endpoint.createSession(0, { ufrag: "page", fingerprint, sctpPort: 5000, maxMessageBytes: 0 })!;
+  };
+  const check = (session: Session, address: string, port = 50_000) => {
+    const before = answers;
+    const request = writeBindingRequest({
+      transactionId: random(12),
+      username: `${session.localUfrag}:page`,
+      key: new TextEncoder().encode(session.localPwd),
+      priority: 1,
+      tieBreaker: random(8),
+      role: "controlling",
+      useCandidate: true,
+    });
+    endpoint.handleDatagram(0, { address, port }, request);
+    return answers > before;
+  };
+  const arrive = (address: string, port?: number) => check(newSession(), address, port);
+  return { endpoint, newSession, check, arrive };
+}
+
+test.each([
+  ["IPv4 address", "192.0.2.1", "192.0.2.1", "192.0.2.2"],
+  ["IPv6 /64", "2001:db8::1", "2001:db8::ffff:0:0:2", "2001:db8:0:1::1"],
+])("one %s has a share of the places, whatever its ports, and the others have theirs", (_, first, second, other) => {
+  const { endpoint, newSession, check, arrive } = scene({ maxConnectionsPerAddress: 2 });
+  expect([arrive(first, 1), arrive(second, 2)]).toEqual([true, true]);
+  const late = newSession();
+  expect(check(late, second, 3)).toBe(false);
+  expect(endpoint.drops.get("address-budget")).toBe(1);
+  expect(arrive(other)).toBe(true);
+  // Once there is room the same session gets in.
+  const [oldest] = endpoint.connections();
+  oldest.close(0, "local");
+  expect(check(late, second, 3)).toBe(true);
+  expect(arrive(first, 4)).toBe(false);
+});
+
+test("a connection counts where it began, however often it moves", () => {
+  const { newSession, check, arrive } = scene({ maxConnectionsPerAddress: 1 });
+  const session = newSession();
+  expect(check(session, "192.0.2.1")).toBe(true);
+  expect(check(session, "192.0.2.2")).toBe(true);
+  expect([arrive("192.0.2.1"), arrive("192.0.2.2")]).toEqual([false, true]);
+});
+
+test("connections and handshakes have limits of their own, each counted", () => {
+  const full = scene({ maxConnections: 2 });
+  expect(["192.0.2.1", "192.0.2.2", "192.0.2.3"].map((address) => full.arrive(address))).toEqual([true, true, false]);
+  expect(full.endpoint.drops.get("connection-limit")).toBe(1);
+  const busy = scene({ maxHandshakes: 1 });
+  expect(["192.0.2.1", "192.0.2.2"].map((address) => busy.arrive(address))).toEqual([true, false]);
+  expect(busy.endpoint.drops.get("handshake-limit")).toBe(1);
+});
