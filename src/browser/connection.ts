@@ -1,6 +1,7 @@
-import type { ConnectOptions, Reconnecting, ReconnectOptions } from "../client/options.ts";
+import type { ConnectOptions, Reconnecting } from "../client/options.ts";
+import { redial } from "../client/redial.ts";
 import type { MessageData } from "../connection.ts";
-import { type CloseReason, type ConnectError, SendError, type SendErrorCode } from "../errors.ts";
+import { type CloseReason, SendError, type SendErrorCode } from "../errors.ts";
 import { Emitter } from "../events.ts";
 import { ReceiveQueue } from "../receive-queue.ts";
 import { dial, type Link } from "./dial.ts";
@@ -191,29 +192,11 @@ export class ClientConnection extends Emitter<ClientEvents> {
   }
 
   async #reconnect(reason: CloseReason): Promise<void> {
-    const { reconnect } = this.#options;
-    const {
-      minDelayMs = 500,
-      maxDelayMs = 15_000,
-      maxAttempts = Number.POSITIVE_INFINITY,
-    } = reconnect as ReconnectOptions; // Of `true` there is nothing to take.
-    for (let attempt = 1; attempt <= maxAttempts; attempt++) {
-      // Half of it at random, so that the clients of a restarted server do not come back all at once.
-      const delayMs =
-        Math.min(maxDelayMs, minDelayMs * 2 ** (attempt - 1)) *
-        (1 - crypto.getRandomValues(new Uint8Array(1))[0] / 512);
-      this.emit("reconnecting", { attempt, delayMs });
-      await new Promise((resolve) => setTimeout(resolve, delayMs));
-      if (this.#closed) return;
-      try {
-        this.#attach(await dial(this.#url, this.#options, this.#stop.signal));
-        this.emit("open");
-        return;
-      } catch (error) {
-        if (this.#closed || isFinal(error)) break;
-      }
-    }
-    this.#end(reason);
+    const { signal } = this.#stop;
+    const announce = (next: Reconnecting) => this.emit("reconnecting", next);
+    const again = async () => this.#attach(await dial(this.#url, this.#options, signal));
+    if (await redial(this.#options.reconnect, signal, announce, again)) this.emit("open");
+    else this.#end(reason);
   }
 
   #end(reason: CloseReason): void {
@@ -226,12 +209,6 @@ export class ClientConnection extends Emitter<ClientEvents> {
     this.#received.close();
     this.emit("close", reason);
   }
-}
-
-/** Whether the server has said no, and would say no again: HTTP 4xx but for those that mean "later". */
-function isFinal(error: unknown): boolean {
-  const { status = 0 } = error as ConnectError;
-  return status >= 400 && status < 500 && status !== 408 && status !== 429;
 }
 
 function byteLength(data: MessageData): number {

@@ -2,13 +2,14 @@ import type { Channel } from "../channel/channel.ts";
 import type { ChannelOptions as CoreChannelOptions } from "../channel/channels.ts";
 import { type MessageData, messageBytes, type SendOptions } from "../connection.ts";
 import type { ConnectionStats } from "../core/peer.ts";
-import { type CloseReason, type ConnectError, SendError, type SendErrorCode } from "../errors.ts";
+import { type CloseReason, SendError, type SendErrorCode } from "../errors.ts";
 import { callUserCode, Emitter } from "../events.ts";
 import { ReceiveQueue } from "../receive-queue.ts";
 import type { SocketAddress } from "../wire/address.ts";
 import { dial, type NativeOptions, type Plan, planConnect } from "./dial.ts";
 import type { Link } from "./link.ts";
-import type { ConnectOptions, Reconnecting, ReconnectOptions } from "./options.ts";
+import type { ConnectOptions, Reconnecting } from "./options.ts";
+import { redial } from "./redial.ts";
 
 /** One received message. */
 export interface ClientMessage {
@@ -213,27 +214,10 @@ export class ClientConnection extends Emitter<ClientEvents> {
   }
 
   async #reconnect(reason: CloseReason): Promise<void> {
-    const {
-      minDelayMs = 500,
-      maxDelayMs = 15_000,
-      maxAttempts = Number.POSITIVE_INFINITY,
-    } = this.#plan.options.reconnect as ReconnectOptions; // Of `true` there is nothing to take.
-    for (let attempt = 1; attempt <= maxAttempts; attempt++) {
-      // Half of it at random, so that the clients of a restarted server do not come back all at once.
-      const full = Math.min(maxDelayMs, minDelayMs * 2 ** (attempt - 1));
-      const delayMs = full * (1 - crypto.getRandomValues(new Uint8Array(1))[0] / 512);
-      this.emit("reconnecting", { attempt, delayMs });
-      await new Promise((resolve) => setTimeout(resolve, delayMs));
-      if (this.#closed) return;
-      try {
-        await this.#dial(this.#stop.signal);
-        this.emit("open");
-        return;
-      } catch (error) {
-        if (this.#closed || isFinal(error)) break;
-      }
-    }
-    this.#end(reason);
+    const { signal } = this.#stop;
+    const announce = (next: Reconnecting) => this.emit("reconnecting", next);
+    if (await redial(this.#plan.options.reconnect, signal, announce, () => this.#dial(signal))) this.emit("open");
+    else this.#end(reason);
   }
 
   #end(reason: CloseReason): void {
@@ -245,10 +229,4 @@ export class ClientConnection extends Emitter<ClientEvents> {
     this.#received.close();
     this.emit("close", reason);
   }
-}
-
-/** Whether the server has said no, and would say no again: HTTP 4xx but for those that mean "later". */
-function isFinal(error: unknown): boolean {
-  const { status = 0 } = error as ConnectError;
-  return status >= 400 && status < 500 && status !== 408 && status !== 429;
 }

@@ -34,6 +34,7 @@ test.each(["webrtc-datagram", "webrtc-datagram/browser"])(
       "browser.js",
       "browser/connection.js",
       "browser/dial.js",
+      "client/redial.js",
       "errors.js",
       "events.js",
       "receive-queue.js",
