@@ -102,6 +102,10 @@ export class ClientStart implements HandshakeMachine {
     this.#sendHello(undefined);
   }
 
+  anew(): ClientStart {
+    return new ClientStart(this.#host);
+  }
+
   handle(message: HandshakeMessage): Outcome {
     if (message.epoch !== 0) return UNEXPECTED;
     if (message.type === HELLO_VERIFY_REQUEST) return this.#helloVerifyRequest(message);
@@ -116,6 +120,18 @@ export class ClientStart implements HandshakeMachine {
     if (equalBytes(hello.random, HELLO_RETRY_RANDOM)) return this.#helloRetryRequest(hello, message);
     const client = new Client13(this.#host, this.#hello, this.#transcript);
     return this.#handOver(client, client.serverHello(hello, message, this.#shares));
+  }
+
+  checkpoint(): () => void {
+    const transcript = this.#transcript.checkpoint();
+    const [hello, message, shares, retried] = [this.#hello, this.#message, this.#shares, this.#retried];
+    return () => {
+      transcript();
+      this.#hello = hello;
+      this.#message = message;
+      this.#shares = shares;
+      this.#retried = retried;
+    };
   }
 
   exportKeyingMaterial(): Uint8Array {

@@ -91,6 +91,17 @@ export class Client12 implements HandshakeMachine {
     return outcome;
   }
 
+  checkpoint(): () => void {
+    const { length } = this.#transcript;
+    const [awaits, requested] = [this.#awaits, this.#requested];
+    return () => {
+      this.#transcript.length = length;
+      this.#awaits = awaits;
+      this.#requested = requested;
+      this.wipe();
+    };
+  }
+
   exportKeyingMaterial(): Uint8Array {
     throw new Error("the handshake is not complete");
   }

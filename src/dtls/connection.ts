@@ -1,6 +1,5 @@
 import type { Datapath } from "../wasm/datapath.ts";
 import type { DropCounters } from "../wire/drops.ts";
-import { equalBytes } from "../wire/bytes.ts";
 import { Timers } from "../wire/timers.ts";
 import {
   ALERT_CLOSE_NOTIFY,
@@ -43,6 +42,7 @@ import {
   type RecordEvents,
   RecordLayer,
 } from "./record.ts";
+import { Provisional } from "./provisional.ts";
 import { ServerStart } from "./server-start.ts";
 
 export type { DtlsVersion } from "./machine.ts";
@@ -52,6 +52,10 @@ export type DtlsState = "new" | "handshaking" | "connected" | "closed";
 
 /** RFC 9147 §4.5.3: the limit is 2^24.5 records, the change begins at 2^24. */
 const KEY_OVERTIME = Math.SQRT2;
+/** A client makes another hello after so many timeouts, by when it has sent its unanswered flight four times, the last in small datagrams. */
+const START_ANEW_AFTER = 10;
+/** Stands for a message_seq before the first: the checkpoint of a client that has said nothing yet. */
+const BEFORE_ALL = -1;
 /** RFC 9147 §5.8.1: for "at least twice the default MSL", 2 minutes, a server answers the client's repeated last flight. */
 const LINGER_MS = 240_000;
 
@@ -84,7 +88,7 @@ export class DtlsConnection {
     group: undefined,
     peerCertificate: undefined,
   };
-  readonly #timers = new Timers<"handshake" | "linger">();
+  readonly #timers = new Timers<"handshake" | "start-anew" | "linger">();
   #earlyRecords: EarlyQueue | undefined;
   #earlyData: EarlyQueue | undefined;
   #machine: HandshakeMachine;
@@ -92,10 +96,8 @@ export class DtlsConnection {
   /** Application data may be sent. */
   #writable = false;
   #now = 0;
-  /** A protected record of the peer was opened: from then on nothing unprotected can end the connection. */
-  #authenticated = false;
-  /** The last unprotected message that was refused. */
-  #refused: { readonly type: number; readonly body: Uint8Array } | undefined;
+  /** Until a protected record of the peer was opened: from then on nothing unprotected can end the connection. */
+  #provisional: Provisional | undefined = new Provisional();
   readonly #mtuBytes: number;
   #maxPlaintextBytes: number;
 
@@ -164,6 +166,7 @@ export class DtlsConnection {
     if (this.#state !== "new" || this.#machine.start === undefined) return;
     this.#now = now;
     this.#beginHandshake();
+    this.#provisional?.accept(BEFORE_ALL, this.#checkpoint(0));
     this.#machine.start();
     this.#records.flush();
   }
@@ -184,6 +187,7 @@ export class DtlsConnection {
     this.#now = now;
     for (let due = this.#timers.expire(now); due !== undefined; due = this.#timers.expire(now)) {
       if (due === "linger") this.#records.epochs.releaseRead(HANDSHAKE_EPOCH);
+      else if (due === "start-anew") this.#startAnew();
       else this.#end({ cause: "timeout" });
     }
     this.#delivery.handleTimeout(now);
@@ -269,7 +273,7 @@ export class DtlsConnection {
   #handleContent(epoch: number, type: number, offset: number, length: number, sequence: number): void {
     const content = this.#datapath.memory.subarray(offset, offset + length);
     if (epoch > 0) {
-      this.#authenticated = true;
+      if (this.#provisional !== undefined) this.#settle();
       if (type === CONTENT_APPLICATION_DATA && epoch !== HANDSHAKE_EPOCH) {
         this.#handleApplicationData(content, offset);
         return;
@@ -325,7 +329,7 @@ export class DtlsConnection {
 
   #handleAlert(epoch: number, content: Uint8Array): void {
     const alert = parseAlert(content);
-    if (alert === undefined || (epoch === 0 && this.#authenticated)) {
+    if (alert === undefined || (epoch === 0 && this.#provisional === undefined)) {
       // RFC 6347 §4.1.2.7: a forged alert must not end a connection.
       this.#drops.count(alert === undefined ? "dtls-malformed" : "dtls-unexpected");
       return;
@@ -371,7 +375,11 @@ export class DtlsConnection {
   /** False where the message was given back. */
   #handleMessage(message: HandshakeMessage): boolean {
     const { flight } = this.#delivery;
+    const provisional = message.epoch === 0 ? this.#provisional : undefined;
+    if (provisional?.hasAccepted(message.sequence) && !this.#takeBack(provisional, message)) return true;
+    const checkpoint = provisional && this.#checkpoint(message.sequence);
     const outcome = this.#machine.handle(message);
+    if (outcome === undefined && checkpoint !== undefined) provisional?.accept(message.sequence, checkpoint);
     if (typeof outcome === "number" && this.#mayBeForged(message, outcome)) {
       this.#drops.count("dtls-unexpected");
       this.#delivery.reject(message);
@@ -385,22 +393,67 @@ export class DtlsConnection {
       this.#drops.count(outcome === MALFORMED ? "dtls-malformed" : "dtls-unexpected");
       this.#delivery.reject(message);
       return false;
-    } else if (this.#facts.version === "1.3" && this.#state === "handshaking" && flight === this.#delivery.flight) {
+    } else if (message.epoch > 0 && this.#state === "handshaking" && flight === this.#delivery.flight) {
       // RFC 9147 §7.2: "the receipt of any record responding to a given flight MUST be taken as an implicit acknowledgement".
+      // Not a ServerHello that nothing protected has followed: the server may know another ClientHello than ours.
       this.#delivery.forgetFlight();
     }
     return true;
   }
 
   /**
-   * A failure that an unprotected message alone has brought about is not yet one of the peer: anybody may have sent it, or changed a
-   * bit of it. It is forgotten and waited for again; if the same bytes come a second time, they are the peer's own.
+   * A failure that unprotected messages alone have brought about is not yet one of the peer. What is refused is waited for again, and
+   * so is what came before it, which may contradict what was accepted.
    */
-  #mayBeForged({ epoch, type, body }: HandshakeMessage, alert: AlertDescription): boolean {
-    if (epoch > 0 || this.#authenticated || alert === ALERT_INTERNAL_ERROR || type === SERVER_HELLO_DONE) return false;
-    const refused = this.#refused;
-    this.#refused = { type, body };
-    return refused === undefined || refused.type !== type || !equalBytes(refused.body, body);
+  #mayBeForged({ epoch, type }: HandshakeMessage, alert: AlertDescription): boolean {
+    if (epoch > 0 || this.#provisional === undefined) return false;
+    if (alert === ALERT_INTERNAL_ERROR || type === SERVER_HELLO_DONE) return false;
+    return this.#provisional.setBack(this.#now) && this.#provisional.isHopeful(this.#now);
+  }
+
+  /** Another message has come, twice, in the place of one that was accepted. */
+  #takeBack(provisional: Provisional, message: HandshakeMessage): boolean {
+    this.#drops.count("dtls-unexpected");
+    if (!provisional.setBack(this.#now)) return false;
+    provisional.goBack(message.sequence);
+    this.#delivery.replace(message);
+    return true;
+  }
+
+  /** Client: the server does not answer our answer, so perhaps our first hello or its own came garbled. There is another one. */
+  #startAnew(): void {
+    if (!this.#provisional?.setBack(this.#now)) return;
+    this.#provisional.goBack(BEFORE_ALL);
+    this.#provisional.accept(BEFORE_ALL, this.#checkpoint(0));
+    this.#machine = this.#machine.anew?.() ?? this.#machine;
+    this.#machine.start?.();
+  }
+
+  /** Notes how everything stands before an unprotected message. Calling what it returns goes back there, whatever came since. */
+  #checkpoint(sequence: number): () => void {
+    const machine = this.#machine;
+    const restoreMachine = machine.checkpoint?.();
+    const restoreDelivery = this.#delivery.checkpoint(sequence);
+    const restoreKeys = this.#records.epochs.checkpoint();
+    const facts = { ...this.#facts };
+    return () => {
+      if (this.#machine !== machine) this.#machine.wipe();
+      this.#machine = machine;
+      restoreMachine?.();
+      restoreDelivery(this.#now);
+      restoreKeys();
+      Object.assign(this.#facts, facts);
+      this.#timers.clear("start-anew");
+      if (this.#writable) this.#events.startedOver?.();
+      this.#writable = false;
+    };
+  }
+
+  /** A protected record was opened: the hellos, and whatever else its key rests on, are the peer's. */
+  #settle(): void {
+    this.#provisional = undefined;
+    this.#timers.clear("start-anew");
+    this.#delivery.settle();
   }
 
   #beginHandshake(): void {
@@ -433,7 +486,6 @@ export class DtlsConnection {
     }
     this.#openForWriting();
     this.#settings = undefined;
-    this.#refused = undefined;
     this.#events.connected();
     if (!this.#compact) return;
     this.#machine.forgetExporter?.();
@@ -446,6 +498,9 @@ export class DtlsConnection {
       return;
     }
     this.#delivery.send(this.#now, items, answered, plan);
+    if (answered !== undefined && this.#provisional?.hasAccepted(BEFORE_ALL)) {
+      this.#timers.set("start-anew", this.#now + START_ANEW_AFTER * this.#delivery.timeoutMs);
+    }
     const last = items[items.length - 1];
     if (typeof last === "object" && last.epoch > this.#records.epochs.current.epoch)
       this.#records.epochs.use(last.epoch);

@@ -57,6 +57,11 @@ export class Delivery {
     return this.#timers.next;
   }
 
+  /** After which time the present flight is sent again. */
+  get timeoutMs(): number {
+    return this.#timeoutMs;
+  }
+
   /** The message_seq of our next message. */
   takeNumber(): number {
     return this.#nextMessage++;
@@ -104,18 +109,47 @@ export class Delivery {
   /** Gives a message back as never received. */
   reject(message: HandshakeMessage): void {
     this.#reassembly.reject(message);
+    // Or it would not be sent again.
+    this.#acks.clear();
+  }
+
+  /** Notes what we have sent. Calling what it returns goes back to it, and takes back the peer's messages from `sequence` on. */
+  checkpoint(sequence: number): (now: number) => void {
+    const flight = this.#flight;
+    const nextMessage = this.#nextMessage;
+    return (now) => {
+      this.#reassembly.goBack(sequence);
+      this.#flight = flight;
+      this.#nextMessage = nextMessage;
+      this.acknowledges = false;
+      this.#timeoutMs = this.#initialTimeoutMs;
+      this.#acks.clear();
+      this.#timers.clearAll();
+      if (flight?.options.expectsAnswer) this.#timers.set("retransmit", now + this.#timeoutMs);
+    };
+  }
+
+  /** Goes on from this message instead of the one that had its number before. */
+  replace(message: HandshakeMessage): void {
+    this.#reassembly.replace(message);
+  }
+
+  /** What has come is the peer's. */
+  settle(): void {
+    this.#reassembly.settle();
   }
 
   /**
    * RFC 9147 §7.2. During the handshake an acknowledgement comes in no lower epoch than what it acknowledges (§7): less could be
-   * anybody's. Later ones come in whatever epoch the peer has reached.
+   * anybody's. Later ones come in whatever epoch the peer has reached. One without protection only says that something is missing:
+   * what it lists may be anybody's as well, or have come garbled.
    */
   handleAck(now: number, epoch: number, content: Uint8Array): void {
     const numbers = parseAck(content);
     if (numbers === undefined) this.#drops.count("dtls-malformed");
     const flight = this.#flight;
     if (numbers === undefined || flight === undefined) return;
-    const credible = numbers.filter((number) => epoch >= Math.min(number.epoch, FIRST_APPLICATION_EPOCH));
+    const credible = numbers.filter((number) => epoch > 0 && epoch >= Math.min(number.epoch, FIRST_APPLICATION_EPOCH));
     if (flight.acknowledge(credible)) this.#acknowledged(now, flight);
     // "SHOULD retransmit the unacknowledged messages or fragments."
     else this.#repeat(now, flight);

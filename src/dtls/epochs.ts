@@ -107,6 +107,18 @@ export class Epochs {
     this.#read = this.#release(this.#read, epoch);
   }
 
+  /** Notes which keys there are. Calling what it returns wipes those that came later. */
+  checkpoint(): () => void {
+    const [write, read, current] = [this.#write, this.#read, this.#current];
+    return () => {
+      while (this.#write !== undefined && this.#write !== write) {
+        this.#write = this.#release(this.#write, this.#write.epoch);
+      }
+      while (this.#read !== undefined && this.#read !== read) this.#read = this.#release(this.#read, this.#read.epoch);
+      this.#current = current;
+    };
+  }
+
   /** Wipes all keys. */
   close(): void {
     while (this.#write !== undefined) this.#write = this.#release(this.#write, this.#write.epoch);

@@ -1,4 +1,5 @@
 import type { DropReason } from "../wire/drops.ts";
+import { equalBytes } from "../wire/bytes.ts";
 import { addRange, coversAll, type Ranges } from "./ranges.ts";
 
 /**
@@ -39,12 +40,24 @@ interface Partial {
   readonly ranges: Ranges;
 }
 
-/** Puts messages together from fragments that come in any order, cut and number, and hands them out in sequence. */
+/** What was handed out without protection. */
+interface Unsettled {
+  readonly accepted: Map<number, HandshakeMessage>;
+  /** The last message that contradicted one of them. */
+  rival: HandshakeMessage | undefined;
+}
+
+/**
+ * Puts messages together from fragments that come in any order, cut and number, and hands them out in sequence. What is not
+ * protected can be anybody's: until {@link settle} a different message in the place of one that was handed out is handed out, too, once
+ * it has come twice. A peer repeats its messages as they are; what was garbled on its way does not come a second time.
+ */
 export class Reassembly {
   #next = 0;
   #bufferedBytes = 0;
   /** By sequence; `undefined` while there are none: a connection is idle longer than it shakes hands. */
   #partials: Map<number, Partial> | undefined;
+  #unsettled: Unsettled | undefined = { accepted: new Map(), rival: undefined };
 
   /** True while part of a message is held: something of the peer's flight is missing. */
   get incomplete(): boolean {
@@ -71,19 +84,58 @@ export class Reassembly {
     }
   }
 
-  /** The next message in sequence, once it is whole. */
+  /** The next message in sequence, once it is whole; or one that contradicts an earlier one, whose number it has. */
   take(): HandshakeMessage | undefined {
-    const sequence = this.#next;
-    const partial = this.#partials?.get(sequence);
-    if (partial === undefined || !coversAll(partial.ranges, partial.body.length)) return undefined;
-    this.#forget(sequence, partial);
-    this.#next++;
-    return { type: partial.type, sequence, epoch: partial.epoch, body: partial.body };
+    for (let sequence = this.#unsettled === undefined ? this.#next : 0; sequence <= this.#next; sequence++) {
+      const partial = this.#partials?.get(sequence);
+      if (partial === undefined || !coversAll(partial.ranges, partial.body.length)) continue;
+      this.#forget(sequence, partial);
+      const message = { type: partial.type, sequence, epoch: partial.epoch, body: partial.body };
+      if (sequence < this.#next && !this.#contradicts(message)) continue;
+      if (sequence === this.#next) this.#accept(message);
+      return message;
+    }
+    return undefined;
   }
 
   /** Gives a message back as never received: it made no sense and was not authenticated, so the true one may follow. */
-  reject(message: HandshakeMessage): void {
-    this.#next = message.sequence;
+  reject({ sequence }: HandshakeMessage): void {
+    this.#next = sequence;
+    this.#unsettled?.accepted.delete(sequence);
+  }
+
+  /** Takes back what was handed out from this number on. Fragments stay: they may be of the flight that is now the true one. */
+  goBack(sequence: number): void {
+    const accepted = this.#unsettled?.accepted;
+    for (const later of accepted?.keys() ?? []) if (later >= sequence) accepted?.delete(later);
+    this.#next = sequence;
+  }
+
+  /** Goes on from this message, which {@link take} handed out, in the place of the one that had its number before. */
+  replace(message: HandshakeMessage): void {
+    this.goBack(message.sequence);
+    this.#accept(message);
+  }
+
+  /** Something protected has shown that the messages so far are the peer's: there is no other one in their place. */
+  settle(): void {
+    this.#unsettled = undefined;
+    for (const [sequence, partial] of this.#partials ?? []) if (sequence < this.#next) this.#forget(sequence, partial);
+  }
+
+  #accept(message: HandshakeMessage): void {
+    if (message.epoch === 0) this.#unsettled?.accepted.set(message.sequence, message);
+    this.#next = message.sequence + 1;
+  }
+
+  /** For the second time. */
+  #contradicts(message: HandshakeMessage): boolean {
+    const unsettled = this.#unsettled;
+    const accepted = unsettled?.accepted.get(message.sequence);
+    if (unsettled === undefined || accepted === undefined || isSame(accepted, message)) return false;
+    const again = unsettled.rival !== undefined && isSame(unsettled.rival, message);
+    unsettled.rival = again ? undefined : message;
+    return again;
   }
 
   #addFragment(epoch: number, header: Uint8Array, at: number, fragment: Uint8Array): FragmentResult {
@@ -93,12 +145,17 @@ export class Reassembly {
     const start = u24(header, at + 6);
     const end = start + fragment.length;
     if (end > length) return "dtls-malformed";
-    if (sequence < this.#next) return end === length ? { repeated: sequence, epoch } : undefined;
     if (sequence >= this.#next + MAX_MESSAGES_AHEAD) return "dtls-unexpected";
+    const accepted = this.#unsettled?.accepted.get(sequence);
+    const repeated = sequence < this.#next && end === length ? { repeated: sequence, epoch } : undefined;
+    if (sequence < this.#next && (accepted === undefined || epoch > 0)) return repeated;
     const partial = this.#partialOf(sequence, epoch, type, length);
     if (typeof partial === "string") return partial;
     partial.body.set(fragment, start);
-    return addRange(partial.ranges, start, end, MAX_RANGES) ? undefined : "dtls-reassembly-limit";
+    if (!addRange(partial.ranges, start, end, MAX_RANGES)) return "dtls-reassembly-limit";
+    // What contradicts asks for nothing again.
+    const isTheSame = accepted?.body.length === length && equalBytes(accepted.body.subarray(start, end), fragment);
+    return isTheSame ? repeated : undefined;
   }
 
   #partialOf(sequence: number, epoch: number, type: number, length: number): Partial | DropReason {
@@ -106,12 +163,13 @@ export class Reassembly {
     if (known !== undefined) {
       // An authenticated fragment replaces what anybody could have sent in an earlier epoch; never the other way round.
       if (epoch < known.epoch) return "dtls-unexpected";
-      if (epoch === known.epoch) {
-        return type === known.type && length === known.body.length ? known : "dtls-unexpected";
-      }
-      this.#forget(sequence, known);
+      const fits = type === known.type && length === known.body.length;
+      if (epoch === known.epoch && fits) return known;
+      // Of two that anybody could have sent none is more credible; but the true one will be repeated.
+      if (epoch === known.epoch && epoch > 0) return "dtls-unexpected";
     }
     if (length > MAX_MESSAGE_BYTES) return "dtls-too-large";
+    if (known !== undefined) this.#forget(sequence, known);
     if (this.#bufferedBytes + length > MAX_BUFFERED_BYTES) return "dtls-reassembly-limit";
     const partial = { type, epoch, body: new Uint8Array(length), ranges: [] };
     this.#bufferedBytes += length;
@@ -125,6 +183,10 @@ export class Reassembly {
     if (this.#partials?.size === 0) this.#partials = undefined;
     this.#bufferedBytes -= partial.body.length;
   }
+}
+
+function isSame(a: HandshakeMessage, b: HandshakeMessage): boolean {
+  return a.sequence === b.sequence && a.type === b.type && equalBytes(a.body, b.body);
 }
 
 /** Writes a fragment's header and content at `at` and returns the bytes written. */

@@ -21,7 +21,14 @@ export const UNEXPECTED = "unexpected";
 export interface HandshakeMachine {
   /** Sends the first flight, where this side speaks first. */
   start?(): void;
+  /** Another one that speaks first, with another hello. */
+  anew?(): HandshakeMachine;
   handle(message: HandshakeMessage): Outcome;
+  /**
+   * Notes where it stands before a message that is not protected. Calling what it returns goes back there: the message was another
+   * one. Machines that keep nothing of it, but hand over to another one, need none.
+   */
+  checkpoint?(): () => void;
   /** Replaces our key for application data (DTLS 1.3). */
   updateKey?(requestPeer: boolean): void;
   /** After the handshake, RFC 5705. */

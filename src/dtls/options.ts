@@ -80,6 +80,11 @@ export interface DtlsEvents {
    */
   writable?(): void;
   /**
+   * What followed `writable` is void: the handshake has been started over, because the hello it rested on was not the peer's. There
+   * will be another `writable`, or `connected` at once.
+   */
+  startedOver?(): void;
+  /**
    * The handshake is complete and the peer verified. Called before our last flight leaves, so that what is sent from
    * inside this call rides in the same datagram.
    */

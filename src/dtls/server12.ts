@@ -141,6 +141,18 @@ export class Server12 implements HandshakeMachine {
     return UNEXPECTED;
   }
 
+  checkpoint(): () => void {
+    const { length } = this.#transcript;
+    const [awaits, clientKey, masterSecret] = [this.#awaits, this.#clientKey, this.#masterSecret];
+    return () => {
+      this.#transcript.length = length;
+      this.#awaits = awaits;
+      this.#clientKey = clientKey;
+      if (this.#masterSecret !== masterSecret) this.#masterSecret.fill(0);
+      this.#masterSecret = masterSecret;
+    };
+  }
+
   exportKeyingMaterial(): Uint8Array {
     throw new Error("the handshake is not complete");
   }
@@ -188,7 +200,6 @@ export class Server12 implements HandshakeMachine {
     if (point === undefined) return MALFORMED;
     const preMasterSecret = this.#ephemeral?.agree(point);
     if (preMasterSecret === undefined) return ALERT_ILLEGAL_PARAMETER;
-    this.#ephemeral = undefined;
     this.#transcript.push(encodeWhole(message));
     this.#masterSecret = extendedMasterSecret(preMasterSecret, this.#transcript);
     preMasterSecret.fill(0);

@@ -118,6 +118,19 @@ export class Server13 implements HandshakeMachine {
     return UNEXPECTED;
   }
 
+  /** The one message without protection that it takes is a second hello. */
+  checkpoint(): () => void {
+    const transcript = this.#transcript.checkpoint();
+    const firstHello = this.#firstHello;
+    return () => {
+      transcript();
+      this.wipe();
+      this.#traffic = undefined;
+      this.#firstHello = firstHello;
+      this.#awaits = "hello-again";
+    };
+  }
+
   exportKeyingMaterial(): Uint8Array {
     throw new Error("the handshake is not complete");
   }

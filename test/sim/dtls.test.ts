@@ -105,13 +105,8 @@ function handshake(seed: string, line: Line, prepare: (up: Link, down: Link) => 
   return { client, server, host, doneMs };
 }
 
-/**
- * Whether a datagram begins with a handshake record of epoch 0. A change there is the UDP checksum's to find; what of it DTLS survives
- * has its tests in test/unit/dtls/refusals.test.ts.
- */
-function isPlaintext(datagram: Uint8Array): boolean {
-  return datagram[0] === 22 && datagram[3] === 0 && datagram[4] === 0;
-}
+/** Bits tried in each datagram, each time others. */
+const BITS_PER_DATAGRAM = 24;
 
 const LINES: Line[] = [
   { version: "1.3", mtuBytes: 1200 },
@@ -154,16 +149,20 @@ describe.each(LINES)("a handshake of DTLS $version in datagrams of $mtuBytes byt
     },
   );
 
-  it("connects whichever one datagram has a bit changed that is protected", () => {
+  it("connects whichever one datagram has a bit changed, protected or not", () => {
     const { host } = plain();
+    // A garbled message of epoch 0 gives way once the true one has come twice. A client of DTLS 1.2 does not repeat its hello once it
+    // has an answer: after ten timeouts without another one it makes a new hello.
+    const allowedMs = version === "1.3" ? 1_000 : 3_000;
     for (const way of ["up", "down"] as const) {
       for (let chosen = 0; chosen < host[way].counters.sent; chosen++) {
-        const seed = `dtls ${version} ${mtuBytes} corrupt ${way} ${chosen}`;
-        const late = handshake(seed, line, (up, down) => {
-          (way === "up" ? up : down).intercept = (index, datagram) =>
-            index === chosen && !isPlaintext(datagram) ? "corrupt" : "pass";
-        });
-        expect(late.doneMs, seed).toBeLessThan(2_000);
+        for (let bit = 0; bit < BITS_PER_DATAGRAM; bit++) {
+          const seed = `dtls ${version} ${mtuBytes} corrupt ${way} ${chosen} ${bit}`;
+          const late = handshake(seed, line, (up, down) => {
+            (way === "up" ? up : down).intercept = (index) => (index === chosen ? "corrupt" : "pass");
+          });
+          expect(late.doneMs, seed).toBeLessThan(allowedMs);
+        }
       }
     }
   });

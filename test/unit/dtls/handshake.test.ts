@@ -107,12 +107,60 @@ describe("reassembly", () => {
     expect(reassembly.take()).toEqual(real);
   });
 
-  it("drops what contradicts an earlier fragment, is too large, too far ahead or malformed", () => {
+  it("takes up another message in the place of one that is not protected, whose fragments may have been garbled", () => {
+    const reassembly = new Reassembly();
+    const garbled = { ...MESSAGE, body: MESSAGE.body.subarray(0, 190) };
+    expect(add(reassembly, fragment(garbled, 0, 100))).toEqual([]);
+    expect(add(reassembly, encodeWhole(MESSAGE))).toEqual([]);
+    expect(reassembly.take()).toEqual(MESSAGE);
+  });
+
+  it("drops what contradicts an earlier protected fragment", () => {
+    const reassembly = new Reassembly();
+    add(reassembly, fragment(MESSAGE, 0, 100), 2);
+    expect(add(reassembly, fragment({ ...MESSAGE, type: 2 }, 100, 200), 2)).toEqual(["dtls-unexpected"]);
+    expect(add(reassembly, fragment(message(0, 201), 100, 201), 2)).toEqual(["dtls-unexpected"]);
+  });
+
+  it("hands out what contradicts an unprotected message once it has come twice, and nothing once that is settled", () => {
+    const other = { ...MESSAGE, body: message(3, 200).body };
+    for (const settled of [false, true]) {
+      const reassembly = new Reassembly();
+      add(reassembly, encodeWhole(MESSAGE));
+      expect(reassembly.take()).toEqual(MESSAGE);
+      if (settled) reassembly.settle();
+      for (const copy of [1, 2]) {
+        for (const [start, end] of [
+          [0, 100],
+          [100, 200],
+        ]) {
+          expect(reassembly.take()).toBeUndefined();
+          add(reassembly, fragment(other, start, end));
+        }
+        if (copy === 1) expect(reassembly.take()).toBeUndefined();
+      }
+      expect(reassembly.take()).toEqual(settled ? undefined : other);
+    }
+  });
+
+  it("goes on from what contradicts an earlier message, and takes those after it anew", () => {
+    const reassembly = new Reassembly();
+    for (const sequence of [0, 1]) {
+      add(reassembly, encodeWhole(message(sequence, 20)));
+      reassembly.take();
+    }
+    const other = { ...message(0, 20), type: 9 };
+    add(reassembly, encodeWhole(other));
+    expect(reassembly.take()).toBeUndefined();
+    add(reassembly, encodeWhole(other));
+    reassembly.replace(reassembly.take()!);
+    add(reassembly, encodeWhole(message(1, 20)));
+    expect(reassembly.take()).toEqual(message(1, 20));
+  });
+
+  it("drops what is too large, too far ahead or malformed", () => {
     const reassembly = new Reassembly();
     add(reassembly, fragment(MESSAGE, 0, 100));
-    const other = { ...MESSAGE, type: 2 };
-    expect(add(reassembly, fragment(other, 100, 200))).toEqual(["dtls-unexpected"]);
-    expect(add(reassembly, fragment(message(0, 201), 100, 201))).toEqual(["dtls-unexpected"]);
     expect(add(reassembly, fragment(message(1, MAX_MESSAGE_BYTES + 1), 0, 1))).toEqual(["dtls-too-large"]);
     expect(add(reassembly, encodeWhole(message(8, 1)))).toEqual(["dtls-unexpected"]);
     expect(add(reassembly, encodeWhole(message(65_535, 1)))).toEqual(["dtls-unexpected"]);
