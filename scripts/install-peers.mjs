@@ -28,6 +28,8 @@ const TOOLS = [
   { apt: "gcc", present: () => onPath("gcc") },
   { apt: "libc6-dev", present: () => existsSync("/usr/include/stdio.h"), elsewhere: "the headers of the C library" },
   { apt: "libusrsctp-dev", present: () => existsSync("/usr/include/usrsctp.h"), elsewhere: "usrsctp with its headers" },
+  { apt: "libnss3-dev", present: () => existsSync("/usr/include/nss/ssl.h"), elsewhere: "NSS with its headers" },
+  { apt: "libnss3-tools", present: () => onPath("certutil") },
   {
     apt: "python3-cryptography-vectors",
     present: () => existsSync("/usr/lib/python3/dist-packages/cryptography_vectors"),
