@@ -132,7 +132,8 @@ export class RtcClient {
   }
 
   #handleDatagram(datagram, from) {
-    if (this.#closed) return;
+    // Before the answer it can only be for whoever had the port before.
+    if (this.#closed || this.#remote === undefined) return;
     this.datagramsReceived++;
     if (datagram[0] < DTLS_FIRST) {
       const { succeeded, reply } = this.#ice.handle(datagram, from);
