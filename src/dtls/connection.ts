@@ -477,7 +477,10 @@ export class DtlsConnection {
     this.#timers.clear("handshake");
     // A smaller one was a guess about why nothing came back; now something does.
     this.#records.mtuBytes = this.#mtuBytes;
-    if (!keepFlight) this.#delivery.forgetFlight();
+    if (!keepFlight) {
+      this.#delivery.forgetFlight();
+      this.#records.epochs.releaseWrite(0);
+    }
     // The client of DTLS 1.3 waits for the acknowledgement of its last flight, the server gives it.
     if (this.#facts.version === "1.3" && !keepFlight) {
       this.#delivery.acknowledge();

@@ -163,7 +163,10 @@ export class Delivery {
 
   /** Data came, so the peer has a flight that is only repeated on demand. */
   forgetAnsweredFlight(): void {
-    if (this.#flight !== undefined && !this.#flight.options.expectsAnswer) this.#flight = undefined;
+    if (this.#flight === undefined || this.#flight.options.expectsAnswer) return;
+    this.#flight = undefined;
+    // Its ChangeCipherSpec would have been the last record without protection.
+    this.#records.epochs.releaseWrite(0);
   }
 
   /** Acknowledges what has come of the peer's present flight: at once, or soon if the rest is still expected. */

@@ -87,7 +87,8 @@ export class Association {
   readonly #transmitter: Transmitter;
   readonly #handshake: Handshake;
   readonly #heartbeat: Heartbeat;
-  readonly #shutdown = new PeerShutdown();
+  /** The peer's SHUTDOWN has come: no new message is taken. */
+  #shutdown: PeerShutdown | undefined;
   readonly #inbound: Inbound;
   readonly #inside: Inside;
   #receiver: Receiver | undefined;
@@ -154,7 +155,6 @@ export class Association {
       handshake: this.#handshake,
       transmitter: this.#transmitter,
       heartbeat: this.#heartbeat,
-      shutdown: this.#shutdown,
       host: this.#inside,
     });
   }
@@ -164,7 +164,7 @@ export class Association {
 
   get state(): "idle" | "cookie-wait" | "cookie-echoed" | "established" | "shutting-down" | "closed" {
     if (this.#closed) return "closed";
-    return this.#shutdown.isActive ? "shutting-down" : this.#handshake.state;
+    return this.#shutdown !== undefined ? "shutting-down" : this.#handshake.state;
   }
 
   /** `now` of the call that is under way, for listeners that call back; else of the last one. */
@@ -186,7 +186,7 @@ export class Association {
       this.#reset === undefined ? Number.POSITIVE_INFINITY : this.#reset.deadline,
       this.#handshake.deadline,
       this.#heartbeat.deadline,
-      this.#shutdown.deadline,
+      this.#shutdown === undefined ? Number.POSITIVE_INFINITY : this.#shutdown.deadline,
     );
   }
 
@@ -248,7 +248,7 @@ export class Association {
   send(now: number, message: OutgoingMessage): SendResult {
     const { streamId, data } = message;
     if (data.length === 0) throw new RangeError("data must have 1 byte or more");
-    if (this.#closed || this.#shutdown.isActive || this.#reset?.isResetting(streamId) === true) return "closed";
+    if (this.#closed || this.#shutdown !== undefined || this.#reset?.isResetting(streamId) === true) return "closed";
     if (!(streamId >= 0 && streamId < this.#outboundStreams)) {
       throw new RangeError(`streamId must be from 0 to ${this.#outboundStreams - 1}, not ${streamId}`);
     }
@@ -320,7 +320,7 @@ export class Association {
   flush(now: number): void {
     if (this.#closed) return;
     this.#reset?.advance(now);
-    this.#shutdown.advance(now, this.#transmitter.isIdle, this.#rto.ms, (chunk) => this.#assembler.control(chunk));
+    this.#shutdown?.advance(now, this.#transmitter.isIdle, this.#rto.ms, (chunk) => this.#assembler.control(chunk));
     if (this.#transmitter.forwardDue) {
       for (const chunk of this.#transmitter.forwardTsns(now)) this.#assembler.control(chunk);
     }
@@ -347,7 +347,8 @@ export class Association {
     if (this.#transmitter.deadline <= now && this.#transmitter.timeout(now)) this.#countError();
     if (this.#reset !== undefined && this.#reset.deadline <= now && this.#countError()) this.#reset.timeout(now);
     if (this.#heartbeat.deadline <= now && (!this.#heartbeat.isMissed || this.#countError())) this.#sendHeartbeat(now);
-    if (this.#shutdown.deadline <= now && this.#countError()) this.#shutdown.timeout(now, this.#rto.ms);
+    if (this.#shutdown !== undefined && this.#shutdown.deadline <= now && this.#countError())
+      this.#shutdown.timeout(now, this.#rto.ms);
     this.flush(now);
     this.#events.drain();
   }
@@ -444,6 +445,15 @@ export class Association {
 
     streamReset(): StreamReset {
       return this.#association.#useReset();
+    }
+
+    get shutdown(): PeerShutdown | undefined {
+      return this.#association.#shutdown;
+    }
+
+    beginShutdown(): void {
+      if (this.#association.#shutdown === undefined) this.#association.#shutdown = new PeerShutdown();
+      else this.#association.#shutdown.repeat();
     }
 
     message(streamId: number, ppid: number, data: Uint8Array): void {

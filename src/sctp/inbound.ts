@@ -62,7 +62,6 @@ export interface InboundParts {
   readonly handshake: Handshake;
   readonly transmitter: Transmitter;
   readonly heartbeat: Heartbeat;
-  readonly shutdown: PeerShutdown;
   readonly host: InboundHost;
 }
 
@@ -75,6 +74,9 @@ export interface InboundHost {
   violated(now: number, cause: Uint8Array): void;
   /** Made when it is first asked for. The peer's parameters must be known. */
   streamReset(): StreamReset;
+  /** The peer's SHUTDOWN, if there was one. */
+  readonly shutdown: PeerShutdown | undefined;
+  beginShutdown(): void;
 }
 
 // Before the peer's tag is known there is nobody to answer but the handshake.
@@ -101,7 +103,6 @@ export class Inbound {
   readonly #handshake: Handshake;
   readonly #transmitter: Transmitter;
   readonly #heartbeat: Heartbeat;
-  readonly #shutdown: PeerShutdown;
   readonly #host: InboundHost;
   /** The packet under way had a SACK. */
   #sawSack = false;
@@ -119,7 +120,6 @@ export class Inbound {
     this.#handshake = parts.handshake;
     this.#transmitter = parts.transmitter;
     this.#heartbeat = parts.heartbeat;
-    this.#shutdown = parts.shutdown;
     this.#host = parts.host;
   }
 
@@ -267,14 +267,14 @@ export class Inbound {
 
   #handleHandshake(now: number, type: number, body: Uint8Array, index: number, count: number, tag: number): boolean {
     const handshake = this.#handshake;
-    const shutdown = this.#shutdown;
+    const { shutdown } = this.#host;
     const transmitter = this.#transmitter;
     // §5.1, §6.10: INIT and INIT ACK come alone, COOKIE ECHO comes first.
     if (index !== 0 || (type === INIT_ACK && count !== 1)) return this.#unexpected();
     if (type === COOKIE_ECHO) return handshake.handleCookieEcho(now, body, tag);
     if (type === INIT) {
       // §9.2: in SHUTDOWN-ACK-SENT an INIT is discarded and the SHUTDOWN ACK sent again.
-      if (shutdown.isActive) shutdown.repeat();
+      if (shutdown !== undefined) shutdown.repeat();
       else handshake.handleInit(now, body);
       return true;
     }
@@ -294,15 +294,15 @@ export class Inbound {
 
   #handleShutdown(now: number, type: number, offset: number, length: number): boolean {
     const datapath = this.#datapath;
-    const shutdown = this.#shutdown;
+    const { shutdown } = this.#host;
     const transmitter = this.#transmitter;
     if (type === SHUTDOWN && length >= 4) {
       // §9.2: its cumulative TSN ack counts like a SACK's.
       transmitter.acknowledgeUpTo(now, tsn(datapath.view.getUint32(offset)));
-      shutdown.begin();
+      this.#host.beginShutdown();
       return true;
     }
-    if (type === SHUTDOWN_COMPLETE && shutdown.isActive) {
+    if (type === SHUTDOWN_COMPLETE && shutdown !== undefined) {
       this.#host.close("peer-shutdown");
       return false;
     }

@@ -55,9 +55,9 @@ interface IncomingStream {
 export class Reassembly {
   readonly #limits: ReassemblyLimits;
   readonly #sink: ReassemblySink;
-  /** Messages of which a part has come, by the TSNs of their ends. */
-  readonly #byFirst = new SmallMap<Tsn, Run>();
-  readonly #byLast = new SmallMap<Tsn, Run>();
+  /** Messages of which a part has come, by the TSNs of their ends. Made for the first. */
+  #byFirst: SmallMap<Tsn, Run> | undefined;
+  #byLast: SmallMap<Tsn, Run> | undefined;
   /** Streams on which an ordered message has come. */
   readonly #streams = new SmallMap<number, IncomingStream>();
   #heldBytes = 0;
@@ -118,10 +118,10 @@ export class Reassembly {
    * or more TSNs earlier than or equal to the new cumulative TSN point."
    */
   forward(newCumulative: Tsn): void {
-    for (const run of this.#byFirst.values()) {
+    for (const run of this.#byFirst?.values() ?? []) {
       if (tsnAfter(run.first, newCumulative)) continue;
-      this.#byFirst.delete(run.first);
-      this.#byLast.delete(run.last);
+      this.#byFirst?.delete(run.first);
+      this.#byLast?.delete(run.last);
       this.#hold(-run.bytes, -run.chunks);
     }
   }
@@ -168,6 +168,8 @@ export class Reassembly {
       chunks: 1,
     };
     this.#hold(data.length, 1);
+    this.#byFirst ??= new SmallMap();
+    this.#byLast ??= new SmallMap();
     const left = this.#byLast.get(tsnAdd(tsn, -1));
     if (left !== undefined && belongTogether(left, run)) {
       this.#byLast.delete(left.last);

@@ -6,21 +6,10 @@ import { SHUTDOWN_ACK, writeChunk } from "./packet.ts";
  * unreliable protocol has nothing to drain.
  */
 export class PeerShutdown {
-  #active = false;
   #acknowledged = false;
   #due = false;
   /** T2-shutdown, absolute ms. */
   deadline = Number.POSITIVE_INFINITY;
-
-  /** A SHUTDOWN has come: no new message is taken. */
-  get isActive(): boolean {
-    return this.#active;
-  }
-
-  begin(): void {
-    this.#active = true;
-    if (this.#acknowledged) this.#due = true;
-  }
 
   /** The peer has not seen the SHUTDOWN ACK: once more with the next flush. */
   repeat(): void {
@@ -29,7 +18,7 @@ export class PeerShutdown {
 
   /** Sends SHUTDOWN ACK where it is due and nothing is outstanding any more. Call before each flush. */
   advance(now: number, idle: boolean, rtoMs: number, send: (chunk: Uint8Array) => void): void {
-    if (!this.#active || !idle || (this.#acknowledged && !this.#due)) return;
+    if (!idle || (this.#acknowledged && !this.#due)) return;
     this.#acknowledged = true;
     this.#due = false;
     send(writeChunk(SHUTDOWN_ACK, 0));
