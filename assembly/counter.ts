@@ -2,7 +2,7 @@
 // and that byte reaches just four bytes of the round's result: so the rest is worked out once, and SubBytes of sixteen
 // counters in one go. Saves one round in ten.
 import { and, at, pick, xor } from "./lanes";
-import { KEY_BATCHES, KEY_COUNTERS, KEY_SLICED } from "./layout";
+import { KEY_ROUNDS } from "./layout";
 import { MIX } from "./order";
 import { substitute, twice } from "./permuted";
 
@@ -15,23 +15,21 @@ const TABLES: usize = memory.data<u8>([
 
 /** The first round's result in the order of {@link MIX}, without what comes from the counter. `nonce` ends in four zeros. */
 export function commonPart(key: usize, nonce: v128): v128 {
-  const s = and(substitute(xor(nonce, at(key + KEY_SLICED))), at(TABLES));
+  const s = and(substitute(xor(nonce, at(key + KEY_ROUNDS))), at(TABLES));
   const next = pick(s, at(MIX));
   const sum = xor(s, next);
-  return xor(xor(twice(sum), next), xor(pick(sum, at(MIX + 16)), at(key + KEY_SLICED + 16)));
+  return xor(xor(twice(sum), next), xor(pick(sum, at(MIX + 16)), at(key + KEY_ROUNDS + 16)));
 }
 
 /** SubBytes of the 16 counters from `first` on, after the first round key. */
 export function ownParts(key: usize, first: u32): v128 {
   const counters = i8x16.add(i8x16.splat(<i8>first), at(TABLES + 16));
-  return substitute(xor(counters, v128.load8_splat(key + KEY_SLICED + 15)));
+  return substitute(xor(counters, v128.load8_splat(key + KEY_ROUNDS + 15)));
 }
 
-/** Writes {@link ownParts} of all counters up to 8 · KEY_BATCHES to the key slot, eight each as planes. */
-export function expandCounters(key: usize): void {
-  for (let n: u32 = 0; n < KEY_BATCHES; n++) {
-    store<u64>(key + (n << 3), transpose(v128.extract_lane<u64>(ownParts(key, 8 * n + 1), 0)), KEY_COUNTERS);
-  }
+/** The first eight of {@link ownParts} as planes: byte k has bit k of each. */
+export function ownPlanes(key: usize, first: u32): u64 {
+  return transpose(v128.extract_lane<u64>(ownParts(key, first), 0));
 }
 
 /** Bit k of byte b becomes bit b of byte k (H. S. Warren, Hacker's Delight, section 7-3). */

@@ -1,8 +1,8 @@
 // AES-128-GCM (NIST SP 800-38D) with 96-bit nonce and 128-bit tag, in place.
-import { fetchRows, group, GROUP, wipeAnchors } from "./ghash";
-import { commonPart, ownParts } from "./counter";
+import { fetchKey, group, GROUP, wipeScratch } from "./ghash";
+import { commonPart, ownParts, ownPlanes } from "./counter";
 import { and, at, pair, xor } from "./lanes";
-import { BLOCKS, KEY_BATCHES, KEY_COUNTERS, KEY_PERMUTED, STREAM } from "./layout";
+import { BLOCKS, KEY_BATCHES, KEY_COUNTERS, KEY_ROUNDS, STREAM } from "./layout";
 import { encrypt, keystream4 } from "./permuted";
 import { keystream8 } from "./sliced";
 
@@ -11,6 +11,8 @@ export const TAG_BYTES: u32 = 16;
 /** Bytes of key stream that are made at once, and what is left of the first ones after the tag's block. */
 const BATCH: u32 = 128;
 const FIRST_BATCH: u32 = 112;
+/** Batches whose counters, up to 8 · BATCHES, fit the one byte that counter.ts works on. */
+const BATCHES: u32 = 31;
 /** Where four blocks of {@link keystream4} are enough. */
 const SMALL: u32 = 64;
 
@@ -27,7 +29,7 @@ const ONES: usize = memory.data<u8>([
  * @param y GHASH of all additional data but its last block, which is `aad`, filled up with zeros (no data: both zero)
  */
 export function seal(key: usize, nonce: v128, y: v128, aad: v128, aadLength: u32, data: usize, length: u32): void {
-  fetchRows(key);
+  fetchKey(key);
   const common = commonPart(key, nonce);
   makeStream(key, common, 0, length + 16);
   const mask = at(STREAM);
@@ -37,7 +39,7 @@ export function seal(key: usize, nonce: v128, y: v128, aad: v128, aadLength: u32
 
 /** Verifies the tag behind the data, then decrypts in place; where it does not fit, nothing is changed. */
 export function open(key: usize, nonce: v128, y: v128, aad: v128, aadLength: u32, data: usize, length: u32): bool {
-  fetchRows(key);
+  fetchKey(key);
   const common = commonPart(key, nonce);
   makeStream(key, common, 0, length + 16);
   const tag = xor(at(STREAM), hash(key, y, aad, aadLength, data, length));
@@ -50,8 +52,16 @@ export function open(key: usize, nonce: v128, y: v128, aad: v128, aadLength: u32
 
 /** Key stream of the counters from 8 · batch + 1 on to STREAM: as much as `length` asks for, but at most eight blocks. */
 function makeStream(key: usize, common: v128, batch: u32, length: u32): void {
-  if (length > SMALL) keystream8(key, common, load<u64>(key + (batch << 3), KEY_COUNTERS), STREAM);
-  else keystream4(key + KEY_PERMUTED, common, ownParts(key, 8 * batch + 1), STREAM);
+  wipeStream();
+  if (length > SMALL) keystream8(key, common, planesOf(key, batch), STREAM);
+  else keystream4(key + KEY_ROUNDS, common, ownParts(key, 8 * batch + 1), STREAM);
+}
+
+/** The slot has those of all batches of a datagram that fits most paths. */
+// @ts-ignore: decorator
+@inline
+function planesOf(key: usize, batch: u32): u64 {
+  return batch < KEY_BATCHES ? load<u64>(key + (batch << 3), KEY_COUNTERS) : ownPlanes(key, 8 * batch + 1);
 }
 
 /** GCTR of section 6.5 from counter 2 on. The first batch is in STREAM already; nothing is left there. */
@@ -59,13 +69,17 @@ function applyKeystream(key: usize, nonce: v128, common: v128, data: usize, leng
   cover(data, STREAM + 16, min(length, FIRST_BATCH));
   let batch: u32 = 1;
   let done = FIRST_BATCH;
-  for (; done < length && batch < KEY_BATCHES; batch++, done += BATCH) {
+  for (; done + BATCH <= length && batch < BATCHES; batch++, done += BATCH) {
+    keystream8(key, common, planesOf(key, batch), data + done);
+  }
+  if (done < length && batch < BATCHES) {
     makeStream(key, common, batch, length - done);
-    cover(data + done, STREAM, min(length - done, BATCH));
+    cover(data + done, STREAM, length - done);
+    done = length;
   }
   // Records that are longer than any path's datagrams: their blocks may take their time.
-  for (let counter = 8 * KEY_BATCHES + 1; done < length; counter++, done += 16) {
-    v128.store(STREAM, encrypt(key + KEY_PERMUTED, i32x4.replace_lane(nonce, 3, bswap(counter))));
+  for (let counter = 8 * BATCHES + 1; done < length; counter++, done += 16) {
+    v128.store(STREAM, encrypt(key + KEY_ROUNDS, i32x4.replace_lane(nonce, 3, bswap(counter))));
     cover(data + done, STREAM, min(length - done, 16));
   }
   wipeStream();
@@ -91,22 +105,20 @@ function firstBytes(count: u32): v128 {
 }
 
 /**
- * Section 7.1 step 5: GHASH of additional data, ciphertext and their lengths. The first group of blocks takes what does
- * not divide by GROUP; it and the last are put together in scratch memory, all others are taken from where they are.
+ * Section 7.1 step 5: GHASH of additional data, ciphertext and their lengths. The first group of blocks, with zeros in front,
+ * and the last are put together in scratch memory, all others are taken from where they are.
  */
 function hash(key: usize, y: v128, aad: v128, aadLength: u32, data: usize, length: u32): v128 {
   const count: u32 = 2 + ((length + 15) >> 4);
   const lengths = pair(bswap(<u64>aadLength << 3), bswap(<u64>length << 3));
-  let head: u32 = (count - 1) % GROUP + 1;
-  v128.store(BLOCKS, aad);
-  let p = BLOCKS + 16;
+  let p = startGroup((count - 1) % GROUP + 1, xor(y, aad));
+  y = i8x16.splat(0);
   let left = length;
   if (count > GROUP) {
-    for (const end = BLOCKS + (head << 4); p < end; p += 16, data += 16, left -= 16) v128.store(p, at(data));
-    y = group(key, y, BLOCKS, head);
-    for (; left > 16 * (GROUP - 1); left -= 16 * GROUP, data += 16 * GROUP) y = group(key, y, data, GROUP);
+    for (; p < BLOCKS_END; p += 16, data += 16, left -= 16) v128.store(p, at(data));
+    y = group(key, y, BLOCKS);
+    for (; left > 16 * (GROUP - 1); left -= 16 * GROUP, data += 16 * GROUP) y = group(key, y, data);
     p = BLOCKS;
-    head = GROUP;
   }
   for (; left > 16; p += 16, data += 16, left -= 16) v128.store(p, at(data));
   if (left) {
@@ -114,15 +126,28 @@ function hash(key: usize, y: v128, aad: v128, aadLength: u32, data: usize, lengt
     p += 16;
   }
   v128.store(p, lengths);
-  y = group(key, y, BLOCKS, head);
-  wipeAnchors();
+  y = group(key, y, BLOCKS);
+  wipeScratch();
   return y;
+}
+
+const BLOCKS_END: usize = BLOCKS + 16 * GROUP;
+
+/** Begins a group of `count` blocks: zeros, which add nothing, then the first block; returns where the second goes. */
+function startGroup(count: usize, first: v128): usize {
+  const p = BLOCKS_END - (count << 4);
+  for (let zeros = BLOCKS; zeros < p; zeros += 16) v128.store(zeros, i8x16.splat(0));
+  v128.store(p, first);
+  return p + 16;
 }
 
 /** GHASH of additional data that is longer than a block, up to its last block; {@link lastOf} gives that. */
 export function hashBlocks(key: usize, data: usize, length: u32): v128 {
   let y = i8x16.splat(0);
-  for (; length > 16; length -= 16, data += 16) y = group(key, y, data, 1);
+  for (; length > 16; length -= 16, data += 16) {
+    startGroup(1, xor(y, at(data)));
+    y = group(key, i8x16.splat(0), BLOCKS);
+  }
   return y;
 }
 

@@ -1,17 +1,13 @@
 // GHASH (NIST SP 800-38D section 6.4), constant time, by looking 16 bytes up at once.
 //
 // In GHASH's order byte i of a block X stands for x^8i times a polynomial of degree 7, and its upper nibble has the lower
-// powers. So X·H = sum over i of x^8i · (hi_i · H + lo_i · (x^4·H)). For each of the 16 values n of a nibble the slot holds
-// n·H and n·x^4·H mod P, but stored by rows: row j has byte j of all 16 products. One `pick` from row j with all upper
-// nibbles of X as indices then yields byte j of 16 products at once; they belong j bytes further on, which the loop over j
-// does by Horner's rule. Several blocks with as many powers of H share that shifting, and the one reduction at its end.
+// powers. So X·H = U + x^4·L, where U = sum over i of x^8i · hi_i·H, and L the same with the lower nibbles. For each of the
+// 16 values n of a nibble the slot holds n·H mod P, but stored by rows: row j has byte j of all 16 products. One `pick` from
+// row j with all upper nibbles of X as indices then yields byte j of 16 products at once; they belong j bytes further on,
+// which the loop over j does by Horner's rule. Several blocks with as many powers of H share that shifting, and the one
+// reduction at its end.
 import { and, at, pick, xor } from "./lanes";
-import { ANCHORS, HASH_BYTES, KEY_HASH, KEY_POWERS } from "./layout";
-
-/** From the first row of a power's upper nibbles to that of its lower ones. */
-// @ts-ignore: decorator
-@inline
-const LOWER: usize = 256;
+import { ANCHORS, BLOCKS, HASH_BYTES, KEY_BYTES, KEY_HASH, KEY_ROUNDS } from "./layout";
 
 /** 0x0f in every byte. */
 const NIBBLE: usize = memory.data<u8>([15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15]);
@@ -26,6 +22,16 @@ const FOLD: usize = memory.data<u8>([
   0x00, 0xc2, 0x84, 0x46, 0x08, 0xca, 0x8c, 0x4e, 0x10, 0xd2, 0x94, 0x56, 0x18, 0xda, 0x9c, 0x5e,
 ]);
 
+// The byte behind byte 15 lies at x^128 again: only the upper nibble of byte 31 reaches so far, and of it three bits count.
+// First, how they come to byte 0 as they are and to byte 1 plus 8; then for both the bytes that they come back as.
+// prettier-ignore
+const FOLD_AGAIN: usize = memory.data<u8>([
+  15, 15, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
+  7, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+  0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+  0x00, 0x38, 0x70, 0x48, 0xe1, 0xd9, 0x91, 0xa9, 0x00, 0x40, 0x80, 0xc0, 0x00, 0x40, 0x80, 0xc0,
+]);
+
 // @ts-ignore: decorator
 @inline
 function upper(x: v128): v128 {
@@ -38,44 +44,7 @@ function lower(x: v128): v128 {
   return and(x, at(NIBBLE));
 }
 
-// @ts-ignore: decorator
-@inline
-const H1: usize = KEY_HASH;
-// @ts-ignore: decorator
-@inline
-const H2: usize = KEY_HASH + HASH_BYTES;
-// @ts-ignore: decorator
-@inline
-const H3: usize = KEY_HASH + 2 * HASH_BYTES;
-// @ts-ignore: decorator
-@inline
-const H4: usize = KEY_HASH + 3 * HASH_BYTES;
-
-// @ts-ignore: decorator
-@inline
-function products1(row: usize, upper: v128, lower: v128): v128 {
-  return xor(pick(v128.load(row, H1), upper), pick(v128.load(row, H1 + LOWER), lower));
-}
-
-// @ts-ignore: decorator
-@inline
-function products2(row: usize, upper: v128, lower: v128): v128 {
-  return xor(pick(v128.load(row, H2), upper), pick(v128.load(row, H2 + LOWER), lower));
-}
-
-// @ts-ignore: decorator
-@inline
-function products3(row: usize, upper: v128, lower: v128): v128 {
-  return xor(pick(v128.load(row, H3), upper), pick(v128.load(row, H3 + LOWER), lower));
-}
-
-// @ts-ignore: decorator
-@inline
-function products4(row: usize, upper: v128, lower: v128): v128 {
-  return xor(pick(v128.load(row, H4), upper), pick(v128.load(row, H4 + LOWER), lower));
-}
-
-// The sum so far is 32 bytes, `near` (x^0…) and `far` (x^128…). Multiplying by x^8 moves all one byte on.
+// A sum so far is 32 bytes, `near` (x^0…) and `far` (x^128…). Multiplying by x^8 moves all one byte on.
 // @ts-ignore: decorator
 @inline
 function moveFar(near: v128, far: v128): v128 {
@@ -88,143 +57,79 @@ function moveNear(near: v128): v128 {
   return i8x16.shuffle(i8x16.splat(0), near, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30);
 }
 
-/** Reduction. 15 moves leave byte 15 of `far` empty, so what is folded does not overflow again. */
+/** U + x^4·L mod P: four bits on, a lower nibble becomes the upper one of the next byte. */
 // @ts-ignore: decorator
 @inline
-function fold(near: v128, far: v128): v128 {
-  const u = upper(far);
-  const l = lower(far);
+function reduce(nearU: v128, farU: v128, nearL: v128, farL: v128): v128 {
+  const low = lower(nearL);
+  const u = xor(upper(farU), moveFar(low, lower(farL)));
+  const l = xor(lower(farU), upper(farL));
+  const near = xor(xor(nearU, upper(nearL)), i64x2.shl(moveNear(low), 4));
   const here = xor(pick(at(FOLD), u), pick(at(FOLD + 16), l));
   const behind = xor(pick(at(FOLD + 32), u), pick(at(FOLD + 48), l));
-  return xor(xor(near, here), moveNear(behind));
+  const twice = xor(and(pick(u, at(FOLD_AGAIN)), at(FOLD_AGAIN + 16)), at(FOLD_AGAIN + 32));
+  return xor(xor(xor(near, here), pick(at(FOLD_AGAIN + 48), twice)), moveNear(behind));
 }
 
-/** One block: (y + B0)·H. */
-function group1(key: usize, y: v128, p: usize): v128 {
-  const x0 = xor(y, v128.load(p));
-  const u0 = upper(x0);
-  const l0 = lower(x0);
-  let near = i8x16.splat(0);
-  let far = near;
-  for (let row = key + 240; row >= key; row -= 16) {
-    far = moveFar(near, far);
-    near = xor(moveNear(near), products1(row, u0, l0));
-  }
-  return fold(near, far);
-}
+/** Blocks of one {@link group}: as many as the slot has powers of H. */
+export const GROUP: u32 = 3;
 
-/** Two blocks: (y + B0)·H² + B1·H. */
-function group2(key: usize, y: v128, p: usize): v128 {
-  const x0 = xor(y, v128.load(p));
-  const x1 = v128.load(p, 16);
-  const u0 = upper(x0);
-  const l0 = lower(x0);
-  const u1 = upper(x1);
-  const l1 = lower(x1);
-  let near = i8x16.splat(0);
-  let far = near;
-  for (let row = key + 240; row >= key; row -= 16) {
-    const sum = xor(products2(row, u0, l0), products1(row, u1, l1));
-    far = moveFar(near, far);
-    near = xor(moveNear(near), sum);
-  }
-  return fold(near, far);
-}
-
-// The stores to ANCHORS are never read. They tie the values to their place: the compiler of Node 20 and 22 else computes the
-// nibbles anew in every turn, and loads all eight rows before it uses the first, more than there are registers.
-
-function group3(key: usize, y: v128, p: usize): v128 {
-  const x0 = xor(y, v128.load(p));
-  const x1 = v128.load(p, 16);
-  const x2 = v128.load(p, 32);
+/** Three blocks at `p`: (y + B0)·H³ + B1·H² + B2·H. */
+export function group(key: usize, y: v128, p: usize): v128 {
+  const x0 = xor(y, at(p));
+  const x1 = at(p + 16);
+  const x2 = at(p + 32);
   const u0 = upper(x0);
   const l0 = lower(x0);
   const u1 = upper(x1);
   const l1 = lower(x1);
   const u2 = upper(x2);
   const l2 = lower(x2);
-  v128.store(ANCHORS, u0, 32);
-  v128.store(ANCHORS, l0, 48);
-  v128.store(ANCHORS, u1, 64);
-  v128.store(ANCHORS, l1, 80);
-  v128.store(ANCHORS, u2, 96);
-  v128.store(ANCHORS, l2, 112);
-  let near = i8x16.splat(0);
-  let far = near;
+  // Never read. It keeps the compiler of Node 20 and 22 from working nibbles out anew in every turn of the loop.
+  v128.store(ANCHORS, u0);
+  v128.store(ANCHORS, l0, 16);
+  v128.store(ANCHORS, u1, 32);
+  v128.store(ANCHORS, l1, 48);
+  v128.store(ANCHORS, u2, 64);
+  v128.store(ANCHORS, l2, 80);
+  let nearU = i8x16.splat(0);
+  let farU = nearU;
+  let nearL = nearU;
+  let farL = nearU;
   for (let row = key + 240; row >= key; row -= 16) {
-    const later = products1(row, u2, l2);
-    v128.store(ANCHORS, later);
-    const sum = xor(products3(row, u0, l0), products2(row, u1, l1));
-    far = moveFar(near, far);
-    near = xor(moveNear(near), xor(sum, later));
+    const row1 = v128.load(row, KEY_HASH);
+    const row2 = v128.load(row, KEY_HASH + HASH_BYTES);
+    const row3 = v128.load(row, KEY_HASH + 2 * HASH_BYTES);
+    const sumU = xor(xor(pick(row3, u0), pick(row2, u1)), pick(row1, u2));
+    farU = moveFar(nearU, farU);
+    nearU = xor(moveNear(nearU), sumU);
+    const sumL = xor(xor(pick(row3, l0), pick(row2, l1)), pick(row1, l2));
+    farL = moveFar(nearL, farL);
+    nearL = xor(moveNear(nearL), sumL);
   }
-  return fold(near, far);
-}
-
-function group4(key: usize, y: v128, p: usize): v128 {
-  const x0 = xor(y, v128.load(p));
-  const x1 = v128.load(p, 16);
-  const x2 = v128.load(p, 32);
-  const x3 = v128.load(p, 48);
-  const u0 = upper(x0);
-  const l0 = lower(x0);
-  const u1 = upper(x1);
-  const l1 = lower(x1);
-  const u2 = upper(x2);
-  const l2 = lower(x2);
-  const u3 = upper(x3);
-  const l3 = lower(x3);
-  v128.store(ANCHORS, u0, 32);
-  v128.store(ANCHORS, l0, 48);
-  v128.store(ANCHORS, u1, 64);
-  v128.store(ANCHORS, l1, 80);
-  v128.store(ANCHORS, u2, 96);
-  v128.store(ANCHORS, l2, 112);
-  v128.store(ANCHORS, u3, 128);
-  v128.store(ANCHORS, l3, 144);
-  let near = i8x16.splat(0);
-  let far = near;
-  for (let row = key + 240; row >= key; row -= 16) {
-    const later = xor(products2(row, u2, l2), products1(row, u3, l3));
-    v128.store(ANCHORS, later);
-    const sum = xor(products4(row, u0, l0), products3(row, u1, l1));
-    far = moveFar(near, far);
-    near = xor(moveNear(near), xor(sum, later));
-  }
-  return fold(near, far);
-}
-
-/** The most blocks of one {@link group}: as many as the slot has powers of H. */
-export const GROUP: u32 = KEY_POWERS;
-
-/** `count` blocks (1…GROUP) at `p`, all of them full. */
-export function group(key: usize, y: v128, p: usize, count: u32): v128 {
-  if (KEY_POWERS == 4 && count == 4) return group4(key, y, p);
-  if (KEY_POWERS >= 3 && count == 3) return group3(key, y, p);
-  if (count == 2) return group2(key, y, p);
-  return group1(key, y, p);
+  return reduce(nearU, farU, nearL, farL);
 }
 
 /**
- * Has the rows brought into the cache while AES is at work: with thousands of keys they come from afar, and the rounds of
- * {@link group4} would wait for eight lines, four times over. One word of each line; the sum only keeps the loads alive.
+ * Has what a record needs of its key brought into the cache all at once: with thousands of keys it comes from afar, and round
+ * by round, row by row each line would be waited for. One word of each line; the sum only keeps the loads alive.
  */
-export function fetchRows(key: usize): void {
+export function fetchKey(key: usize): void {
   let sum: u64 = 0;
-  const end = key + KEY_HASH + KEY_POWERS * HASH_BYTES;
-  for (let p = key + KEY_HASH; p < end; p += 256) {
-    sum ^= load<u64>(p) ^ load<u64>(p, 64) ^ load<u64>(p, 128) ^ load<u64>(p, 192);
+  for (let p = key + KEY_ROUNDS; p < key + KEY_BYTES; p += 192) {
+    sum ^= load<u64>(p) ^ load<u64>(p, 64) ^ load<u64>(p, 128);
   }
   store<u64>(ANCHORS, sum);
 }
 
 /** Nothing that depends on the key stays behind in scratch memory. */
-export function wipeAnchors(): void {
+export function wipeScratch(): void {
   const zero = i8x16.splat(0);
   v128.store(ANCHORS, zero);
-  v128.store(ANCHORS, zero, 32);
-  v128.store(ANCHORS, zero, 48);
+  v128.store(ANCHORS, zero, 16);
+  v128.store(BLOCKS, zero);
+  v128.store(BLOCKS, zero, 16);
+  v128.store(BLOCKS, zero, 32);
 }
 
 /** Bytes turned round: bit 0 of the standard becomes the top bit of the high half. */
@@ -263,15 +168,14 @@ function multiply(x: v128, h: v128): v128 {
 /** Fills the rows of H, H², … in a key slot. */
 export function expandHash(key: usize, h: v128): void {
   let power = h;
-  for (let table = key + KEY_HASH; table < key + KEY_HASH + KEY_POWERS * HASH_BYTES; table += HASH_BYTES) {
-    const x4 = writeRows(table, power);
-    writeRows(table + LOWER, x4);
+  for (let rows = key + KEY_HASH; rows < key + KEY_BYTES; rows += HASH_BYTES) {
+    writeRows(rows, power);
     power = multiply(power, h);
   }
 }
 
-/** The 16 rows of n·h; returns x^4·h. */
-function writeRows(rows: usize, h: v128): v128 {
+/** The 16 rows of n·h. */
+function writeRows(rows: usize, h: v128): void {
   // Product n at first stands in row n. The nibble's highest bit is x^0.
   v128.store(rows, i8x16.splat(0));
   for (let bit: usize = 8; bit > 0; bit >>= 1) {
@@ -290,5 +194,4 @@ function writeRows(rows: usize, h: v128): v128 {
       store<u8>(b, byte);
     }
   }
-  return h;
 }

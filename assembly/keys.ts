@@ -1,12 +1,12 @@
 // Key slots: expanded once, used in place, zeroed on release, never read back.
-import { expandCounters } from "./counter";
+import { ownPlanes } from "./counter";
 import { expandKey } from "./expand";
 import { expandHash } from "./ghash";
 import {
-  BAD_SLOT, IV_INPUT, KEY_BYTES, KEY_HAS_AEAD, KEY_HAS_NUMBER, KEY_INPUT, KEY_IV, KEY_NUMBER, KEY_PERMUTED, KEY_SLICED,
+  BAD_SLOT, IV_INPUT, KEY_BATCHES, KEY_BYTES, KEY_COUNTERS, KEY_HAS_AEAD, KEY_HAS_NUMBER, KEY_INPUT, KEY_IV, KEY_NUMBER, KEY_ROUNDS,
   KEY_STATE,
 } from "./layout";
-import { encrypt, permuteKey } from "./permuted";
+import { encrypt } from "./permuted";
 import { sliceKey } from "./sliced";
 
 let keys: usize = 0;
@@ -33,13 +33,13 @@ export function installKey(slot: u32): i32 {
   }
   const key = keys + <usize>slot * KEY_BYTES;
   memory.fill(key, 0, KEY_BYTES);
-  expandKey(v128.load(KEY_INPUT), key + KEY_SLICED);
-  sliceKey(key + KEY_SLICED);
-  permuteKey(key + KEY_SLICED, key + KEY_PERMUTED);
-  expandCounters(key);
+  expandKey(v128.load(KEY_INPUT), key + KEY_ROUNDS);
+  sliceKey(key + KEY_ROUNDS);
+  for (let n: u32 = 0; n < KEY_BATCHES; n++) store<u64>(key + (n << 3), ownPlanes(key, 8 * n + 1), KEY_COUNTERS);
   // SP 800-38D section 7.1 step 1: H = E(0).
-  expandHash(key, encrypt(key + KEY_PERMUTED, i8x16.splat(0)));
-  v128.store(key, v128.load(IV_INPUT), KEY_IV);
+  expandHash(key, encrypt(key + KEY_ROUNDS, i8x16.splat(0)));
+  store<u64>(key, load<u64>(IV_INPUT), KEY_IV);
+  store<u32>(key, load<u32>(IV_INPUT, 8), KEY_IV + 8);
   store<u32>(key, KEY_HAS_AEAD, KEY_STATE);
   wipeInput();
   return 0;
@@ -51,7 +51,6 @@ export function installNumberKey(slot: u32): i32 {
   if (key) {
     expandKey(v128.load(KEY_INPUT), key + KEY_NUMBER);
     sliceKey(key + KEY_NUMBER);
-    permuteKey(key + KEY_NUMBER, key + KEY_NUMBER);
     store<u32>(key, KEY_HAS_AEAD | KEY_HAS_NUMBER, KEY_STATE);
   }
   wipeInput();

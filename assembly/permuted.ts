@@ -92,7 +92,7 @@ export function twice(x: v128): v128 {
 /** One round but the last, in the basis: SubBytes, MixColumns in the given order, the key. */
 // @ts-ignore: decorator
 @inline
-function turn(x: v128, order: usize, key: usize): v128 {
+function turn(x: v128, order: usize, key: v128): v128 {
   const i = upper(x);
   const k = lower(x);
   const j = xor(i, k);
@@ -102,7 +102,7 @@ function turn(x: v128, order: usize, key: usize): v128 {
   const double = xor(pick(at(DOUBLE_BY_IO), io), pick(at(DOUBLE_BY_JO), jo));
   const next = at(order);
   const sum = xor(double, pick(once, next)); // 2·a0 + a1
-  return xor(xor(xor(sum, pick(once, at(order + 32))), pick(sum, next)), at(key)); // … + a3 + 2·a1 + a2
+  return xor(xor(xor(sum, pick(once, at(order + 32))), pick(sum, next)), key); // … + a3 + 2·a1 + a2
 }
 
 /** The last round: SubBytes, the plain order again, the key. */
@@ -112,16 +112,12 @@ function lastTurn(x: v128, key: usize): v128 {
   return xor(pick(substituteOut(x), at(UNSHIFT + 16)), at(key));
 }
 
-/** The schedule of {@link encrypt}, from that of sliced.ts: all but the last key in this file's basis. */
-export function permuteKey(sliced: usize, target: usize): void {
-  for (let i: usize = 0; i < 160; i += 16) v128.store(target + i, intoBasis(at(sliced + i)));
-  v128.store(target, at(sliced + 160), 160);
-}
-
-/** One block with the schedule at `rounds`. */
+/** One block with the schedule that sliced.ts has left at `rounds`; into the basis it goes while the block is at work. */
 export function encrypt(rounds: usize, block: v128): v128 {
-  let x = xor(intoBasis(block), at(rounds));
-  for (let round: usize = 0; round < 144; round += 16) x = turn(x, MIX + (round & 48) * 3, rounds + round + 16);
+  let x = intoBasis(xor(block, at(rounds)));
+  for (let round: usize = 0; round < 144; round += 16) {
+    x = turn(x, MIX + (round & 48) * 3, intoBasis(at(rounds + round + 16)));
+  }
   return lastTurn(x, rounds + 160);
 }
 
@@ -139,7 +135,7 @@ export function keystream4(rounds: usize, common: v128, own: v128, out: usize): 
   let x3 = xor(shared, xor(pick(once, at(OWN + 96)), pick(double, at(OWN + 112))));
   for (let round: usize = 16; round < 144; round += 16) {
     const order = MIX + (round & 48) * 3;
-    const key = rounds + round + 16;
+    const key = intoBasis(at(rounds + round + 16));
     x0 = turn(x0, order, key);
     x1 = turn(x1, order, key);
     x2 = turn(x2, order, key);

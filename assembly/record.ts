@@ -1,9 +1,10 @@
 // DTLS records around AES-128-GCM, in place.
 import { hashBlocks, lastOf, open, seal, TAG_BYTES } from "./gcm";
+import { fetchKey, wipeScratch } from "./ghash";
 import { keyOf } from "./keys";
 import { pair } from "./lanes";
 import {
-  BAD_LENGTH, BAD_SLOT, BAD_TAG, KEY_HAS_AEAD, KEY_HAS_NUMBER, KEY_IV, KEY_NUMBER, KEY_PERMUTED, TOO_SHORT,
+  BAD_LENGTH, BAD_SLOT, BAD_TAG, KEY_HAS_AEAD, KEY_HAS_NUMBER, KEY_IV, KEY_NUMBER, KEY_ROUNDS, TOO_SHORT,
 } from "./layout";
 import { encrypt } from "./permuted";
 
@@ -86,7 +87,10 @@ function nonce13(key: usize, high: u32, low: u32): v128 {
 export function numberMask(slot: u32, ciphertext: usize): i32 {
   const key = keyOf(slot, KEY_HAS_NUMBER);
   if (!key) return BAD_SLOT;
+  // Comes before the record is opened: what that needs is on its way while this one block takes its ten rounds.
+  fetchKey(key);
   const mask = encrypt(key + KEY_NUMBER, v128.load(ciphertext));
+  wipeScratch();
   return bswap<u16>(<u16>v128.extract_lane<u16>(mask, 0));
 }
 
@@ -111,6 +115,6 @@ export function openRaw(slot: u32, nonce: usize, aad: usize, aadLength: u32, dat
 export function encryptBlock(slot: u32, offset: usize): i32 {
   const key = keyOf(slot, KEY_HAS_AEAD);
   if (!key) return BAD_SLOT;
-  v128.store(offset, encrypt(key + KEY_PERMUTED, v128.load(offset)));
+  v128.store(offset, encrypt(key + KEY_ROUNDS, v128.load(offset)));
   return 0;
 }

@@ -3,7 +3,7 @@
 // Plane k holds bit k of all bytes: lane p of it belongs to byte p of the block, bit b of the lane to block b. SubBytes is
 // then a circuit of 113 gates. ShiftRows is never carried out: order.ts says how.
 import { and, at, pair, pick, xor } from "./lanes";
-import { KEY_SLICED } from "./layout";
+import { KEY_ROUNDS } from "./layout";
 import { MIX, OWN_PLANES, UNSHIFT } from "./order";
 
 /** Turns the key schedule of FIPS 197 at `rounds` into this kernel's, in place. */
@@ -36,12 +36,19 @@ function differ(a: v128, b: v128, shift: i32, mask: v128): v128 {
   return and(xor(i64x2.shr_u(a, shift), b), mask);
 }
 
+/** Adds a block of key stream to data. */
+// @ts-ignore: decorator
+@inline
+function cover(data: usize, offset: usize, stream: v128): void {
+  v128.store(data + offset, xor(at(data + offset), stream));
+}
+
 /**
- * Key stream for eight counters, to the 128 bytes at `out`. `common` and `own` are what counter.ts gives for them; the
- * rounds start with the second.
+ * Adds the key stream of eight counters to the 128 bytes at `data`. `common` and `own` are what counter.ts gives for them;
+ * the rounds start with the second.
  */
-export function keystream8(key: usize, common: v128, own: u64, out: usize): void {
-  const rounds = key + KEY_SLICED;
+export function keystream8(key: usize, common: v128, own: u64, data: usize): void {
+  const rounds = key + KEY_ROUNDS;
   // Doubling moves each plane up by one; the top one comes back as 0x1b.
   const double = (own << 8) ^ ((own >> 56) * 0x0000000101000101);
   const triple = own ^ double;
@@ -245,15 +252,15 @@ export function keystream8(key: usize, common: v128, own: u64, out: usize): void
   const order = at(UNSHIFT + 16);
   k = at(rounds + 160);
   t = differ(q0, q4, 4, mask);
-  v128.store(out, xor(pick(xor(q0, i64x2.shl(t, 4)), order), k));
-  v128.store(out, xor(pick(xor(q4, t), order), k), 64);
+  cover(data, 0, xor(pick(xor(q0, i64x2.shl(t, 4)), order), k));
+  cover(data, 64, xor(pick(xor(q4, t), order), k));
   t = differ(q1, q5, 4, mask);
-  v128.store(out, xor(pick(xor(q1, i64x2.shl(t, 4)), order), k), 16);
-  v128.store(out, xor(pick(xor(q5, t), order), k), 80);
+  cover(data, 16, xor(pick(xor(q1, i64x2.shl(t, 4)), order), k));
+  cover(data, 80, xor(pick(xor(q5, t), order), k));
   t = differ(q2, q6, 4, mask);
-  v128.store(out, xor(pick(xor(q2, i64x2.shl(t, 4)), order), k), 32);
-  v128.store(out, xor(pick(xor(q6, t), order), k), 96);
+  cover(data, 32, xor(pick(xor(q2, i64x2.shl(t, 4)), order), k));
+  cover(data, 96, xor(pick(xor(q6, t), order), k));
   t = differ(q3, q7, 4, mask);
-  v128.store(out, xor(pick(xor(q3, i64x2.shl(t, 4)), order), k), 48);
-  v128.store(out, xor(pick(xor(q7, t), order), k), 112);
+  cover(data, 48, xor(pick(xor(q3, i64x2.shl(t, 4)), order), k));
+  cover(data, 112, xor(pick(xor(q7, t), order), k));
 }

@@ -4,7 +4,7 @@ import { CHUNK_TABLE, IV_INPUT, KEY_BYTES, KEY_INPUT, RX, RX_BYTES, TX, TX_BYTES
 export * from "./layout.ts";
 
 export interface DatapathOptions {
-  /** Key slots, one per epoch and direction. Default 1,024. A slot takes 2,752 bytes of address space, and of memory once used. */
+  /** Key slots, one per epoch and direction. Default 1,024. A slot takes 1,216 bytes of address space, and of memory once used. */
   keySlots?: number;
   /** Datagrams in each of the two TX rings. Default 64. */
   txSlots?: number;
@@ -13,7 +13,7 @@ export interface DatapathOptions {
 }
 
 const PAGE_BYTES = 65_536;
-/** 2.6 GiB of the 4 GiB that a memory can have. */
+/** 1.2 GiB of the 4 GiB that a memory can have. */
 export const MAX_KEY_SLOTS = 1_000_000;
 const MAX_TX_SLOTS = 65_536;
 

@@ -11,7 +11,7 @@ export const RX_BYTES = 0x10000;
 export const TX = 0x1c000;
 export const TX_BYTES = 2432;
 
-export const KEY_BYTES = 2752;
+export const KEY_BYTES = 1216;
 
 export const CHUNK_TABLE = 0x6000;
 export const MAX_CHUNKS = 512;

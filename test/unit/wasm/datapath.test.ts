@@ -35,20 +35,21 @@ describe.each(["simd", "relaxed"] as const)("Datapath, %s build", (build) => {
       if (byte !== before[at]) differences.push(at);
     });
     const [first = 0, last = 0] = [differences[0], differences.at(-1)];
-    expect(differences.length === 0 || (first >= 0xa0c0 && last < 0xa1a0), `${first} to ${last}`).toBe(true);
+    expect(differences.length === 0 || (first >= 0xa120 && last < 0xa160), `${first} to ${last}`).toBe(true);
   });
 
   test("neither key nor iv stays where it was handed over, not even while the slot is in use", () => {
     const path = new Datapath({ build, keySlots: 2 });
     const slot = path.acquireKey(key, iv);
-    // The first round key of FIPS 197 is the key itself: once in the slot, nowhere else.
+    // The first round key of FIPS 197 is the key itself: once in the slot, nowhere else. The same for the record number key.
     expect(occurrences(path.memory, key)).toBe(1);
     expect(occurrences(path.memory, iv)).toBe(1);
     const numberKey = random.bytes(16);
     path.setRecordNumberKey(slot, numberKey);
-    expect(occurrences(path.memory, numberKey)).toBe(0);
+    expect(occurrences(path.memory, numberKey)).toBe(1);
     path.releaseKey(slot);
     expect(occurrences(path.memory, key)).toBe(0);
+    expect(occurrences(path.memory, numberKey)).toBe(0);
     expect(occurrences(path.memory, iv)).toBe(0);
   });
 
