@@ -7,7 +7,7 @@ import { callUserCode, Emitter } from "../events.ts";
 import { ReceiveQueue } from "../receive-queue.ts";
 import type { SocketAddress } from "../wire/address.ts";
 import { dial, type NativeOptions, type Plan, planConnect } from "./dial.ts";
-import type { Link } from "./link.ts";
+import type { Link, LinkEvents } from "./link.ts";
 import type { ConnectOptions, Reconnecting } from "./options.ts";
 import { redial } from "./redial.ts";
 
@@ -52,7 +52,7 @@ const MAX_WAITING_MESSAGES = 4_096;
 const MAX_WAITING_BYTES = 4_194_304;
 
 /** A connection to a server, over a UDP socket of its own. Opened by `connect`. */
-export class ClientConnection extends Emitter<ClientEvents> {
+export class ClientConnection extends Emitter<ClientEvents> implements LinkEvents {
   readonly #plan: Plan;
   readonly #onMessage: ((message: ClientMessage) => void) | undefined;
   /** Of the last time it was open. */
@@ -73,7 +73,7 @@ export class ClientConnection extends Emitter<ClientEvents> {
   /** @internal */
   static async open(url: string | URL, options: ClientOptions): Promise<ClientConnection> {
     const connection = new ClientConnection(planConnect(url, options), options.onMessage);
-    await connection.#dial(options.signal);
+    await dial(connection.#plan, options.signal, connection);
     return connection;
   }
 
@@ -170,6 +170,44 @@ export class ClientConnection extends Emitter<ClientEvents> {
     return { ...this.#link.core.stats(this.#link.hub.shell.now()), state: this.state };
   }
 
+  // ——— from the link ———
+
+  /** @internal */
+  opened(link: Link): void {
+    this.#link = link;
+    this.#isOpen = true;
+  }
+
+  /** @internal */
+  message(channel: Channel, data: Uint8Array | string): void {
+    // The application closed it when it was given what came in the same packet.
+    if (!this.#isOpen) return;
+    const message: ClientMessage = { connection: this, channel, data, binary: typeof data !== "string" };
+    if (this.#onMessage !== undefined) callUserCode(this.#onMessage, message);
+    else if (!this.emit("message", message)) this.#received.push(message, data.length);
+  }
+
+  /** @internal */
+  channelOpened(channel: Channel): void {
+    // The connection's own channel opens and closes with it.
+    if (this.#isOpen && channel !== this.#link.core.channel) this.emit("channel", channel);
+  }
+
+  /** @internal */
+  channelClosed(channel: Channel): void {
+    if (this.#isOpen && channel !== this.#link.core.channel) this.emit("channelclose", channel);
+  }
+
+  /** @internal */
+  closed(reason: CloseReason): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    if (this.#plan.options.reconnect) this.#reconnect(reason);
+    else this.#end(reason);
+  }
+
+  // ——— internals ———
+
   #send(data: MessageData, options: SendOptions | undefined): SendErrorCode | undefined {
     const bytes = messageBytes(data);
     if (!this.#isOpen) return "closed";
@@ -182,41 +220,11 @@ export class ClientConnection extends Emitter<ClientEvents> {
     return result === "sent" || result === "queued" ? undefined : result;
   }
 
-  async #dial(signal: AbortSignal | undefined): Promise<void> {
-    await dial(this.#plan, signal, {
-      opened: (link) => {
-        this.#link = link;
-        this.#isOpen = true;
-      },
-      message: (channel, data) => this.#receive(channel, data),
-      // The connection's own channel opens and closes with it.
-      channelOpened: (channel) => {
-        if (this.#isOpen && channel !== this.#link.core.channel) this.emit("channel", channel);
-      },
-      channelClosed: (channel) => {
-        if (this.#isOpen && channel !== this.#link.core.channel) this.emit("channelclose", channel);
-      },
-      closed: (reason) => {
-        if (!this.#isOpen) return;
-        this.#isOpen = false;
-        if (this.#plan.options.reconnect) this.#reconnect(reason);
-        else this.#end(reason);
-      },
-    });
-  }
-
-  #receive(channel: Channel, data: Uint8Array | string): void {
-    // The application closed it when it was given what came in the same packet.
-    if (!this.#isOpen) return;
-    const message: ClientMessage = { connection: this, channel, data, binary: typeof data !== "string" };
-    if (this.#onMessage !== undefined) callUserCode(this.#onMessage, message);
-    else if (!this.emit("message", message)) this.#received.push(message, data.length);
-  }
-
   async #reconnect(reason: CloseReason): Promise<void> {
     const { signal } = this.#stop;
     const announce = (next: Reconnecting) => this.emit("reconnecting", next);
-    if (await redial(this.#plan.options.reconnect, signal, announce, () => this.#dial(signal))) this.emit("open");
+    if (await redial(this.#plan.options.reconnect, signal, announce, () => dial(this.#plan, signal, this)))
+      this.emit("open");
     else this.#end(reason);
   }
 

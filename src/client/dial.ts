@@ -79,12 +79,8 @@ export function planConnect(url: string | URL, options: ConnectOptions & NativeO
   };
 }
 
-export interface DialEvents extends Omit<LinkEvents, "opened"> {
-  opened(link: Link): void;
-}
-
-/** One attempt to connect; resolves after `opened`. Leaves nothing behind when it fails. */
-export async function dial(plan: Plan, signal: AbortSignal | undefined, events: DialEvents): Promise<void> {
+/** One attempt to connect; resolves after `opened`. Leaves nothing behind when it fails, and nobody hears of it. */
+export async function dial(plan: Plan, signal: AbortSignal | undefined, events: LinkEvents): Promise<void> {
   const attempt = new Attempt(plan, signal);
   try {
     const credentials = generateCredentials(randomBytes);
@@ -191,25 +187,21 @@ function open(
   plan: Plan,
   negotiated: Pick<ClientOptions, "credentials" | "signalledInit" | "server">,
   attempt: Attempt,
-  events: DialEvents,
+  events: LinkEvents,
 ): Promise<void> {
   const { certificate, dtlsVersions, keyLog, limits, channel } = plan;
   const settings = { certificate, limits, random: randomBytes, keyLog, dtlsVersions };
   return new Promise((resolve, reject) => {
-    let opened = false;
     const starting = Link.start(plan.openUdp, { settings, channel, ...negotiated }, SOCKET_BUFFER_BYTES, {
-      opened() {
-        opened = true;
-        events.opened(attempt.link!);
+      opened(link) {
+        link.events = events;
+        events.opened(link);
         resolve();
       },
-      message: (...message) => events.message(...message),
-      channelOpened: (channel) => events.channelOpened(channel),
-      channelClosed: (channel) => events.channelClosed(channel),
-      closed(reason) {
-        if (opened) events.closed(reason);
-        else reject(closedBeforeOpen(reason, negotiated.server, attempt.link?.core.isReached === true));
-      },
+      message() {},
+      channelOpened() {},
+      channelClosed() {},
+      closed: (reason) => reject(closedBeforeOpen(reason, negotiated.server, attempt.link?.core.isReached === true)),
     });
     starting.then(
       (link) => {

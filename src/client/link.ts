@@ -12,7 +12,7 @@ import { type ClientHub, reserveHub } from "./hub.ts";
 
 /** What becomes of a link; called when the core has returned, so that code of the application may be called from it. */
 export interface LinkEvents {
-  opened(): void;
+  opened(link: Link): void;
   message(channel: Channel, data: Uint8Array | string): void;
   channelOpened(channel: Channel): void;
   channelClosed(channel: Channel): void;
@@ -24,7 +24,8 @@ export class Link implements ClientEvents {
   readonly core: CoreConnection;
   readonly hub: ClientHub;
   readonly #socket: UdpSocket;
-  readonly #events: LinkEvents;
+  /** Who is told; another one from `opened` on. */
+  events: LinkEvents;
 
   /** Binds a socket and sends the first datagrams. Rejects with the system's error where no socket can be had. */
   static async start(openUdp: OpenUdp, options: ClientOptions, bufferBytes: number, events: LinkEvents): Promise<Link> {
@@ -48,7 +49,7 @@ export class Link implements ClientEvents {
   private constructor(hub: ClientHub, socket: UdpSocket, options: ClientOptions, events: LinkEvents) {
     this.hub = hub;
     this.#socket = socket;
-    this.#events = events;
+    this.events = events;
     this.core = hub.endpoint.connect(hub.shell.now(), options, this)!; // There is room: it was reserved.
   }
 
@@ -74,26 +75,26 @@ export class Link implements ClientEvents {
   }
 
   opened(): void {
-    this.hub.shell.later(() => this.#events.opened());
+    this.hub.shell.later(() => this.events.opened(this));
   }
 
   message(channel: Channel, data: Uint8Array | string): void {
-    this.hub.shell.later(() => this.#events.message(channel, data));
+    this.hub.shell.later(() => this.events.message(channel, data));
   }
 
   channelOpened(channel: Channel): void {
-    this.hub.shell.later(() => this.#events.channelOpened(channel));
+    this.hub.shell.later(() => this.events.channelOpened(channel));
   }
 
   channelClosed(channel: Channel): void {
-    this.hub.shell.later(() => this.#events.channelClosed(channel));
+    this.hub.shell.later(() => this.events.channelClosed(channel));
   }
 
   closed(reason: CloseReason): void {
     this.hub.shell.later(() => {
       this.hub.reserved--;
       this.#socket.close();
-      this.#events.closed(reason);
+      this.events.closed(reason);
     });
   }
 }

@@ -2,13 +2,18 @@ import { setMaxListeners } from "node:events";
 import { type ClientConnection, connect } from "../../client.ts";
 import { ConnectError } from "../../errors.ts";
 import { Flows } from "./flows.ts";
-import { Measurements, type Report } from "./measurements.ts";
+import { Measurements, type Report, type Second } from "./measurements.ts";
 import type { LoadOptions } from "./options.ts";
 
 /** Clients on their way to open at once: an overloaded machine opens more slowly, instead of not at all. */
 const MAX_OPENING = 32;
-/** Messages are sent in bursts of this many milliseconds' worth. */
-const TICK_MS = 4;
+/**
+ * Messages are sent in bursts of this many milliseconds' worth at least: what is sent in one is still in the processor's caches
+ * when it is flushed (at 1,000 clients × 20 Hz 4 ms cost 3 % more, and twice the round trip).
+ */
+const TICK_MS = 2;
+/** Of a slow run: to notice that it was interrupted. */
+const MAX_TICK_MS = 50;
 /** After the last message, for those that are under way. */
 const DRAIN_MS = 1_000;
 const DRAIN_STEP_MS = 50;
@@ -129,7 +134,6 @@ export class LoadRun {
 
   /** All clients in turn, as many messages a tick as are due: so each client's messages are evenly spread, too. */
   async #send(): Promise<void> {
-    const { measurements } = this;
     const { rateHz, durationMs } = this.options;
     this.phase = "sending";
     this.#startedAt = performance.now();
@@ -145,10 +149,11 @@ export class LoadRun {
         const now = Math.min(performance.now(), end);
         due += (Math.min(now - last, MAX_BEHIND_MS) / 1_000) * rateHz * this.#connections.length;
         last = now;
-        measurements.secondAt(Math.min(now, end - 1) - this.#startedAt).open = this.#connections.length;
+        this.#secondAt(now).open = this.#connections.length;
         this.#sendBurst(Math.floor(due));
         due %= 1;
-        setTimeout(tick, TICK_MS);
+        const untilNextMs = ((1 - due) * 1_000) / (rateHz * this.#connections.length);
+        setTimeout(tick, Math.max(TICK_MS, Math.min(untilNextMs, end - now, MAX_TICK_MS)));
       };
       tick();
     });
@@ -163,10 +168,15 @@ export class LoadRun {
       const now = performance.now();
       if (this.#connections[this.#turn].trySend(this.#flows.next(this.#numbers[this.#turn], now))) {
         // By the time that the message itself bears, as its echo is.
-        measurements.secondAt(now - this.#startedAt).sent++;
+        this.#secondAt(now).sent++;
         measurements.sent++;
       } else measurements.countError("send: refused");
     }
+  }
+
+  /** The last messages leave a moment after the end, and belong to the last second. */
+  #secondAt(time: number): Second {
+    return this.measurements.secondAt(Math.min(time - this.#startedAt, this.options.durationMs - 1));
   }
 
   async #drain(): Promise<void> {
@@ -187,7 +197,7 @@ export class LoadRun {
       measurements.received++;
       if (arrival === "late") measurements.reordered++;
       const { roundTripMs } = this.#flows;
-      const second = measurements.secondAt(now - roundTripMs - this.#startedAt);
+      const second = this.#secondAt(now - roundTripMs);
       second.received++;
       second.rtt.record(roundTripMs);
     }
