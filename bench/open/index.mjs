@@ -2,7 +2,8 @@
  * npm run bench:open: how long real browsers take to open a channel, from their first STUN request to `onopen`, through a proxy that
  * delays; beside other servers in the same run.
  *
- *   --rounds 5   openings per row and round trip      --json FILE      --only TEXT   rows whose name has it
+ *   --rounds 5         openings per row and round trip      --json FILE
+ *   --only TEXT        rows whose name has it               --browser chromium or firefox; both by default
  */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -54,6 +55,7 @@ export async function main(args) {
     options: {
       rounds: { type: "string", default: "5" },
       only: { type: "string", default: "" },
+      browser: { type: "string" },
       json: { type: "string", default: fileURLToPath(new URL("results.json", import.meta.url)) },
     },
   });
@@ -63,7 +65,7 @@ export async function main(args) {
     ({ name, peer }) => name.includes(values.only) && (peer === undefined || peers.includes(peer)),
   );
   const results = [];
-  for (const browser of ["chromium", "firefox"]) {
+  for (const browser of values.browser === undefined ? ["chromium", "firefox"] : [values.browser]) {
     for (const row of rows) {
       if (browser === "firefox" && row.trials !== undefined) continue;
       results.push({ browser, ...(await measure(row, browser, rounds)) });

@@ -1,30 +1,18 @@
-import { equalConstantTime, generateEphemeralKey, verifyEcdsa } from "../crypto/platform.ts";
+import { equalConstantTime, generateEphemeralKey } from "../crypto/platform.ts";
 import { concatBytes } from "../wire/bytes.ts";
 import {
   ALERT_BAD_CERTIFICATE,
   ALERT_DECRYPT_ERROR,
-  ALERT_HANDSHAKE_FAILURE,
   ALERT_ILLEGAL_PARAMETER,
   ALERT_INTERNAL_ERROR,
   ALERT_PROTOCOL_VERSION,
-  ALERT_UNSUPPORTED_CERTIFICATE,
   ALERT_UNSUPPORTED_EXTENSION,
   type AlertDescription,
 } from "./alert.ts";
-import { isP256, subjectPublicKeyInfo } from "./certificate.ts";
-import {
-  ECDSA_SECP256R1_SHA256,
-  EMPTY,
-  EXTENSION_EC_POINT_FORMATS,
-  EXTENSION_EXTENDED_MASTER_SECRET,
-  EXTENSION_RENEGOTIATION_INFO,
-  GROUP_SECP256R1,
-  GROUP_X25519,
-  includesByte,
-  POINT_FORMAT_UNCOMPRESSED,
-} from "./extensions.ts";
+import { ECDSA_SECP256R1_SHA256, EMPTY, GROUP_SECP256R1, GROUP_X25519 } from "./extensions.ts";
 import { CHANGE_CIPHER_SPEC, type FlightItem } from "./flight.ts";
 import { encodeWhole, type HandshakeMessage } from "./handshake.ts";
+import { refuseExtensions12 } from "./hello12.ts";
 import { deriveKeys, extendedMasterSecret, verifyData } from "./keys12.ts";
 import { type HandshakeHost, type HandshakeMachine, MALFORMED, type Outcome, UNEXPECTED } from "./machine.ts";
 import {
@@ -48,6 +36,7 @@ import {
   TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
   VERSION_DTLS_1_2,
 } from "./messages.ts";
+import { acceptCertificate, refuseSignature } from "./peer-certificate.ts";
 import { Traffic12 } from "./traffic12.ts";
 
 /**
@@ -130,13 +119,10 @@ export class Client12 implements HandshakeMachine {
   #certificate(message: HandshakeMessage): Outcome {
     const der = parseCertificate12(message.body);
     if (der === undefined) return MALFORMED;
-    // RFC 8827 §6.5: compared with the fingerprint from signalling, before anything is computed for this peer.
-    if (der.length === 0 || !this.#host.settings.verifyPeerCertificate(der)) return ALERT_BAD_CERTIFICATE;
-    const key = subjectPublicKeyInfo(der);
-    if (key === undefined) return ALERT_BAD_CERTIFICATE;
-    if (!isP256(key)) return ALERT_UNSUPPORTED_CERTIFICATE;
+    if (der.length === 0) return ALERT_BAD_CERTIFICATE;
+    const key = acceptCertificate(this.#host, der);
+    if (typeof key === "number") return key;
     this.#serverKey = key;
-    this.#host.facts.peerCertificate = der;
     this.#awaits = "key-exchange";
     return undefined;
   }
@@ -144,10 +130,10 @@ export class Client12 implements HandshakeMachine {
   #serverKeyExchange(message: HandshakeMessage): Outcome {
     const exchange = parseServerKeyExchange(message.body);
     if (exchange === undefined) return MALFORMED;
-    if (exchange.scheme !== ECDSA_SECP256R1_SHA256) return ALERT_ILLEGAL_PARAMETER;
     if (exchange.group !== GROUP_X25519 && exchange.group !== GROUP_SECP256R1) return ALERT_ILLEGAL_PARAMETER;
     const signed = concatBytes(this.#hello.random, this.#serverRandom, exchange.parameters);
-    if (!verifyEcdsa(this.#serverKey, signed, exchange.signature)) return ALERT_DECRYPT_ERROR;
+    const refusal = refuseSignature(exchange, this.#serverKey, signed);
+    if (refusal !== undefined) return refusal;
     this.#keyExchange = exchange;
     this.#host.facts.group = exchange.group;
     this.#awaits = "request-or-done";
@@ -223,15 +209,5 @@ function refuseHello(hello: ServerHello, ours: ClientHello): AlertDescription | 
     // RFC 5246 §7.4.1.4: an extension the client did not ask for "MUST" be refused with unsupported_extension.
     if (!ours.extensions.has(type)) return ALERT_UNSUPPORTED_EXTENSION;
   }
-  // RFC 7627 §5.2: "If a client … receives a ServerHello without the extension, it MUST abort the handshake if it does not
-  // wish to interoperate with legacy servers."
-  if (!extensions.has(EXTENSION_EXTENDED_MASTER_SECRET)) return ALERT_HANDSHAKE_FAILURE;
-  // RFC 5746 §3.4: "verify that the length of the renegotiated_connection field is zero, and if it is not, MUST abort".
-  const renegotiation = extensions.get(EXTENSION_RENEGOTIATION_INFO);
-  if (renegotiation !== undefined && !(renegotiation.length === 1 && renegotiation[0] === 0)) {
-    return ALERT_HANDSHAKE_FAILURE;
-  }
-  const formats = extensions.get(EXTENSION_EC_POINT_FORMATS);
-  if (formats !== undefined && !includesByte(formats, POINT_FORMAT_UNCOMPRESSED)) return ALERT_ILLEGAL_PARAMETER;
-  return undefined;
+  return refuseExtensions12(extensions);
 }

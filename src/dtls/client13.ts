@@ -1,15 +1,12 @@
-import { equalConstantTime, verifyEcdsa } from "../crypto/platform.ts";
+import { equalConstantTime } from "../crypto/platform.ts";
 import {
-  ALERT_BAD_CERTIFICATE,
   ALERT_DECODE_ERROR,
   ALERT_DECRYPT_ERROR,
   ALERT_ILLEGAL_PARAMETER,
   ALERT_INTERNAL_ERROR,
   ALERT_MISSING_EXTENSION,
-  ALERT_UNSUPPORTED_CERTIFICATE,
   ALERT_UNSUPPORTED_EXTENSION,
 } from "./alert.ts";
-import { isP256, subjectPublicKeyInfo } from "./certificate.ts";
 import {
   ECDSA_SECP256R1_SHA256,
   EMPTY,
@@ -40,6 +37,7 @@ import {
   type ServerHello,
   TLS_AES_128_GCM_SHA256,
 } from "./messages.ts";
+import { acceptCertificate, refuseSignature } from "./peer-certificate.ts";
 import { FIRST_APPLICATION_EPOCH, HANDSHAKE_EPOCH } from "./epochs.ts";
 import { Traffic13 } from "./traffic13.ts";
 import type { Transcript13 } from "./transcript13.ts";
@@ -152,13 +150,9 @@ export class Client13 implements HandshakeMachine {
     if (certificate.context.length > 0) return ALERT_ILLEGAL_PARAMETER;
     // RFC 8446 §4.4.2.4: "If the server supplies an empty Certificate message, the client MUST abort … decode_error".
     if (certificate.der.length === 0) return ALERT_DECODE_ERROR;
-    // RFC 8827 §6.5: compared with the fingerprint from signalling, before anything is computed for this peer.
-    if (!this.#host.settings.verifyPeerCertificate(certificate.der)) return ALERT_BAD_CERTIFICATE;
-    const key = subjectPublicKeyInfo(certificate.der);
-    if (key === undefined) return ALERT_BAD_CERTIFICATE;
-    if (!isP256(key)) return ALERT_UNSUPPORTED_CERTIFICATE;
+    const key = acceptCertificate(this.#host, certificate.der);
+    if (typeof key === "number") return key;
     this.#serverKey = key;
-    this.#host.facts.peerCertificate = certificate.der;
     this.#transcript.add(message);
     this.#awaits = "certificate-verify";
     return undefined;
@@ -167,9 +161,8 @@ export class Client13 implements HandshakeMachine {
   #certificateVerify(message: HandshakeMessage): Outcome {
     const verify = parseCertificateVerify(message.body);
     if (verify === undefined) return MALFORMED;
-    if (verify.scheme !== ECDSA_SECP256R1_SHA256) return ALERT_ILLEGAL_PARAMETER;
-    const signed = signedContent("server", this.#transcript.hash());
-    if (!verifyEcdsa(this.#serverKey, signed, verify.signature)) return ALERT_DECRYPT_ERROR;
+    const refusal = refuseSignature(verify, this.#serverKey, signedContent("server", this.#transcript.hash()));
+    if (refusal !== undefined) return refusal;
     this.#transcript.add(message);
     this.#awaits = "finished";
     return undefined;

@@ -1,21 +1,12 @@
-import {
-  type EcdhGroup,
-  type EphemeralKey,
-  equalConstantTime,
-  generateEphemeralKey,
-  verifyEcdsa,
-} from "../crypto/platform.ts";
+import { type EcdhGroup, type EphemeralKey, equalConstantTime, generateEphemeralKey } from "../crypto/platform.ts";
 import { concatBytes } from "../wire/bytes.ts";
 import {
-  ALERT_BAD_CERTIFICATE,
   ALERT_DECRYPT_ERROR,
   ALERT_HANDSHAKE_FAILURE,
   ALERT_ILLEGAL_PARAMETER,
   ALERT_INTERNAL_ERROR,
-  ALERT_UNSUPPORTED_CERTIFICATE,
   type AlertDescription,
 } from "./alert.ts";
-import { isP256, subjectPublicKeyInfo } from "./certificate.ts";
 import {
   ECDSA_SECP256R1_SHA256,
   EMPTY,
@@ -27,13 +18,12 @@ import {
   FIRST_HANDSHAKE,
   GROUP_SECP256R1,
   GROUP_X25519,
-  includesByte,
   parseNumbers,
-  POINT_FORMAT_UNCOMPRESSED,
   UNCOMPRESSED_ONLY,
 } from "./extensions.ts";
 import { CHANGE_CIPHER_SPEC } from "./flight.ts";
 import { encodeWhole, type HandshakeMessage } from "./handshake.ts";
+import { refuseExtensions12 } from "./hello12.ts";
 import { deriveKeys, extendedMasterSecret, verifyData } from "./keys12.ts";
 import { type HandshakeHost, type HandshakeMachine, MALFORMED, type Outcome, UNEXPECTED } from "./machine.ts";
 import {
@@ -60,6 +50,7 @@ import {
   TLS_EMPTY_RENEGOTIATION_INFO_SCSV,
   VERSION_DTLS_1_2,
 } from "./messages.ts";
+import { acceptCertificate, refuseSignature } from "./peer-certificate.ts";
 import { Traffic12 } from "./traffic12.ts";
 
 /**
@@ -183,13 +174,9 @@ export class Server12 implements HandshakeMachine {
     // RFC 5246 §7.4.6: "If the client does not send any certificates, the server MAY … respond with a fatal
     // handshake_failure alert."
     if (der.length === 0) return ALERT_HANDSHAKE_FAILURE;
-    // RFC 8827 §6.5: compared with the fingerprint from signalling, before anything is computed for this peer.
-    if (!this.#host.settings.verifyPeerCertificate(der)) return ALERT_BAD_CERTIFICATE;
-    const key = subjectPublicKeyInfo(der);
-    if (key === undefined) return ALERT_BAD_CERTIFICATE;
-    if (!isP256(key)) return ALERT_UNSUPPORTED_CERTIFICATE;
+    const key = acceptCertificate(this.#host, der);
+    if (typeof key === "number") return key;
     this.#clientKey = key;
-    this.#host.facts.peerCertificate = der;
     this.#transcript.push(encodeWhole(message));
     this.#awaits = "key-exchange";
     return undefined;
@@ -213,9 +200,9 @@ export class Server12 implements HandshakeMachine {
   #certificateVerify(message: HandshakeMessage): Outcome {
     const verify = parseCertificateVerify(message.body);
     if (verify === undefined) return MALFORMED;
-    if (verify.scheme !== ECDSA_SECP256R1_SHA256) return ALERT_ILLEGAL_PARAMETER;
     // RFC 5246 §7.4.8: over all messages so far, this one not included.
-    if (!verifyEcdsa(this.#clientKey, concatBytes(...this.#transcript), verify.signature)) return ALERT_DECRYPT_ERROR;
+    const refusal = refuseSignature(verify, this.#clientKey, concatBytes(...this.#transcript));
+    if (refusal !== undefined) return refusal;
     this.#transcript.push(encodeWhole(message));
     this.#awaits = "finished";
     return undefined;
@@ -245,17 +232,8 @@ function acceptHello(hello: ClientHello): EcdhGroup | AlertDescription {
   // RFC 5246 §7.4.1.2: the list "MUST contain, and all implementations MUST support, CompressionMethod.null".
   if (!hello.compressionMethods.includes(COMPRESSION_NULL)) return ALERT_ILLEGAL_PARAMETER;
   if (!hello.cipherSuites.includes(TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256)) return ALERT_HANDSHAKE_FAILURE;
-  // RFC 7627 §5.3: a server that does not interoperate with legacy clients "MUST abort the handshake". Every WebRTC
-  // client has offered it for years, and without it the exporter and the fingerprints are not bound to one connection.
-  if (!extensions.has(EXTENSION_EXTENDED_MASTER_SECRET)) return ALERT_HANDSHAKE_FAILURE;
-  // RFC 5746 §3.6: not empty in a first handshake is a sign of an attack.
-  const renegotiation = extensions.get(EXTENSION_RENEGOTIATION_INFO);
-  if (renegotiation !== undefined && !(renegotiation.length === 1 && renegotiation[0] === 0)) {
-    return ALERT_HANDSHAKE_FAILURE;
-  }
-  // RFC 8422 §5.1.2: a list without the uncompressed format is an illegal_parameter.
-  const formats = extensions.get(EXTENSION_EC_POINT_FORMATS);
-  if (formats !== undefined && !includesByte(formats, POINT_FORMAT_UNCOMPRESSED)) return ALERT_ILLEGAL_PARAMETER;
+  const refusal = refuseExtensions12(extensions);
+  if (refusal !== undefined) return refusal;
   // RFC 5246 §7.4.1.4.1: absent, it means SHA-1, which is not ours.
   const schemes = parseNumbers(extensions.get(EXTENSION_SIGNATURE_ALGORITHMS) ?? EMPTY);
   if (schemes === undefined || !schemes.includes(ECDSA_SECP256R1_SHA256)) return ALERT_HANDSHAKE_FAILURE;

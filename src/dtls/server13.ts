@@ -1,14 +1,11 @@
-import { equalConstantTime, hmacSha256, verifyEcdsa } from "../crypto/platform.ts";
+import { equalConstantTime, hmacSha256 } from "../crypto/platform.ts";
 import {
-  ALERT_BAD_CERTIFICATE,
   ALERT_CERTIFICATE_REQUIRED,
   ALERT_DECRYPT_ERROR,
   ALERT_HANDSHAKE_FAILURE,
   ALERT_ILLEGAL_PARAMETER,
   ALERT_INTERNAL_ERROR,
-  ALERT_UNSUPPORTED_CERTIFICATE,
 } from "./alert.ts";
-import { isP256, subjectPublicKeyInfo } from "./certificate.ts";
 import {
   ECDSA_SECP256R1_SHA256,
   EMPTY,
@@ -51,6 +48,7 @@ import {
   VERSION_DTLS_1_2,
   VERSION_DTLS_1_3,
 } from "./messages.ts";
+import { acceptCertificate, refuseSignature } from "./peer-certificate.ts";
 import { FIRST_APPLICATION_EPOCH, HANDSHAKE_EPOCH } from "./epochs.ts";
 import { chooseShare, readOffer13 } from "./offer13.ts";
 import { Traffic13 } from "./traffic13.ts";
@@ -234,13 +232,9 @@ export class Server13 implements HandshakeMachine {
     if (certificate.context.length > 0) return ALERT_ILLEGAL_PARAMETER;
     // RFC 8446 §4.4.2.4.
     if (certificate.der.length === 0) return ALERT_CERTIFICATE_REQUIRED;
-    // RFC 8827 §6.5: compared with the fingerprint from signalling, before anything is computed for this peer.
-    if (!this.#host.settings.verifyPeerCertificate(certificate.der)) return ALERT_BAD_CERTIFICATE;
-    const key = subjectPublicKeyInfo(certificate.der);
-    if (key === undefined) return ALERT_BAD_CERTIFICATE;
-    if (!isP256(key)) return ALERT_UNSUPPORTED_CERTIFICATE;
+    const key = acceptCertificate(this.#host, certificate.der);
+    if (typeof key === "number") return key;
     this.#clientKey = key;
-    this.#host.facts.peerCertificate = certificate.der;
     this.#transcript.add(message);
     this.#awaits = "certificate-verify";
     return undefined;
@@ -249,9 +243,8 @@ export class Server13 implements HandshakeMachine {
   #certificateVerify(message: HandshakeMessage): Outcome {
     const verify = parseCertificateVerify(message.body);
     if (verify === undefined) return MALFORMED;
-    if (verify.scheme !== ECDSA_SECP256R1_SHA256) return ALERT_ILLEGAL_PARAMETER;
-    const signed = signedContent("client", this.#transcript.hash());
-    if (!verifyEcdsa(this.#clientKey, signed, verify.signature)) return ALERT_DECRYPT_ERROR;
+    const refusal = refuseSignature(verify, this.#clientKey, signedContent("client", this.#transcript.hash()));
+    if (refusal !== undefined) return refusal;
     this.#transcript.add(message);
     this.#awaits = "finished";
     return undefined;
