@@ -108,6 +108,8 @@ describe("openUdp on Node.js", () => {
         done(Object.assign(new Error(code), { code }))) as never);
     for (const [code, parameters] of [
       ["ECONNREFUSED", 2],
+      ["ENOBUFS", 2],
+      ["EMSGSIZE", 2],
       ["EINVAL", 4],
     ] as const) {
       fail(code);
@@ -115,10 +117,24 @@ describe("openUdp on Node.js", () => {
       client.socket.send(Uint8Array.of(2), to);
       expect(send.mock.lastCall).toHaveLength(parameters);
     }
-    expect(client.socket.sendErrors).toBe(2);
-    await server.received.waitForCount(5_000, "datagrams", 2);
+    expect(client.socket.sendErrors).toBe(4);
+    await server.received.waitForCount(5_000, "datagrams", 4);
     vi.restoreAllMocks();
     for (const { socket } of [server, client]) await socket.close();
+  });
+
+  test("a bound socket whose peer has closed its port counts what the system says of it, and goes on", async () => {
+    const [server, client] = [await open("127.0.0.1"), await open("127.0.0.1")];
+    const to = server.socket.localAddress;
+    client.socket.connect?.(to);
+    await server.socket.close();
+    client.socket.send(Uint8Array.of(1), to);
+    await vi.waitFor(() => expect(client.socket.sendErrors + client.socket.receiveErrors).toBe(1));
+    const received = new EventLog<number>();
+    const again = await openUdp({ ...to, bufferBytes: 65_536 }, ([byte]) => received.push(byte));
+    client.socket.send(Uint8Array.of(2), to);
+    await received.waitFor(5_000, "the datagram", (byte) => byte === 2);
+    for (const socket of [again, client.socket]) await socket.close();
   });
 
   test("a peer that the system refuses leaves the socket as it was", async () => {
