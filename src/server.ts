@@ -90,8 +90,8 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
   readonly #socket: UdpSocket;
   readonly #queue: ReceiveQueue<Message>;
   readonly #onMessage: ((message: Message) => void) | undefined;
-  /** Open connections by their core. */
-  readonly #connections = new Map<CoreConnection, Connection>();
+  /** Open connections, oldest first. Each is its core's `attachment`. */
+  readonly #connections = new Set<Connection>();
   readonly #answerer: Answerer = { createSession: (offer, userData) => this.#createSession(offer, userData) };
   readonly #closedByReason: Partial<Record<CloseReason, number>> = {};
   #datagramsReceived = 0;
@@ -181,7 +181,7 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
 
   /** The open connections, oldest first. */
   connections(): Connection[] {
-    return [...this.#connections.values()];
+    return [...this.#connections];
   }
 
   get connectionCount(): number {
@@ -240,25 +240,26 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
   /** @internal */
   opened(core: CoreConnection): void {
     const connection = new Connection(core, this.#shell);
-    this.#connections.set(core, connection);
+    core.attachment = connection;
+    this.#connections.add(connection);
     this.#shell.later(() => this.emit("open", connection));
   }
 
   /** @internal */
   channelOpened(core: CoreConnection, channel: Channel): void {
-    const connection = this.#connections.get(core);
+    const connection = attachedTo(core);
     if (connection !== undefined) this.#shell.later(() => connection.emitChannel(channel));
   }
 
   /** @internal */
   channelClosed(core: CoreConnection, channel: Channel): void {
-    const connection = this.#connections.get(core);
+    const connection = attachedTo(core);
     if (connection !== undefined) this.#shell.later(() => connection.emitChannelClose(channel));
   }
 
   /** @internal */
   message(core: CoreConnection, channel: Channel, data: Uint8Array | string): void {
-    const connection = this.#connections.get(core);
+    const connection = attachedTo(core);
     if (connection === undefined) return;
     const message: Message = { connection, channel, data, binary: typeof data !== "string" };
     const onMessage = this.#onMessage;
@@ -269,9 +270,9 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
   /** @internal */
   closed(core: CoreConnection, reason: CloseReason): void {
     this.#closedByReason[reason] = (this.#closedByReason[reason] ?? 0) + 1;
-    const connection = this.#connections.get(core);
+    const connection = attachedTo(core);
     if (connection === undefined) return; // It never opened: nobody has heard of it.
-    this.#connections.delete(core);
+    this.#connections.delete(connection);
     this.#shell.later(() => {
       connection.emitClose(reason);
       this.emit("close", connection, reason);
@@ -307,6 +308,11 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
     this.#queue.close();
     await this.#socket.close();
   }
+}
+
+/** What the application holds of a connection; `undefined` before it is open. */
+function attachedTo(core: CoreConnection): Connection | undefined {
+  return core.attachment as Connection | undefined;
 }
 
 /** Binds what the options say; without an address `::`, or `0.0.0.0` on a machine without IPv6. */

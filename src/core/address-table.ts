@@ -1,9 +1,12 @@
 import type { SocketAddress } from "../wire/address.ts";
 
 /** One verified address, and the connections that verified it: nearly always one. */
-export interface Route<Owner> extends SocketAddress {
+export interface Route<Owner> {
+  readonly address: SocketAddress;
   /** Oldest claim first. */
   readonly owners: Owner[];
+  /** The only one of the owners; `undefined` where there are several. */
+  sole: Owner | undefined;
   /** Another address with the same port. */
   next: Route<Owner> | undefined;
 }
@@ -22,25 +25,28 @@ export class AddressTable<Owner> {
 
   find(at: SocketAddress): Route<Owner> | undefined {
     let route = this.#byPort.get(at.port);
-    while (route !== undefined && route.address !== at.address) route = route.next;
+    while (route !== undefined && route.address.address !== at.address) route = route.next;
     return route;
   }
 
   /** A route to its first owner. The address must not be there yet. */
   add(at: SocketAddress, owner: Owner): Route<Owner> {
-    const first = this.#byPort.get(at.port);
-    const route: Route<Owner> = { address: at.address, port: at.port, owners: [owner], next: first?.next };
-    if (first === undefined) this.#byPort.set(at.port, route);
+    // A copy: what is given may hold more, which would be kept with it.
+    const { address, port } = at;
+    const first = this.#byPort.get(port);
+    const route: Route<Owner> = { address: { address, port }, owners: [owner], sole: owner, next: first?.next };
+    if (first === undefined) this.#byPort.set(port, route);
     else first.next = route;
     this.#size++;
     return route;
   }
 
   remove(route: Route<Owner>): void {
-    let before = this.#byPort.get(route.port);
+    const { port } = route.address;
+    let before = this.#byPort.get(port);
     if (before === route) {
-      if (route.next === undefined) this.#byPort.delete(route.port);
-      else this.#byPort.set(route.port, route.next);
+      if (route.next === undefined) this.#byPort.delete(port);
+      else this.#byPort.set(port, route.next);
     } else {
       while (before !== undefined && before.next !== route) before = before.next;
       if (before === undefined) return;

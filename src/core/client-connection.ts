@@ -76,7 +76,6 @@ export class ClientConnection extends Peer {
   readonly #endpoint: ClientEndpoint;
   readonly #wanted: ClientOptions["channel"];
   readonly #agent: ControllingAgent;
-  #consentSince: number;
   readonly #early: Uint8Array[] = [];
   /** The server's address in the system's spelling. */
   #source: SocketAddress | undefined;
@@ -85,8 +84,7 @@ export class ClientConnection extends Peer {
     const { settings, credentials, server, channel } = options;
     super(now, "client", endpoint, settings, server, options.signalledInit);
     // Until something is heard the time to open counts, not that of a silence.
-    this.lastHeard = now + settings.limits.handshakeTimeoutMs;
-    this.#consentSince = this.lastHeard;
+    this.lastCheck = now + settings.limits.handshakeTimeoutMs;
     this.#endpoint = endpoint;
     this.events = events;
     this.server = server;
@@ -136,11 +134,11 @@ export class ClientConnection extends Peer {
   }
 
   protected get pathDeadline(): number {
-    return Math.min(this.#agent.nextDeadline, this.#consentSince + CONSENT_MS);
+    return Math.min(this.#agent.nextDeadline, this.lastCheck + CONSENT_MS);
   }
 
   protected handlePathTimeout(now: number): void {
-    if (now >= this.#consentSince + CONSENT_MS) this.close(now, "idle");
+    if (now >= this.lastCheck + CONSENT_MS) this.close(now, "idle");
     else this.#agent.handleTimeout(now);
   }
 
@@ -168,8 +166,7 @@ export class ClientConnection extends Peer {
     const dropped = this.#agent.handleDatagram(now, source, datagram);
     if (dropped !== undefined) this.#endpoint.drops.count(dropped);
     if (this.#agent.lastAnswer !== now) return;
-    this.lastHeard = now;
-    this.#consentSince = now;
+    this.lastCheck = now;
   }
 
   /** The ClientHello went to the candidate that was tried first: if another one answered, it is sent there, too. */

@@ -31,11 +31,12 @@ export class Connection extends Peer {
   remote: SocketAddress;
   /** The addresses this connection has claimed; kept by `Routes`. */
   routes: Route<Connection>[] = [];
+  /** What whoever drives the endpoint keeps of this connection: a field, because looking it up in a table costs more per message. */
+  attachment: unknown;
   /** The block of addresses under which this connection counts in `maxConnectionsPerAddress`: where it began. */
   readonly countedBlock: string;
 
   readonly #endpoint: Endpoint;
-  #lastCheck: number;
   /** The last check chose the path in use by USE-CANDIDATE. */
   #confirmed = false;
   /** Where the datagram that is being handled came from. */
@@ -66,7 +67,6 @@ export class Connection extends Peer {
     this.#source = source;
     this.#flightsTo = source;
     this.countedBlock = addressBlock(source.address);
-    this.#lastCheck = now;
     this.#sped = remote.sped ? new DtlsInStun() : undefined;
   }
 
@@ -78,10 +78,10 @@ export class Connection extends Peer {
   /** A check from `source` verified. Consent to send is fresh (RFC 7675 §5.1), and the peer may have moved. */
   handleCheck(now: number, source: SocketAddress, nominated: boolean): void {
     this.now = now;
-    this.#lastCheck = now;
-    this.lastHeard = now;
+    this.lastCheck = now;
     if (!this.established) this.#credit += CHECK_CREDIT_BYTES;
     const isCurrent = isSameAddress(source, this.remote);
+    if (isCurrent) this.remote = source;
     // Chromium sets USE-CANDIDATE in each check of the path it has chosen, and checks others without it; Firefox sets it once
     // and checks nothing but its path. So a check without it moves the connection unless the path in use has been
     // confirmed since the last such check: then it takes a record from there, too.
@@ -131,11 +131,14 @@ export class Connection extends Peer {
     this.#endpoint.touch(this);
   }
 
-  override applicationData(plaintext: Uint8Array, offset: number | undefined): void {
-    // A record is new and the peer's own, so it shows where the peer is.
-    if (this.#elsewhere !== undefined && isSameAddress(this.#source, this.#elsewhere)) this.#sendTo(this.#source);
-    if (isSameAddress(this.#source, this.remote)) this.#lastRecord = this.now;
-    super.applicationData(plaintext, offset);
+  override applicationData(plaintext: Uint8Array): void {
+    this.#locate();
+    super.applicationData(plaintext);
+  }
+
+  override applicationDataAt(offset: number, length: number): void {
+    this.#locate();
+    super.applicationDataAt(offset, length);
   }
 
   transmit(datagram: Uint8Array): void {
@@ -157,7 +160,7 @@ export class Connection extends Peer {
   }
 
   protected get pathDeadline(): number {
-    return this.#lastCheck + CONSENT_MS;
+    return this.lastCheck + CONSENT_MS;
   }
 
   protected handlePathTimeout(now: number): void {
@@ -175,6 +178,12 @@ export class Connection extends Peer {
 
   protected ended(reason: CloseReason, wasEstablished: boolean): void {
     this.#endpoint.connectionClosed(this, reason, wasEstablished);
+  }
+
+  /** A record has come, which is new and the peer's own: so it shows where the peer is. */
+  #locate(): void {
+    if (this.#elsewhere !== undefined && isSameAddress(this.#source, this.#elsewhere)) this.#sendTo(this.#source);
+    if (isSameAddress(this.#source, this.remote)) this.#lastRecord = this.now;
   }
 
   /** A check says that the peer has moved. It may be an old one, overheard and sent again from elsewhere. */

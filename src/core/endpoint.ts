@@ -200,8 +200,7 @@ export class Endpoint implements PeerHost {
     if (outcome.kind === "accept") {
       const connection = session.connection ?? this.#admit(now, session, source);
       if (connection === undefined) return; // Over a limit: unanswered, so that the peer checks again.
-      this.#routes.claim(source, connection);
-      connection.handleCheck(now, source, outcome.nominated);
+      connection.handleCheck(now, this.#routes.claim(source, connection), outcome.nominated);
       const carried = connection.hasSped ? dtlsInCheck(request) : undefined;
       if (carried !== undefined) {
         this.#answerWithDtls(now, connection, request, source, carried);

@@ -124,8 +124,8 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   protected readonly settings: PeerSettings;
   /** The `now` of the call that is under way, for the callbacks it leads to. */
   protected now: number;
-  /** The last check or record that was authentic. */
-  protected lastHeard: number;
+  /** The last check that was authentic. */
+  protected lastCheck: number;
   readonly #host: PeerHost;
   readonly #role: "client" | "server";
   /** Until SCTP is started. */
@@ -138,8 +138,8 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   #association: Association | undefined;
   #channels: Channels | undefined;
   #verified = false;
-  /** When a record came last; `Infinity` before the first. */
-  #lastProof = Number.POSITIVE_INFINITY;
+  /** When a record came last; `-Infinity` before the first. */
+  #lastRecord = Number.NEGATIVE_INFINITY;
   #messagesReceived = 0;
   #messagesSent = 0;
   #bytesReceived = 0;
@@ -155,7 +155,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   ) {
     this.settings = settings;
     this.now = now;
-    this.lastHeard = now;
+    this.lastCheck = now;
     this.#host = host;
     this.#role = role;
     this.#description = description;
@@ -335,10 +335,14 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     this.#signalledInit = undefined;
   }
 
-  applicationData(plaintext: Uint8Array, offset: number | undefined): void {
-    this.lastHeard = this.now;
-    this.#lastProof = this.now;
-    this.#association?.handlePacket(this.now, plaintext, offset);
+  applicationData(plaintext: Uint8Array): void {
+    this.#lastRecord = this.now;
+    this.#association?.handlePacket(this.now, plaintext);
+  }
+
+  applicationDataAt(offset: number, length: number): void {
+    this.#lastRecord = this.now;
+    this.#association?.handlePacketAt(this.now, offset, length);
   }
 
   /** DTLS has ended. The peer's close_notify is its goodbye; anything else before the handshake's end is a refusal. */
@@ -442,9 +446,9 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
 
   #silenceDeadline(share: number): number {
     const { idleTimeoutMs } = this.settings.limits;
-    return Math.min(
-      this.lastHeard + share * idleTimeoutMs,
-      this.#lastProof + share * Math.max(RECORD_SILENCE_MS, idleTimeoutMs),
-    );
+    const lastRecord = this.#lastRecord;
+    const silent = Math.max(this.lastCheck, lastRecord) + share * idleTimeoutMs;
+    if (lastRecord === Number.NEGATIVE_INFINITY) return silent;
+    return Math.min(silent, lastRecord + share * Math.max(RECORD_SILENCE_MS, idleTimeoutMs));
   }
 }

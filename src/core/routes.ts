@@ -9,7 +9,10 @@ export interface Claimant<Self> {
   readonly remote: SocketAddress;
   /** The addresses it has claimed; kept by `Routes`. */
   routes: Route<Self>[];
-  /** @param datagram borrowed until the call returns */
+  /**
+   * @param source one and the same object for as long as the address is claimed
+   * @param datagram borrowed until the call returns
+   */
   handleDatagram(now: number, source: SocketAddress, datagram: Uint8Array): void;
 }
 
@@ -34,35 +37,34 @@ export class Routes<Connection extends Claimant<Connection>> {
   deliver(now: number, source: SocketAddress, datagram: Uint8Array): boolean {
     const route = this.#table.find(source);
     if (route === undefined) return false;
-    const { owners } = route;
-    if (owners.length === 1) {
-      owners[0].handleDatagram(now, source, datagram);
+    if (route.sole !== undefined) {
+      route.sole.handleDatagram(now, route.address, datagram);
       return true;
     }
+    const { owners } = route;
     // Two handshakes must not answer one ClientHello: of the claimants without keys only the newest is given it.
     const newest = owners.findLast((owner) => !owner.established);
     for (const owner of [...owners]) {
-      if (owner.established || owner === newest) owner.handleDatagram(now, source, datagram);
+      if (owner.established || owner === newest) owner.handleDatagram(now, route.address, datagram);
     }
     return true;
   }
 
-  claim(source: SocketAddress, connection: Connection): void {
+  /** Returns the object that stands for the address from now on. */
+  claim(source: SocketAddress, connection: Connection): SocketAddress {
     const route = this.#table.find(source);
-    if (route === undefined) {
-      this.#note(this.#table.add(source, connection), connection);
-      return;
-    }
+    if (route === undefined) return this.#note(this.#table.add(source, connection), connection);
     const { owners } = route;
     const at = owners.indexOf(connection);
     if (at >= 0) {
       // Of two handshakes on one address the one that checked last is the live one.
       if (!connection.established && at < owners.length - 1) owners.push(...owners.splice(at, 1));
-      return;
+      return route.address;
     }
     if (owners.length >= MAX_CLAIMS) this.#release(route, this.#leastWorthy(owners));
     owners.push(connection);
-    this.#note(route, connection);
+    route.sole = undefined;
+    return this.#note(route, connection);
   }
 
   /** The connection receives at this address: whoever else claimed it gives it up. Returns those left without any address. */
@@ -77,14 +79,17 @@ export class Routes<Connection extends Claimant<Connection>> {
     for (const route of [...connection.routes]) this.#release(route, connection);
   }
 
-  #note(route: Route<Connection>, connection: Connection): void {
+  #note(route: Route<Connection>, connection: Connection): SocketAddress {
     // A list has room for what it is made of, and from the first `push` on for 17: most have one.
     if (connection.routes.length === 0) connection.routes = [route];
     else connection.routes.push(route);
     if (connection.routes.length > MAX_ADDRESSES) {
-      const oldest = connection.routes.find((other) => other !== route && !isSameAddress(other, connection.remote));
+      const oldest = connection.routes.find(
+        (other) => other !== route && !isSameAddress(other.address, connection.remote),
+      );
       if (oldest !== undefined) this.#release(oldest, connection);
     }
+    return route.address;
   }
 
   /** The first claim is never pushed out by later ones; of those the oldest without keys goes first. */
@@ -94,6 +99,7 @@ export class Routes<Connection extends Claimant<Connection>> {
 
   #release(route: Route<Connection>, connection: Connection): void {
     route.owners.splice(route.owners.indexOf(connection), 1);
+    route.sole = route.owners.length === 1 ? route.owners[0] : undefined;
     connection.routes.splice(connection.routes.indexOf(route), 1);
     if (route.owners.length === 0) this.#table.remove(route);
   }

@@ -271,11 +271,10 @@ export class DtlsConnection {
   // --- records in ---
 
   #handleContent(epoch: number, type: number, offset: number, length: number, sequence: number): void {
-    const content = this.#datapath.memory.subarray(offset, offset + length);
     if (epoch > 0) {
       if (this.#provisional !== undefined) this.#settle();
       if (type === CONTENT_APPLICATION_DATA && epoch !== HANDSHAKE_EPOCH) {
-        this.#handleApplicationData(content, offset);
+        this.#handleApplicationData(offset, length);
         return;
       }
     } else if (this.#state === "connected") {
@@ -284,6 +283,7 @@ export class DtlsConnection {
       this.#drops.count("dtls-unexpected");
       return;
     }
+    const content = this.#datapath.memory.subarray(offset, offset + length);
     if (type === CONTENT_HANDSHAKE) this.#handleHandshake(epoch, sequence, content);
     else if (type === CONTENT_ALERT) this.#handleAlert(epoch, content);
     else if (type === CONTENT_ACK && this.#delivery.acknowledges) this.#delivery.handleAck(this.#now, epoch, content);
@@ -291,14 +291,16 @@ export class DtlsConnection {
     else if (type !== CONTENT_CHANGE_CIPHER_SPEC || epoch > 0) this.#drops.count("dtls-unexpected");
   }
 
-  #handleApplicationData(content: Uint8Array, offset: number): void {
+  #handleApplicationData(offset: number, length: number): void {
     if (this.#state === "connected") {
       this.#delivery.forgetAnsweredFlight();
-      this.#events.applicationData(content, offset);
-    } else {
-      this.#earlyData ??= new EarlyQueue();
-      if (!this.#earlyData.push(content)) this.#drops.count("dtls-reassembly-limit");
+      if (this.#events.applicationDataAt !== undefined) this.#events.applicationDataAt(offset, length);
+      else this.#events.applicationData(this.#datapath.memory.subarray(offset, offset + length));
+      return;
     }
+    this.#earlyData ??= new EarlyQueue();
+    const early = this.#datapath.memory.subarray(offset, offset + length);
+    if (!this.#earlyData.push(early)) this.#drops.count("dtls-reassembly-limit");
   }
 
   #handleUnreadable(record: Uint8Array): void {
@@ -323,7 +325,7 @@ export class DtlsConnection {
     const waiting = this.#earlyData?.entries ?? [];
     this.#earlyData = undefined;
     for (const data of waiting) {
-      if (this.#state === "connected") this.#events.applicationData(data, undefined);
+      if (this.#state === "connected") this.#events.applicationData(data);
     }
   }
 

@@ -69,10 +69,13 @@ export interface DtlsEvents {
   transmit(datagram: Uint8Array): void;
   /**
    * Authentic data of the verified peer, one record's worth. Borrowed: valid until this call returns.
-   *
-   * @param offset where it lies in the datapath's memory; `undefined` where it had to wait elsewhere
    */
-  applicationData(plaintext: Uint8Array, offset: number | undefined): void;
+  applicationData(plaintext: Uint8Array): void;
+  /**
+   * The same without a view, which costs more than all else on the way: `length` bytes at `offset` of the datapath's memory. Where it
+   * is there, `applicationData` is called only for what had to wait elsewhere for the end of the handshake.
+   */
+  applicationDataAt?(offset: number, length: number): void;
   /**
    * DTLS 1.3, server only, before `connected`: data may be sent from now on, half a round trip ahead; it leaves with the first
    * flight. Whoever completes the handshake can read it, and the peer's certificate was not seen yet: only for what

@@ -78,6 +78,7 @@ type Inside = HandshakeHost & InboundHost & ReassemblySink & ResetHost;
  */
 export class Association {
   readonly #events: EventQueue;
+  readonly #datapath: Datapath;
   readonly #drops: DropCounters;
   readonly #limits: AssociationLimits;
   readonly #local: InitFields;
@@ -108,6 +109,7 @@ export class Association {
     const { remoteMaxMessageBytes = DEFAULT_REMOTE_MESSAGE_BYTES } = options;
     this.#inside = new Association.#Inside(this);
     this.#events = new EventQueue(events);
+    this.#datapath = datapath;
     this.#drops = drops;
     this.#limits = limits;
     this.#outboundStreams = limits.maxStreams;
@@ -269,14 +271,21 @@ export class Association {
     return this.#heartbeat.isUnanswered;
   }
 
-  /**
-   * One decrypted SCTP packet; borrowed.
-   *
-   * @param offset where it lies in the datapath's memory, to be parsed in place; without, it is copied there
-   */
-  handlePacket(now: number, packet: Uint8Array, offset?: number): void {
+  /** One decrypted SCTP packet; borrowed. */
+  handlePacket(now: number, packet: Uint8Array): void {
+    const { memory, rxOffset, rxBytes } = this.#datapath;
+    if (packet.length > rxBytes) {
+      this.#drops.count("sctp-malformed");
+      return;
+    }
+    memory.set(packet, rxOffset);
+    this.handlePacketAt(now, rxOffset, packet.length);
+  }
+
+  /** The same where the packet lies in the datapath's memory already, at `offset`. */
+  handlePacketAt(now: number, offset: number, length: number): void {
     this.#now = now;
-    const drop = this.#closed ? "sctp-unexpected" : this.#inbound.handle(now, packet, offset);
+    const drop = this.#closed ? "sctp-unexpected" : this.#inbound.handle(now, offset, length);
     if (drop !== undefined) this.#drops.count(drop);
     this.#events.drain();
   }

@@ -123,14 +123,13 @@ export class Inbound {
     this.#host = parts.host;
   }
 
-  /** One packet; returns why it was dropped, if it was. */
-  handle(now: number, packet: Uint8Array, placedAt: number | undefined): DropReason | undefined {
+  /** One packet, in place in the datapath's memory; returns why it was dropped, if it was. */
+  handle(now: number, offset: number, length: number): DropReason | undefined {
     const datapath = this.#datapath;
     const assembler = this.#assembler;
     const ports = this.#ports;
     const { view } = datapath;
-    const offset = placedAt ?? placePacket(datapath, packet);
-    const count = offset < 0 ? offset : datapath.parsePacket(offset, packet.length);
+    const count = datapath.parsePacket(offset, length);
     if (count < 0) return count === BAD_CHECKSUM ? "sctp-bad-checksum" : "sctp-malformed";
     if (view.getUint32(offset) !== ports) return "sctp-bad-ports";
     const tag = view.getUint32(offset + 4);
@@ -327,12 +326,4 @@ export class Inbound {
     this.#drops.count("sctp-unexpected");
     return true;
   }
-}
-
-/** Copies the packet into the datapath's memory and returns its offset there; negative: too large. */
-function placePacket(datapath: Datapath, packet: Uint8Array): number {
-  const { memory, rxOffset, rxBytes } = datapath;
-  if (packet.length > rxBytes) return -1;
-  memory.set(packet, rxOffset);
-  return rxOffset;
 }

@@ -101,7 +101,8 @@ export class Outstanding {
     const chunk = this.at(0);
     this.#ring[this.#head] = undefined;
     if (spare.length < MAX_SPARE) spare.push(chunk);
-    this.#head = (this.#head + 1) & (this.#ring.length - 1);
+    // A flow with little on its way uses the same few entries over and over: they stay in the cache.
+    this.#head = this.#count === 1 ? 0 : (this.#head + 1) & (this.#ring.length - 1);
     this.#firstTsn = tsnAdd(this.#firstTsn, 1);
     this.#count--;
     return chunk;
