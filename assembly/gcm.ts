@@ -4,7 +4,7 @@ import { commonPart, ownParts, ownPlanes } from "./counter";
 import { and, at, pair, xor } from "./lanes";
 import { BLOCKS, KEY_BATCHES, KEY_COUNTERS, KEY_ROUNDS, STREAM } from "./layout";
 import { encrypt, keystream4 } from "./permuted";
-import { keystream8 } from "./sliced";
+import { keystream8, wipeAside } from "./sliced";
 
 export const TAG_BYTES: u32 = 16;
 
@@ -46,7 +46,7 @@ export function open(key: usize, nonce: v128, y: v128, aad: v128, aadLength: u32
   // All 128 bits are compared in one step: no early exit tells how much of a forged tag was right.
   const authentic = !v128.any_true(xor(tag, at(data + length)));
   if (authentic) applyKeystream(key, nonce, common, data, length);
-  else wipeStream();
+  else wipeKeystream();
   return authentic;
 }
 
@@ -82,7 +82,12 @@ function applyKeystream(key: usize, nonce: v128, common: v128, data: usize, leng
     v128.store(STREAM, encrypt(key + KEY_ROUNDS, i32x4.replace_lane(nonce, 3, bswap(counter))));
     cover(data + done, STREAM, min(length - done, 16));
   }
+  wipeKeystream();
+}
+
+function wipeKeystream(): void {
   wipeStream();
+  wipeAside();
 }
 
 function wipeStream(): void {

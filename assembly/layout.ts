@@ -31,6 +31,9 @@ export const STREAM: usize = 0xa040;
 export const BLOCKS: usize = 0xa0c0;
 /** Written and never read; ghash.ts says why. */
 export const ANCHORS: usize = 0xa100;
+/** Factors of SubBytes, in the build for JavaScriptCore; wiped at the end of each call. */
+export const ASIDE: usize = 0xa300;
+export const ASIDE_BYTES: usize = 18 * 16;
 /** Nibble tables for long checksums, 8 x 16 B, and four vectors on their way out. */
 export const CRC_ROWS: usize = 0xa200;
 export const CRC_VECTORS: usize = 0xa280;

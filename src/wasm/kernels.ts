@@ -1,4 +1,5 @@
 import { instantiateSync } from "@assemblyscript/loader";
+import { decode as decodeJsc } from "#kernels/jsc";
 import { decode as decodeRelaxed } from "#kernels/relaxed";
 import { decode as decodeSimd } from "#kernels/simd";
 
@@ -21,16 +22,19 @@ export interface KernelExports {
   finishPacket(offset: number, length: number): void;
 }
 
-/** `relaxed` uses relaxed SIMD (Node 22+, Deno, Bun), `simd` runs wherever WebAssembly SIMD does (Node 20). */
-export type KernelBuild = "simd" | "relaxed";
+/**
+ * `relaxed` uses relaxed SIMD (Node 22+, Deno), `simd` runs wherever WebAssembly SIMD does (Node 20), `jsc` is `relaxed` as
+ * JavaScriptCore (Bun) runs it fastest.
+ */
+export type KernelBuild = "simd" | "relaxed" | "jsc";
 
-const decoders = { simd: decodeSimd, relaxed: decodeRelaxed };
+const decoders = { simd: decodeSimd, relaxed: decodeRelaxed, jsc: decodeJsc };
 const modules: Partial<Record<KernelBuild, WebAssembly.Module>> = {};
 let preferred: KernelBuild | undefined;
 
-/** The build this runtime runs fastest. Both give the same results. */
+/** The build this runtime runs fastest. All give the same results. */
 export function preferredBuild(): KernelBuild {
-  preferred ??= WebAssembly.validate(decodeRelaxed()) ? "relaxed" : "simd";
+  preferred ??= WebAssembly.validate(decodeRelaxed()) ? ("Bun" in globalThis ? "jsc" : "relaxed") : "simd";
   return preferred;
 }
 

@@ -50,7 +50,7 @@ test("the NIST vectors are installed (apt-get install python3-cryptography-vecto
 });
 
 describe.runIf(existsSync(FOLDER))("NIST CAVP vectors", () => {
-  test.each(["simd", "relaxed"] as const)("the %s kernels seal and open all of gcmEncryptExtIV128", (build) => {
+  test.each(["simd", "relaxed", "jsc"] as const)("the %s kernels seal and open all of gcmEncryptExtIV128", (build) => {
     const provider = new KernelProvider(build);
     const vectors = readVectors("gcmEncryptExtIV128.rsp");
     expect(vectors).toHaveLength(375);
@@ -60,7 +60,7 @@ describe.runIf(existsSync(FOLDER))("NIST CAVP vectors", () => {
     }
   });
 
-  test.each(["simd", "relaxed"] as const)("the %s kernels accept and refuse as gcmDecrypt128 says", (build) => {
+  test.each(["simd", "relaxed", "jsc"] as const)("the %s kernels accept and refuse as gcmDecrypt128 says", (build) => {
     const provider = new KernelProvider(build);
     const vectors = readVectors("gcmDecrypt128.rsp");
     expect(vectors.filter(({ valid }) => !valid).length).toBeGreaterThan(100);

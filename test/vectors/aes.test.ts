@@ -32,7 +32,7 @@ const vectors = [
   },
 ];
 
-describe.each(["simd", "relaxed"] as const)("AES-128, %s build", (build) => {
+describe.each(["simd", "relaxed", "jsc"] as const)("AES-128, %s build", (build) => {
   const path = new Datapath({ build, keySlots: 2 });
 
   function encrypt(key: Uint8Array, block: Uint8Array): Uint8Array {

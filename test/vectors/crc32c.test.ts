@@ -36,7 +36,7 @@ function bitwise(bytes: Uint8Array): number {
   return ~crc >>> 0;
 }
 
-describe.each(["simd", "relaxed"] as const)("CRC32c, %s build", (build) => {
+describe.each(["simd", "relaxed", "jsc"] as const)("CRC32c, %s build", (build) => {
   const path = new Datapath({ build, keySlots: 1 });
 
   test.each(vectors)("of $name is the published one", ({ hex, crc }) => {

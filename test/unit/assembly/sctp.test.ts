@@ -34,7 +34,7 @@ function sack(gaps: number, duplicates: number): Uint8Array {
   return chunk(3, 0, concat(random.bytes(8), counts, random.bytes(4 * (gaps + duplicates))));
 }
 
-describe.each(["simd", "relaxed"] as const)("SCTP packets, %s build", (build) => {
+describe.each(["simd", "relaxed", "jsc"] as const)("SCTP packets, %s build", (build) => {
   const path = new Datapath({ build, keySlots: 1 });
   const at = path.rxOffset + 64;
   const CANARY = 0x5a;

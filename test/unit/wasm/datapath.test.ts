@@ -12,7 +12,7 @@ function occurrences(memory: Uint8Array, bytes: Uint8Array): number {
   return count;
 }
 
-describe.each(["simd", "relaxed"] as const)("Datapath, %s build", (build) => {
+describe.each(["simd", "relaxed", "jsc"] as const)("Datapath, %s build", (build) => {
   const random = new Random(1);
   const key = random.bytes(16);
   const iv = random.bytes(12);
@@ -229,7 +229,7 @@ test("arguments out of range are refused with their name and limit", () => {
 });
 
 test("the build chosen by default is one this runtime accepts, and two instances share nothing but code", () => {
-  expect(["simd", "relaxed"]).toContain(preferredBuild());
+  expect(["simd", "relaxed", "jsc"]).toContain(preferredBuild());
   const [one, other] = [new Datapath({ keySlots: 1 }), new Datapath({ keySlots: 1 })];
   expect(one.build).toBe(preferredBuild());
   one.memory.fill(7, one.rxOffset, one.rxOffset + 10);

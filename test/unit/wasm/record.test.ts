@@ -4,7 +4,7 @@ import { concat, KernelProvider, NodeProvider } from "./provider.ts";
 import { Random } from "./random.ts";
 
 const reference = new NodeProvider();
-const providers = [new KernelProvider("simd"), new KernelProvider("relaxed"), reference];
+const providers = [new KernelProvider("simd"), new KernelProvider("relaxed"), new KernelProvider("jsc"), reference];
 
 const LONGEST = 2100;
 

@@ -1,4 +1,4 @@
-// Import this before anything that loads kernels: Node 20 has relaxed SIMD only behind a flag, and both builds are tested
+// Import this before anything that loads kernels: Node 20 has relaxed SIMD only behind a flag, and all builds are tested
 // everywhere.
 import { setFlagsFromString } from "node:v8";
 
