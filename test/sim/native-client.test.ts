@@ -39,6 +39,32 @@ function browserOpensAfter(profile: typeof CHROMIUM, version: DtlsVersion): numb
 
 describe("the native client", () => {
   it.each([
+    ["1.3", false],
+    ["1.3", true],
+    ["1.2", false],
+  ] as const)(
+    "opens over DTLS %s whichever one datagram has a bit changed (INITs by signalling: %s)",
+    (version, snap) => {
+      const options: ClientNodeOptions = { dtlsVersions: [version], snap };
+      const plain = open("plain", options);
+      for (const way of ["up", "down"] as const) {
+        for (let chosen = 0; chosen < plain.client.host[way].counters.sent; chosen++) {
+          for (let bit = 0; bit < 12; bit++) {
+            const { world, client } = open(`corrupt ${version} ${way} ${chosen} ${bit}`, options, (up, down) => {
+              (way === "up" ? up : down).intercept = (index) => (index === chosen ? "corrupt" : "pass");
+            });
+            const received: unknown[] = [];
+            world.server.onMessage = (_, __, data) => received.push(data);
+            world.network.at(world.network.now, client.host, (now) => client.send(now, "hello"));
+            world.network.runUntil(world.network.now + 1_000);
+            expect(received).toEqual(["hello"]);
+          }
+        }
+      }
+    },
+  );
+
+  it.each([
     ["1.3", 2],
     ["1.2", 3],
   ] as const)("over DTLS %s can send after %i round trips, which is fewer than any browser needs", (version, trips) => {
