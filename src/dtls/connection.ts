@@ -424,7 +424,8 @@ export class DtlsConnection {
 
   /** Client: the server does not answer our answer, so perhaps our first hello or its own came garbled. There is another one. */
   #startAnew(): void {
-    if (!this.#provisional?.setBack(this.#now)) return;
+    // A server whose answer is refused is no silent one.
+    if (!this.#provisional?.isUndisturbed || !this.#provisional.setBack(this.#now)) return;
     this.#provisional.goBack(BEFORE_ALL);
     this.#provisional.accept(BEFORE_ALL, this.#checkpoint(0));
     this.#machine = this.#machine.anew?.() ?? this.#machine;

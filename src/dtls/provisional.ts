@@ -32,6 +32,11 @@ export class Provisional {
     return ++this.#setbacks <= MAX_SETBACKS;
   }
 
+  /** Nothing was refused since this handshake began. */
+  get isUndisturbed(): boolean {
+    return this.#since === Number.POSITIVE_INFINITY;
+  }
+
   /** Whether what was refused may still come in a form that can be accepted. */
   isHopeful(now: number): boolean {
     return now - this.#since < SETBACKS_MS;

@@ -102,10 +102,12 @@ describe("a wrong fingerprint", () => {
   });
 
   it("of the server is refused by the client, with bad_certificate", () => {
-    const { client, server } = connectedPair({ verifyPeerCertificate: () => false });
-    expect(client.closedWith).toEqual({ cause: "alert", alert: BAD_CERTIFICATE });
-    expect(server.closedWith).toEqual({ cause: "peer-alert", alert: BAD_CERTIFICATE });
-    expect(server.connectedTimes + client.connectedTimes).toBe(0);
+    for (const helloVerify of [undefined, { secret: new Uint8Array(32), peer: new Uint8Array(6) }]) {
+      const { client, server } = connectedPair({ verifyPeerCertificate: () => false }, { helloVerify });
+      expect(client.closedWith).toEqual({ cause: "alert", alert: BAD_CERTIFICATE });
+      expect(server.closedWith).toEqual({ cause: "peer-alert", alert: BAD_CERTIFICATE });
+      expect(server.connectedTimes + client.connectedTimes).toBe(0);
+    }
   });
 });
 
