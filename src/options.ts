@@ -36,7 +36,7 @@ export const DEFAULT_ASSOCIATION_LIMITS: Readonly<AssociationLimits> = {
 
 /** Limits and times of one endpoint, that is of one UDP port. */
 export interface EndpointLimits {
-  /** Connections at once. Each takes two or three key slots of 1.75 KiB in WebAssembly memory, touched only when used. */
+  /** Connections at once. Each takes two or three key slots of 1,216 bytes in WebAssembly memory, touched only when used. */
   maxConnections: number;
   /**
    * Connections at once from one IPv4 address or one IPv6 /64, whatever the ports. Further checks from there go unanswered and are
