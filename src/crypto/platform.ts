@@ -9,6 +9,7 @@ import {
   createPublicKey,
   diffieHellman,
   generateKeyPairSync,
+  hash,
   type KeyObject,
   timingSafeEqual,
   randomBytes as platformRandomBytes,
@@ -28,9 +29,10 @@ export const randomBytes: RandomSource = (length) => platformRandomBytes(length)
 export const wallClockMs = (): number => Date.now();
 
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
-  const hash = createHash("sha256");
-  for (const part of parts) hash.update(part);
-  return hash.digest();
+  if (parts.length === 1) return hash("sha256", parts[0], "buffer");
+  const digest = createHash("sha256");
+  for (const part of parts) digest.update(part);
+  return digest.digest();
 }
 
 export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
@@ -43,22 +45,34 @@ export function hmacSha1(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint
 }
 
 const HMAC_BLOCK_BYTES = 64; // SHA-1 and SHA-256
-const hmacBlock = new Uint8Array(HMAC_BLOCK_BYTES);
+/** Holds the padded key and the text of all that is short: STUN messages, the key schedule of a handshake. */
+const hmacScratch = new Uint8Array(1_024);
 
 /**
- * HMAC (RFC 2104) over the platform's hash. Node 24's own `createHmac` takes 13 µs a call, this 4 to 6; a handshake of DTLS 1.3
- * needs 26 of them, each STUN check two.
+ * HMAC (RFC 2104) over the platform's hash, in two calls that make no object. Node 24's own `createHmac` takes 13 µs, hash objects 3
+ * to 6, this 2; a handshake of DTLS 1.3 needs 26 of them, each STUN check two.
  */
 function hmac(algorithm: "sha1" | "sha256", key: Uint8Array, parts: readonly Uint8Array[]): Uint8Array {
-  const block = hmacBlock.fill(0);
-  block.set(key.length > HMAC_BLOCK_BYTES ? createHash(algorithm).update(key).digest() : key);
-  for (let i = 0; i < HMAC_BLOCK_BYTES; i++) block[i] ^= 0x36;
-  const inner = createHash(algorithm).update(block);
-  for (const part of parts) inner.update(part);
-  for (let i = 0; i < HMAC_BLOCK_BYTES; i++) block[i] ^= 0x36 ^ 0x5c;
-  const outer = createHash(algorithm).update(block);
-  block.fill(0);
-  return outer.update(inner.digest()).digest();
+  let bytes = HMAC_BLOCK_BYTES;
+  for (const part of parts) bytes += part.length;
+  const text = bytes <= hmacScratch.length ? hmacScratch.subarray(0, bytes) : new Uint8Array(bytes);
+  text.fill(0, 0, HMAC_BLOCK_BYTES);
+  text.set(key.length > HMAC_BLOCK_BYTES ? hash(algorithm, key, "buffer") : key);
+  for (let i = 0; i < HMAC_BLOCK_BYTES; i++) text[i] ^= 0x36;
+  let at = HMAC_BLOCK_BYTES;
+  for (const part of parts) {
+    text.set(part, at);
+    at += part.length;
+  }
+  const inner = hash(algorithm, text, "buffer");
+  const outer = hmacScratch.subarray(0, HMAC_BLOCK_BYTES + inner.length);
+  if (text.length > hmacScratch.length) outer.set(text.subarray(0, HMAC_BLOCK_BYTES));
+  for (let i = 0; i < HMAC_BLOCK_BYTES; i++) outer[i] ^= 0x36 ^ 0x5c;
+  outer.set(inner, HMAC_BLOCK_BYTES);
+  const mac = hash(algorithm, outer, "buffer");
+  text.fill(0);
+  outer.fill(0);
+  return mac;
 }
 
 /** Compares in time that depends on the lengths only. */
