@@ -14,7 +14,18 @@ import { installedPeers } from "./load/servers.mjs";
 import { Results } from "./results.mjs";
 import { printTargets, verdicts } from "./targets.mjs";
 
-const SCENARIOS = ["primitive", "path", "echo", "paced", "overload", "turn", "scale", "workers", "handshake"];
+const SCENARIOS = [
+  "primitive",
+  "path",
+  "echo",
+  "paced",
+  "overload",
+  "turn",
+  "receive",
+  "scale",
+  "workers",
+  "handshake",
+];
 
 const { values: options } = parseArgs({
   options: {

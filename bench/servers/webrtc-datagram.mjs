@@ -1,19 +1,35 @@
-/** Ours, by its public API: `onMessage` and `trySend`, one UDP socket. */
+/**
+ * Ours, by its public API: `onMessage` and `trySend`, one UDP socket. RECEIVE=iterator or RECEIVE=recv has it take its messages
+ * from the queue instead.
+ */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Server } from "../../build/index.js";
 import { serve } from "./child.mjs";
 
+const way = process.env.RECEIVE ?? "onMessage";
+const echo = ({ connection, channel, data }) => connection.trySend(data, { channel });
+
 const server = await Server.listen({
   address: "127.0.0.1",
   limits: { maxConnectionsPerAddress: 8_192 }, // All clients are on this machine.
-  onMessage: ({ connection, channel, data }) => connection.trySend(data, { channel }),
+  ...(way === "onMessage" && { onMessage: echo }),
 });
+if (way === "iterator") iterate();
+else if (way === "recv") receive();
 
 serve({
   answer: (offer) => server.answer(offer).answer.sdp,
   stats: () => ({ ...server.stats(), sctp: [...server.connections()].map((connection) => connection.stats().sctp) }),
   burst,
 });
+
+async function iterate() {
+  for await (const message of server) echo(message);
+}
+
+async function receive() {
+  for (;;) echo(await server.recv());
+}
 
 /** Sends `messages` messages of 100 bytes to every connection in each of `turns` turns of the event loop. */
 async function burst(messages, turns) {
