@@ -128,6 +128,8 @@ export interface ResolvedOptions {
   readonly initialTimeoutMs: number;
   readonly handshakeTimeoutMs: number;
   readonly maxRecords: number;
+  readonly keyLog: KeyLog | undefined;
+  readonly compact: boolean;
   readonly drops: DropCounters;
   readonly settings: HandshakeSettings;
 }
@@ -162,6 +164,8 @@ export function resolveOptions(options: DtlsOptions): ResolvedOptions {
     initialTimeoutMs,
     handshakeTimeoutMs,
     maxRecords,
+    keyLog: options.keyLog,
+    compact: options.compact === true,
     drops,
     settings: resolveSettings(options),
   };

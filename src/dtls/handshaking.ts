@@ -1,0 +1,345 @@
+import type { DropCounters } from "../wire/drops.ts";
+import { Timers } from "../wire/timers.ts";
+import { ALERT_DECODE_ERROR, ALERT_INTERNAL_ERROR, ALERT_UNEXPECTED_MESSAGE, type AlertDescription } from "./alert.ts";
+import { ClientStart } from "./client-start.ts";
+import type { Delivery } from "./delivery.ts";
+import { FIRST_APPLICATION_EPOCH, HANDSHAKE_EPOCH } from "./epochs.ts";
+import type { FlightItem } from "./flight.ts";
+import type { HandshakeMessage } from "./handshake.ts";
+import { type KeyLog, type KeyLogLabel, keyLogLine } from "./keylog.ts";
+import type { TrafficKey } from "./keys12.ts";
+import {
+  type FlightPlan,
+  type HandshakeFacts,
+  type HandshakeHost,
+  type HandshakeMachine,
+  type HandshakeSettings,
+  MALFORMED,
+} from "./machine.ts";
+import { SERVER_HELLO_DONE } from "./messages.ts";
+import type { ResolvedOptions } from "./options.ts";
+import { Provisional } from "./provisional.ts";
+import type { RecordLayer } from "./record.ts";
+import { ServerStart } from "./server-start.ts";
+
+export type DtlsState = "new" | "handshaking" | "connected" | "closed";
+
+/** A client makes another hello after so many timeouts, by when it has sent its unanswered flight four times, the last in small datagrams. */
+const START_ANEW_AFTER = 10;
+/** Stands for a message_seq before the first: the checkpoint of a client that has said nothing yet. */
+const BEFORE_ALL = -1;
+/** RFC 9147 §5.8.1: for "at least twice the default MSL", 2 minutes, a server answers the client's repeated last flight. */
+const LINGER_MS = 240_000;
+
+/** What a handshake tells the connection that it is for. */
+export interface HandshakingEvents {
+  /** Application data may be sent from now on, though the peer is not verified yet (DTLS 1.3 server). */
+  writable(): void;
+  /** No application data may be sent any more: the handshake goes on from an earlier message. */
+  startedOver(): void;
+  /** It is complete and the peer verified. */
+  connected(): void;
+  /** What the peer sent was refused, with this alert. */
+  failed(alert: AlertDescription): void;
+  /** It took too long. */
+  timedOut(): void;
+}
+
+/**
+ * The handshake of one connection, and what comes after it in handshake messages. Around the machine of its role and version it has
+ * the time, the keys and a way back: what unprotected messages have brought about is provisional.
+ */
+export class Handshaking implements HandshakeHost {
+  /** How far the connection has come. Written only here. */
+  state: DtlsState = "new";
+  readonly facts: HandshakeFacts = {
+    version: undefined,
+    cipherSuite: undefined,
+    group: undefined,
+    peerCertificate: undefined,
+  };
+  readonly #records: RecordLayer;
+  readonly #delivery: Delivery;
+  readonly #drops: DropCounters;
+  readonly #events: HandshakingEvents;
+  readonly #keyLog: KeyLog | undefined;
+  readonly #mtuBytes: number;
+  readonly #timeoutMs: number;
+  readonly #compact: boolean;
+  readonly #timers = new Timers<"handshake" | "start-anew" | "linger">();
+  /** Until the handshake is complete. */
+  #settings: HandshakeSettings | undefined;
+  #machine: HandshakeMachine;
+  /** Until a protected record of the peer was opened: from then on nothing unprotected can end the connection. */
+  #provisional: Provisional | undefined = new Provisional();
+  #now = 0;
+
+  constructor(options: ResolvedOptions, records: RecordLayer, delivery: Delivery, events: HandshakingEvents) {
+    this.#records = records;
+    this.#delivery = delivery;
+    this.#drops = options.drops;
+    this.#events = events;
+    this.#keyLog = options.keyLog;
+    this.#mtuBytes = options.mtuBytes;
+    this.#timeoutMs = options.handshakeTimeoutMs;
+    this.#compact = options.compact;
+    this.#settings = options.settings;
+    this.#machine = options.role === "server" ? new ServerStart(this) : new ClientStart(this);
+  }
+
+  // --- for the connection ---
+
+  get nextDeadline(): number {
+    return Math.min(this.#timers.next, this.#delivery.nextDeadline);
+  }
+
+  /** All that has come may be anybody's. */
+  get isProvisional(): boolean {
+    return this.#provisional !== undefined;
+  }
+
+  /** Client: sends the ClientHello. A server waits for one and needs no start. */
+  start(now: number): void {
+    if (this.state !== "new" || this.#machine.start === undefined) return;
+    this.#now = now;
+    this.#begin();
+    this.#provisional?.accept(BEFORE_ALL, this.#checkpoint(0));
+    this.#machine.start();
+  }
+
+  /** Takes the content of a handshake record. */
+  handleRecord(now: number, epoch: number, sequence: number, content: Uint8Array): void {
+    this.#now = now;
+    if (this.state === "new") this.#begin();
+    if (epoch === 0) this.#mirrorSequence(sequence);
+    this.#delivery.handleHandshake(now, epoch, sequence, content);
+    while (this.state !== "closed") {
+      const message = this.#delivery.take();
+      if (message === undefined || !this.#handleMessage(message)) return;
+    }
+  }
+
+  /** Takes the content of an acknowledgement, which may be what the machine waits for. */
+  handleAck(now: number, epoch: number, content: Uint8Array): void {
+    this.#now = now;
+    this.#delivery.handleAck(now, epoch, content);
+  }
+
+  /** A protected record was opened: the hellos, and whatever else its key rests on, are the peer's. */
+  settle(): void {
+    if (this.#provisional === undefined) return;
+    this.#provisional = undefined;
+    this.#timers.clear("start-anew");
+    this.#delivery.settle();
+  }
+
+  handleTimeout(now: number): void {
+    this.#now = now;
+    for (let due = this.#timers.expire(now); due !== undefined; due = this.#timers.expire(now)) {
+      if (due === "linger") this.#records.epochs.releaseRead(HANDSHAKE_EPOCH);
+      else if (due === "start-anew") this.#startAnew();
+      else this.#events.timedOut();
+    }
+    this.#delivery.handleTimeout(now);
+  }
+
+  /** DTLS 1.3: replaces our key for application data, and the peer's if `requestPeer`. Does nothing in DTLS 1.2. */
+  updateKey(now: number, requestPeer: boolean): void {
+    this.#now = now;
+    this.#machine.updateKey?.(requestPeer);
+  }
+
+  exportKeyingMaterial(label: string, length: number, context: Uint8Array | undefined): Uint8Array {
+    return this.#machine.exportKeyingMaterial(label, length, context);
+  }
+
+  /** Wipes the secrets and forgets what was to be sent again. */
+  close(): void {
+    this.state = "closed";
+    this.#machine.wipe();
+    this.#timers.clearAll();
+    this.#delivery.close();
+  }
+
+  // --- for the machine ---
+
+  get settings(): HandshakeSettings {
+    if (this.#settings === undefined) throw new Error("the handshake is over"); // our own bug
+    return this.#settings;
+  }
+
+  message(type: number, body: Uint8Array, epoch = 0): HandshakeMessage {
+    return { type, body, epoch, sequence: this.#delivery.takeNumber() };
+  }
+
+  sendFlight(items: readonly FlightItem[], answered: HandshakeMessage | undefined, plan: FlightPlan = {}): void {
+    if (this.state === "connected") {
+      this.#delivery.sendNext(this.#now, items, plan);
+      return;
+    }
+    this.#delivery.send(this.#now, items, answered, plan);
+    if (answered !== undefined && this.#provisional?.hasAccepted(BEFORE_ALL)) {
+      this.#timers.set("start-anew", this.#now + START_ANEW_AFTER * this.#delivery.timeoutMs);
+    }
+    const last = items[items.length - 1];
+    if (typeof last === "object" && last.epoch > this.#records.epochs.current.epoch)
+      this.#records.epochs.use(last.epoch);
+  }
+
+  installKeys12(write: TrafficKey, read: TrafficKey): boolean {
+    return this.#records.epochs.install12(write, read);
+  }
+
+  installWrite13(epoch: number, trafficSecret: Uint8Array): boolean {
+    if (!this.#records.epochs.installWrite13(epoch, trafficSecret)) return false;
+    this.#delivery.acknowledges = true;
+    // Replaced by an acknowledged KeyUpdate: nothing will be sent in it again.
+    if (epoch > FIRST_APPLICATION_EPOCH) this.#records.epochs.releaseWrite(epoch - 1);
+    return true;
+  }
+
+  installRead13(epoch: number, trafficSecret: Uint8Array): boolean {
+    if (epoch > FIRST_APPLICATION_EPOCH) {
+      // RFC 9147 §8: of the epochs before, the last is kept for what was on its way. So there are never more than four keys.
+      this.#records.epochs.releaseRead(epoch - 2);
+      // Who changes keys has long had the acknowledgement of its last handshake flight.
+      this.#records.epochs.releaseRead(HANDSHAKE_EPOCH);
+    }
+    return this.#records.epochs.installRead13(epoch, trafficSecret);
+  }
+
+  releaseHandshakeKeys(): void {
+    this.#records.epochs.releaseWrite(HANDSHAKE_EPOCH);
+    this.#records.epochs.releaseRead(HANDSHAKE_EPOCH);
+  }
+
+  writable(): void {
+    this.#events.writable();
+  }
+
+  complete(keepFlight: boolean): void {
+    this.state = "connected";
+    this.#timers.clear("handshake");
+    // A smaller one was a guess about why nothing came back; now something does.
+    this.#records.mtuBytes = this.#mtuBytes;
+    if (!keepFlight) {
+      this.#delivery.forgetFlight();
+      this.#records.epochs.releaseWrite(0);
+    }
+    // The client of DTLS 1.3 waits for the acknowledgement of its last flight, the server gives it.
+    if (this.facts.version === "1.3" && !keepFlight) {
+      this.#delivery.acknowledge();
+      this.#records.epochs.releaseWrite(HANDSHAKE_EPOCH);
+      this.#timers.set("linger", this.#now + LINGER_MS);
+    }
+    this.#settings = undefined;
+    this.#events.connected();
+    if (!this.#compact) return;
+    this.#machine.forgetExporter?.();
+    this.facts.peerCertificate = undefined;
+  }
+
+  become(machine: HandshakeMachine): void {
+    this.#machine = machine;
+  }
+
+  logSecret(label: KeyLogLabel, clientRandom: Uint8Array, secret: Uint8Array): void {
+    this.#keyLog?.(keyLogLine(label, clientRandom, secret));
+  }
+
+  // --- messages in ---
+
+  #begin(): void {
+    this.state = "handshaking";
+    this.#timers.set("handshake", this.#now + this.#timeoutMs);
+  }
+
+  /**
+   * RFC 6347 §4.2.1: a server that asks for cookies "MUST use the record sequence number in the ClientHello" in its answer, so
+   * that it repeats none of which it has kept no account.
+   */
+  #mirrorSequence(sequence: number): void {
+    if (this.#settings?.helloVerify === undefined) return;
+    const write = this.#records.epochs.write(0);
+    if (sequence > write.sequence) write.sequence = sequence;
+  }
+
+  /** False where the message was given back. */
+  #handleMessage(message: HandshakeMessage): boolean {
+    const { flight } = this.#delivery;
+    const provisional = message.epoch === 0 ? this.#provisional : undefined;
+    if (provisional?.hasAccepted(message.sequence) && !this.#takeBack(provisional, message)) return true;
+    const checkpoint = provisional && this.#checkpoint(message.sequence);
+    const outcome = this.#machine.handle(message);
+    if (outcome === undefined && checkpoint !== undefined) provisional?.accept(message.sequence, checkpoint);
+    if (typeof outcome === "number" && this.#mayBeForged(message, outcome)) {
+      this.#drops.count("dtls-unexpected");
+      this.#delivery.reject(message);
+      return false;
+    } else if (typeof outcome === "number") {
+      this.#events.failed(outcome);
+    } else if (outcome !== undefined && message.epoch > 0) {
+      this.#events.failed(outcome === MALFORMED ? ALERT_DECODE_ERROR : ALERT_UNEXPECTED_MESSAGE);
+    } else if (outcome !== undefined) {
+      // Nobody vouches for what is not protected: forget it, the true message may still come.
+      this.#drops.count(outcome === MALFORMED ? "dtls-malformed" : "dtls-unexpected");
+      this.#delivery.reject(message);
+      return false;
+    } else if (message.epoch > 0 && this.state === "handshaking" && flight === this.#delivery.flight) {
+      // RFC 9147 §7.2: "the receipt of any record responding to a given flight MUST be taken as an implicit acknowledgement".
+      // Not a ServerHello that nothing protected has followed: the server may know another ClientHello than ours.
+      this.#delivery.forgetFlight();
+    }
+    return true;
+  }
+
+  // --- the way back ---
+
+  /**
+   * A failure that unprotected messages alone have brought about is not yet one of the peer. What is refused is waited for again, and
+   * so is what came before it, which may contradict what was accepted.
+   */
+  #mayBeForged({ epoch, type }: HandshakeMessage, alert: AlertDescription): boolean {
+    if (epoch > 0 || this.#provisional === undefined) return false;
+    if (alert === ALERT_INTERNAL_ERROR || type === SERVER_HELLO_DONE) return false;
+    return this.#provisional.setBack(this.#now) && this.#provisional.isHopeful(this.#now);
+  }
+
+  /** Another message has come, twice, in the place of one that was accepted. */
+  #takeBack(provisional: Provisional, message: HandshakeMessage): boolean {
+    this.#drops.count("dtls-unexpected");
+    if (!provisional.setBack(this.#now)) return false;
+    provisional.goBack(message.sequence);
+    this.#delivery.replace(message);
+    return true;
+  }
+
+  /** Client: the server does not answer our answer, so perhaps our first hello or its own came garbled. There is another one. */
+  #startAnew(): void {
+    // A server whose answer is refused is no silent one.
+    if (!this.#provisional?.isUndisturbed || !this.#provisional.setBack(this.#now)) return;
+    this.#provisional.goBack(BEFORE_ALL);
+    this.#provisional.accept(BEFORE_ALL, this.#checkpoint(0));
+    this.#machine = this.#machine.anew?.() ?? this.#machine;
+    this.#machine.start?.();
+  }
+
+  /** Notes how everything stands before an unprotected message. Calling what it returns goes back there, whatever came since. */
+  #checkpoint(sequence: number): () => void {
+    const machine = this.#machine;
+    const restoreMachine = machine.checkpoint?.();
+    const restoreDelivery = this.#delivery.checkpoint(sequence);
+    const restoreKeys = this.#records.epochs.checkpoint();
+    const facts = { ...this.facts };
+    return () => {
+      if (this.#machine !== machine) this.#machine.wipe();
+      this.#machine = machine;
+      restoreMachine?.();
+      restoreDelivery(this.#now);
+      restoreKeys();
+      Object.assign(this.facts, facts);
+      this.#timers.clear("start-anew");
+      this.#events.startedOver();
+    };
+  }
+}
