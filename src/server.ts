@@ -273,6 +273,7 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
     const connection = attachedTo(core);
     if (connection === undefined) return; // It never opened: nobody has heard of it.
     this.#connections.delete(connection);
+    core.attachment = undefined; // Whatever might still come of it: nothing follows `close`.
     this.#shell.later(() => {
       connection.emitClose(reason);
       this.emit("close", connection, reason);

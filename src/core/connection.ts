@@ -42,7 +42,7 @@ export class Connection extends Peer {
   /** Where the datagram that is being handled came from. */
   #source: SocketAddress;
   /** When the last authentic record came from `remote`. */
-  #lastRecord = Number.NEGATIVE_INFINITY;
+  #lastRecordHere = Number.NEGATIVE_INFINITY;
   /** Where a check came from that would have moved the connection, had `remote` been silent. */
   #elsewhere: SocketAddress | undefined;
   /** The one address that our handshake flights went to; `undefined` once there were two. */
@@ -183,12 +183,12 @@ export class Connection extends Peer {
   /** A record has come, which is new and the peer's own: so it shows where the peer is. */
   #locate(): void {
     if (this.#elsewhere !== undefined && isSameAddress(this.#source, this.#elsewhere)) this.#sendTo(this.#source);
-    if (isSameAddress(this.#source, this.remote)) this.#lastRecord = this.now;
+    if (isSameAddress(this.#source, this.remote)) this.#lastRecordHere = this.now;
   }
 
   /** A check says that the peer has moved. It may be an old one, overheard and sent again from elsewhere. */
   #follow(source: SocketAddress): void {
-    if (this.established && this.now - this.#lastRecord < SILENCE_MS) this.#elsewhere = source;
+    if (this.established && this.now - this.#lastRecordHere < SILENCE_MS) this.#elsewhere = source;
     else this.#sendTo(source);
   }
 
@@ -196,7 +196,7 @@ export class Connection extends Peer {
     this.#elsewhere = undefined;
     if (isSameAddress(source, this.remote)) return;
     this.remote = source;
-    this.#lastRecord = Number.NEGATIVE_INFINITY;
+    this.#lastRecordHere = Number.NEGATIVE_INFINITY;
     if (this.established) {
       this.#credit = CHECK_CREDIT_BYTES;
       this.#probed = false;

@@ -22,6 +22,8 @@ export interface HandshakeMessage {
 
 /** The largest message we take: an X.509 chain with RSA keys fits with room to spare. */
 export const MAX_MESSAGE_BYTES = 8_192;
+/** How many messages before the next one may still be contradicted: more than any flight has that is not protected. */
+const MAX_UNSETTLED = 16;
 /** How far ahead of the next message fragments are kept: the longest flight of either version has fewer messages. */
 const MAX_MESSAGES_AHEAD = 8;
 /** What all unfinished messages together may hold. */
@@ -86,7 +88,8 @@ export class Reassembly {
 
   /** The next message in sequence, once it is whole; or one that contradicts an earlier one, whose number it has. */
   take(): HandshakeMessage | undefined {
-    for (let sequence = this.#unsettled === undefined ? this.#next : 0; sequence <= this.#next; sequence++) {
+    const first = this.#unsettled === undefined ? this.#next : Math.max(0, this.#next - MAX_UNSETTLED);
+    for (let sequence = first; sequence <= this.#next; sequence++) {
       const partial = this.#partials?.get(sequence);
       if (partial === undefined || !coversAll(partial.ranges, partial.body.length)) continue;
       this.#forget(sequence, partial);
@@ -124,8 +127,17 @@ export class Reassembly {
   }
 
   #accept(message: HandshakeMessage): void {
-    if (message.epoch === 0) this.#unsettled?.accepted.set(message.sequence, message);
     this.#next = message.sequence + 1;
+    if (message.epoch === 0) {
+      this.#unsettled?.accepted.set(message.sequence, message);
+      // A client may be asked for a cookie, and ask to be asked again, without end.
+      this.#unsettled?.accepted.delete(message.sequence - MAX_UNSETTLED);
+    } else {
+      // Epochs only rise: what is held of an earlier one is nobody's.
+      for (const [sequence, partial] of this.#partials ?? []) {
+        if (partial.epoch < message.epoch) this.#forget(sequence, partial);
+      }
+    }
   }
 
   /** For the second time. */
@@ -170,12 +182,25 @@ export class Reassembly {
     }
     if (length > MAX_MESSAGE_BYTES) return "dtls-too-large";
     if (known !== undefined) this.#forget(sequence, known);
-    if (this.#bufferedBytes + length > MAX_BUFFERED_BYTES) return "dtls-reassembly-limit";
+    if (!this.#makeRoom(sequence, epoch, length)) return "dtls-reassembly-limit";
     const partial = { type, epoch, body: new Uint8Array(length), ranges: [] };
     this.#bufferedBytes += length;
     this.#partials ??= new Map();
     this.#partials.set(sequence, partial);
     return partial;
+  }
+
+  /**
+   * Where there is no room, what is farthest ahead goes first, and what anybody could have sent before what is authenticated: two
+   * forged fragments of long messages must not keep out the ones that are next.
+   */
+  #makeRoom(sequence: number, epoch: number, length: number): boolean {
+    const farthest = [...(this.#partials ?? [])].sort(([a], [b]) => b - a);
+    for (const [other, partial] of farthest) {
+      if (this.#bufferedBytes + length <= MAX_BUFFERED_BYTES) break;
+      if (partial.epoch < epoch || (partial.epoch === epoch && other > sequence)) this.#forget(other, partial);
+    }
+    return this.#bufferedBytes + length <= MAX_BUFFERED_BYTES;
   }
 
   #forget(sequence: number, partial: Partial): void {

@@ -4,6 +4,8 @@
  */
 const MAX_SETBACKS = 10;
 const SETBACKS_MS = 2_000;
+/** As many as messages may be contradicted; see `Reassembly`. */
+const MAX_CHECKPOINTS = 16;
 
 /**
  * The part of a handshake that rests on unprotected messages: anybody may have sent them, or changed a bit of them. It lasts until
@@ -19,6 +21,7 @@ export class Provisional {
   /** Notes how to go back to before the message with this number. */
   accept(sequence: number, checkpoint: () => void): void {
     this.#checkpoints.set(sequence, checkpoint);
+    if (sequence >= MAX_CHECKPOINTS) this.#checkpoints.delete(sequence - MAX_CHECKPOINTS);
   }
 
   /** A message with this number was accepted. */

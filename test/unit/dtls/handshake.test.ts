@@ -177,6 +177,47 @@ describe("reassembly", () => {
     expect(results).toEqual(Array(4).fill("dtls-reassembly-limit"));
   });
 
+  it("lets what is next in, and what is authenticated, whatever forged fragments ahead have filled", () => {
+    for (const [epoch, name] of [
+      [0, "next"],
+      [2, "authenticated"],
+    ] as const) {
+      const reassembly = new Reassembly();
+      for (const ahead of [6, 7]) add(reassembly, fragment(message(ahead, MAX_MESSAGE_BYTES), 0, 1));
+      const expected = message(epoch === 0 ? 0 : 7, 300, 11, epoch);
+      expect(add(reassembly, fragment(expected, 0, 100), epoch), name).toEqual([]);
+      expect(add(reassembly, fragment(expected, 100, 300), epoch), name).toEqual([]);
+      if (epoch === 0) expect(reassembly.take()).toEqual(expected);
+    }
+  });
+
+  it("keeps nothing without protection once a protected message has come", () => {
+    const reassembly = new Reassembly();
+    add(reassembly, fragment(message(5, MAX_MESSAGE_BYTES), 0, 1));
+    expect(reassembly.incomplete).toBe(true);
+    add(reassembly, encodeWhole(message(0, 40, 20, 2)), 2);
+    expect(reassembly.take()?.epoch).toBe(2);
+    expect(reassembly.incomplete).toBe(false);
+  });
+
+  it("remembers a bounded number of messages that may be contradicted", () => {
+    const reassembly = new Reassembly();
+    for (let sequence = 0; sequence < 100; sequence++) {
+      add(reassembly, encodeWhole(message(sequence, 40)));
+      expect(reassembly.take()?.sequence).toBe(sequence);
+    }
+    for (const [sequence, isKept] of [
+      [80, false],
+      [90, true],
+    ] as const) {
+      const rival = encodeWhole(message(sequence, 41));
+      for (let i = 0; i < 2; i++) add(reassembly, rival);
+      reassembly.take();
+      for (let i = 0; i < 2; i++) add(reassembly, rival);
+      expect(reassembly.take()?.body.length, String(sequence)).toBe(isKept ? 41 : undefined);
+    }
+  });
+
   it("counts what was replaced no more", () => {
     const reassembly = new Reassembly();
     add(reassembly, fragment(message(0, MAX_MESSAGE_BYTES), 0, 1), 0);
