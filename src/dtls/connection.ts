@@ -51,6 +51,8 @@ export class DtlsConnection {
   readonly #delivery: Delivery;
   readonly #handshaking: Handshaking;
   /** Records that one key may seal. */
+  /** Records under one key: what the options say, and what the version allows. */
+  readonly #maxRecordsWanted: number;
   #maxRecords: number;
   #maxPlaintextBytes: number;
   /** Application data may be sent. */
@@ -66,6 +68,7 @@ export class DtlsConnection {
     this.#events = events;
     this.#datapath = options.datapath;
     this.#drops = drops;
+    this.#maxRecordsWanted = maxRecords;
     this.#maxRecords = maxRecords;
     this.#maxPlaintextBytes = mtuBytes - OVERHEAD_12;
     const inside = new DtlsConnection.#Inside(this);
@@ -197,7 +200,9 @@ export class DtlsConnection {
 
   #openForWriting(): void {
     this.#writable = true;
-    if (this.version === "1.3") this.#maxRecords = Math.min(this.#maxRecords, MAX_RECORDS_13);
+    // Worked out anew each time: a handshake that was taken back may have been one of the other version.
+    this.#maxRecords =
+      this.version === "1.3" ? Math.min(this.#maxRecordsWanted, MAX_RECORDS_13) : this.#maxRecordsWanted;
     this.#maxPlaintextBytes = this.#records.maxPlaintextBytes;
   }
 
