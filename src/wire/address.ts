@@ -31,14 +31,25 @@ export function addressText(bytes: Uint8Array): string {
   return groups.join(":");
 }
 
+/** Behind these 96 bits, as {@link addressText} writes them, stands an IPv4 address or a small number. */
+const MAPPED_PREFIX = "0:0:0:0:0:ffff:";
+const UNASSIGNED_PREFIX = "0:0:0:0:0:0:";
+/** Of translators: RFC 6052 §2.1. */
+const TRANSLATED_PREFIX = "64:ff9b:0:0:0:0:";
+
 /**
- * What one subscriber has of the address space, as text: an IPv4 address, or of IPv6 the first 64 bits, as any host can take as
- * many addresses below them as it likes. Translated IPv4 (`64:ff9b::/96`, RFC 6052) has its address at the end: all of it counts.
+ * What one subscriber has of the address space, as text: an IPv4 address, however it is spelled, or of IPv6 the first 64 bits, as
+ * any host can take as many addresses below them as it likes. Where an IPv4 address or a small number stands at the end
+ * (`::/96`, `::ffff:0:0/96`, `64:ff9b::/96`) all of it counts.
  */
 export function addressBlock(address: string): string {
-  if (!isIpv6(address) || address.startsWith("64:ff9b::")) return address;
+  if (!isIpv6(address)) return address;
   const bytes = ipv6Bytes(address);
-  return bytes === undefined ? address : `${addressText(bytes.fill(0, 8))}/64`;
+  if (bytes === undefined) return address;
+  const text = addressText(bytes);
+  if (text.startsWith(MAPPED_PREFIX)) return addressText(bytes.subarray(12));
+  if (text.startsWith(UNASSIGNED_PREFIX) || text.startsWith(TRANSLATED_PREFIX)) return text;
+  return `${addressText(bytes.fill(0, 8))}/64`;
 }
 
 /** `::ffff:192.0.2.1`, as a dual-stack socket reports an IPv4 sender, becomes `192.0.2.1`. */
