@@ -23,10 +23,11 @@ export class Timers<Name extends string> {
     return false;
   }
 
+  /** Among equal deadlines the one that was set first expires first. */
   set(name: Name, deadline: number): void {
     this.clear(name);
     let before: Timer<Name> | undefined;
-    for (let timer = this.#first; timer !== undefined && timer.deadline < deadline; timer = timer.next) before = timer;
+    for (let timer = this.#first; timer !== undefined && timer.deadline <= deadline; timer = timer.next) before = timer;
     const timer = { name, deadline, next: before === undefined ? this.#first : before.next };
     if (before === undefined) this.#first = timer;
     else before.next = timer;

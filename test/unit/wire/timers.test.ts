@@ -23,6 +23,16 @@ describe("the timers of a state machine", () => {
     expect([timers.expire(40), timers.expire(40), timers.expire(40)]).toEqual(["a", "b", undefined]);
   });
 
+  it("that are due at the same time expire in the order in which they were set", () => {
+    const timers = new Timers<"a" | "b" | "c" | "d">();
+    timers.set("b", 10);
+    timers.set("d", 20);
+    timers.set("a", 10);
+    timers.set("c", 10);
+    timers.set("b", 10); // Set anew: now it is the last.
+    expect([1, 2, 3, 4].map(() => timers.expire(20))).toEqual(["a", "c", "b", "d"]);
+  });
+
   it("do not expire once they are cleared", () => {
     const timers = new Timers<"a" | "b" | "c">();
     timers.set("a", 10);
