@@ -315,12 +315,9 @@ export class Association {
     if (peer === undefined) {
       this.#earlyResets ??= [];
       this.#earlyResets.push(...streamIds);
-    } else if (peer.reconfig) {
-      this.#useReset().request(streamIds);
-      this.#useReset().advance(now);
     } else {
-      // A peer without RFC 6525 can not be told; to us the streams are closed.
-      this.#events.outgoingStreamsReset(streamIds);
+      this.#requestResets(peer, streamIds);
+      this.#reset?.advance(now);
       this.#events.drain();
     }
   }
@@ -371,6 +368,17 @@ export class Association {
     this.#inbound.receiver = this.#receiver;
     this.#assembler.sackSource = this.#receiver;
     this.#transmitter.learnPeer(peer.receiveWindow, peer.forwardTsn);
+    // The numbers of its requests begin with its initial TSN. What another peer was asked before, behind a cookie that was stale,
+    // this one has not heard.
+    const resetting = this.#reset?.resetting ?? [];
+    this.#reset = undefined;
+    if (resetting.length > 0) this.#requestResets(peer, resetting);
+  }
+
+  #requestResets(peer: PeerParameters, streamIds: readonly number[]): void {
+    if (peer.reconfig) this.#useReset().request(streamIds);
+    // A peer without RFC 6525 can not be told; to us the streams are closed.
+    else this.#events.outgoingStreamsReset(streamIds);
   }
 
   #establish(now: number): void {

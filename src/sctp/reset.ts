@@ -62,6 +62,11 @@ export class StreamReset {
     return this.#waiting.has(streamId) || this.#current?.streamIds.includes(streamId) === true;
   }
 
+  /** Our streams that are being reset. */
+  get resetting(): number[] {
+    return [...(this.#current?.streamIds ?? []), ...this.#waiting];
+  }
+
   /** Resets outgoing streams once what was sent on them before has been given its TSNs. */
   request(streamIds: readonly number[]): void {
     for (const streamId of streamIds) if (!this.isResetting(streamId)) this.#waiting.add(streamId);

@@ -191,6 +191,31 @@ describe("a reset by us", () => {
     expect([at.party.flush(0), at.party.outgoingResets]).toEqual([[], [[1]]]);
   });
 
+  it("asked for behind a cookie that is stale is asked again, and the numbers are those of the peer that answers then", () => {
+    const initAck = (initialTsn: number) =>
+      packet(
+        77,
+        chunk(2, 0, `${hex32(9, 100_000) + hex16(9, 9) + hex32(initialTsn)}00070006abcd000080080005820000 00`),
+      );
+    const client = new Party({ initiateTag: 77, initialTsn: 5000 });
+    client.association.connect(0);
+    client.handle(0, initAck(1000));
+    client.association.resetStreams(0, [1]);
+    client.association.resetStreams(0, [2]);
+    expect(client.flush(0).map(({ name }) => name)).toEqual(["INIT", "COOKIE ECHO", "RE-CONFIG"]);
+    client.handle(10, packet(77, chunk(9, 0, `00030008${hex32(1)}`)));
+    client.take();
+    client.handle(20, initAck(7000));
+    expect(client.association.send(20, { streamId: 1, ppid: 53, data: bytesOf(5) })).toBe("closed");
+    const [echo, reconfig] = client.flush(20);
+    expect([echo.name, toHex(reconfig.value)]).toEqual(["COOKIE ECHO", `000d0014${hex32(5000, 6999, 4999)}00010002`]);
+    client.handle(30, packet(77, chunk(11, 0, "")));
+    const at = { party: client, tag: 77, localTsn: 5000, peerTsn: 7000 };
+    expect(hear(at, 30, request(7000, 6999, 4))).toEqual([answer(7000, 1)]);
+    hear(at, 30, response(5000, 1));
+    expect([client.incomingResets, client.outgoingResets]).toEqual([[[4]], [[1, 2]]]);
+  });
+
   it("asked for before the association is up follows when it is, behind what was sent on the stream", () => {
     const client = new Party({ seed: 3 });
     const server = new Party({ seed: 4 });
