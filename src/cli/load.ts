@@ -1,9 +1,10 @@
-import { open, writeFile } from "node:fs/promises";
+import { open, unlink, writeFile } from "node:fs/promises";
 import { reportPage } from "./load/page.ts";
 import { parseLoadOptions } from "./load/options.ts";
 import { showProgress } from "./load/progress.ts";
 import { LoadRun } from "./load/run.ts";
 import { missedThresholds, summary } from "./load/summary.ts";
+import { UsageError } from "./usage.ts";
 
 export { LOAD_USAGE } from "./load/options.ts";
 
@@ -41,10 +42,12 @@ export async function load(args: string[]): Promise<void> {
   }
 }
 
-/** @throws Error that says why the file cannot be written */
+/** Leaves all as it was. @throws UsageError that says why the file cannot be written */
 async function checkWritable(flag: string, file: string): Promise<void> {
   try {
-    await (await open(file, "a")).close();
+    const isNew = await make(file);
+    if (isNew) await unlink(file);
+    else await (await open(file, "a")).close();
   } catch (error) {
     const { code = "", message } = error as NodeJS.ErrnoException;
     const reasons: Record<string, string> = {
@@ -54,6 +57,17 @@ async function checkWritable(flag: string, file: string): Promise<void> {
       EACCES: "it takes more rights to write it",
       EROFS: "it is on a file system that is read-only",
     };
-    throw new Error(`${flag} ${file} cannot be written: ${reasons[code] ?? message}`);
+    throw new UsageError(`${flag} ${file} cannot be written: ${reasons[code] ?? message}`);
+  }
+}
+
+/** An empty file; false where there is something already. */
+async function make(file: string): Promise<boolean> {
+  try {
+    await (await open(file, "wx")).close();
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
   }
 }

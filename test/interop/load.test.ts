@@ -152,13 +152,13 @@ describe("says in one sentence what is wrong:", () => {
     ["404", 1, /answered 404: not found/, () => ["--url", url.replace("new_rtc_session", "nothing")]],
     [
       "a folder that is not there",
-      1,
+      2,
       /--json \S+ cannot be written: there is no such folder/,
       () => ["--url", url, "--json", join(folder, "nowhere", "report.json")],
     ],
     [
       "a folder in a file's place",
-      1,
+      2,
       /--html \S+ cannot be written: it is a folder/,
       () => ["--url", url, "--html", folder],
     ],

@@ -163,7 +163,8 @@ export class LoadRun {
 
   #sendBurst(messages: number): void {
     const { measurements } = this;
-    for (let i = 0; i < messages; i++) {
+    // Sending may bring out that a connection is closed, which then is none of them any more.
+    for (let i = 0; i < messages && this.#connections.length > 0; i++) {
       this.#turn = (this.#turn + 1) % this.#connections.length;
       const now = performance.now();
       if (this.#connections[this.#turn].trySend(this.#flows.next(this.#numbers[this.#turn], now))) {
