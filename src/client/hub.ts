@@ -11,12 +11,20 @@ export class ClientHub {
   readonly shell = new Shell(this.endpoint, this);
   readonly memory: SendMemory = { isHeld: false, keep: () => this.endpoint.datapath.switchTx() };
   /** Connections that are there, and those that are about to be. */
-  reserved = 0;
+  #reserved = 0;
   /** Sockets that collect datagrams, and were given some since the last flush. */
   readonly #unflushed = new Set<UdpSocket>();
 
   get hasRoom(): boolean {
-    return this.reserved < CONNECTIONS_PER_HUB;
+    return this.#reserved < CONNECTIONS_PER_HUB;
+  }
+
+  reserve(): void {
+    this.#reserved++;
+  }
+
+  release(): void {
+    this.#reserved--;
   }
 
   willFlush(socket: UdpSocket): void {
@@ -39,6 +47,6 @@ export function reserveHub(): ClientHub {
     hub = new ClientHub();
     hubs.push(hub);
   }
-  hub.reserved++;
+  hub.reserve();
   return hub;
 }

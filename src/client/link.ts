@@ -41,7 +41,7 @@ export class Link implements ClientEvents {
       hub.shell.settle();
       return link;
     } catch (error) {
-      hub.reserved--;
+      hub.release();
       throw error;
     }
   }
@@ -92,7 +92,7 @@ export class Link implements ClientEvents {
 
   closed(reason: CloseReason): void {
     this.hub.shell.later(() => {
-      this.hub.reserved--;
+      this.hub.release();
       this.#socket.close();
       this.events.closed(reason);
     });
