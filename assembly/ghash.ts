@@ -127,11 +127,15 @@ export function fetchKey(key: usize): void {
   store<u64>(ANCHORS, sum);
 }
 
-/** Nothing that depends on the key stays behind in scratch memory. */
+/** Nothing that depends on the key stays behind in scratch memory, nor what was hashed. */
 export function wipeScratch(): void {
   const zero = i8x16.splat(0);
   v128.store(ANCHORS, zero);
   v128.store(ANCHORS, zero, 16);
+  v128.store(ANCHORS, zero, 32);
+  v128.store(ANCHORS, zero, 48);
+  v128.store(ANCHORS, zero, 64);
+  v128.store(ANCHORS, zero, 80);
   v128.store(BLOCKS, zero);
   v128.store(BLOCKS, zero, 16);
   v128.store(BLOCKS, zero, 32);

@@ -27,9 +27,9 @@ export const KEY_INPUT: usize = 0xa000;
 export const IV_INPUT: usize = 0xa010;
 /** Key stream on its way to the data: 8 blocks, wiped at the end of each call. */
 export const STREAM: usize = 0xa040;
-/** Blocks of a record put together for GHASH; nothing secret. */
+/** Blocks of a record put together for GHASH; wiped at the end of each call. */
 export const BLOCKS: usize = 0xa0c0;
-/** Written and never read; ghash.ts says why. */
+/** Written and never read, ghash.ts says why; wiped at the end of each call. */
 export const ANCHORS: usize = 0xa100;
 /** Factors of SubBytes, in the build for JavaScriptCore; wiped at the end of each call. */
 export const ASIDE: usize = 0xa300;
