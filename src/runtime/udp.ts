@@ -15,7 +15,9 @@ export interface UdpSocket {
   send(datagram: Uint8Array, to: SocketAddress): void;
   /**
    * Binds the socket to one peer: everything goes there from now on, and nothing is received from elsewhere. That makes sending
-   * cheaper; where the system cannot do it, or the path it has chosen by it ends, all is as before.
+   * cheaper; where the system cannot do it, all is as before. The system also chooses the source address by it, once: where that, or
+   * the way from it, is gone, sending fails and the socket is free again. Where only the default route moves and the old address
+   * stays, datagrams keep to that address, and if they no longer arrive only lost consent tells.
    */
   connect?(to: SocketAddress): void;
   /** Called at the end of each turn; adapters that collect datagrams for one system call send them here. */

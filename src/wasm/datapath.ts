@@ -13,7 +13,7 @@ export interface DatapathOptions {
 }
 
 const PAGE_BYTES = 65_536;
-/** 1.2 GiB of the 4 GiB that a memory can have. */
+/** 1.13 GiB of the 4 GiB that a memory can have. */
 export const MAX_KEY_SLOTS = 1_000_000;
 const MAX_TX_SLOTS = 65_536;
 
