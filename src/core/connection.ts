@@ -118,7 +118,7 @@ export class Connection extends Peer {
   /** @param datagram borrowed until the call returns */
   handleDatagram(now: number, source: SocketAddress, datagram: Uint8Array): void {
     this.now = now;
-    // Each datagram comes with an object of its own, which need not be kept.
+    // What a check carries comes with an object of that check's own, which need not be kept.
     this.#source = isSameAddress(source, this.remote) ? this.remote : source;
     // A browser may start DTLS on one of several paths before it nominates one (measured).
     if (!this.#confirmed && !this.established) this.#sendTo(source);
