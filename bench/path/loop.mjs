@@ -2,18 +2,12 @@
  * A server's endpoint and one connected client in memory, without sockets: what the client sends is collected, and given to
  * the endpoint one datagram at a time.
  */
-import { randomBytes } from "node:crypto";
 import { Endpoint } from "../../build/core/endpoint.js";
 import { Certificate } from "../../build/dtls/certificate.js";
-import { DtlsConnection } from "../../build/dtls/connection.js";
 import { resolveLimits } from "../../build/server-options.js";
-import { Association } from "../../build/sctp/association.js";
 import { Datapath } from "../../build/wasm/datapath.js";
-import { DropCounters } from "../../build/wire/drops.js";
-import { DCEP_OPEN, PPID_BINARY, PPID_DCEP } from "../load/dcep.mjs";
-import { ControllingIce } from "../load/ice.mjs";
+import { MemoryClient, random } from "./memory-client.mjs";
 
-const random = (length) => new Uint8Array(randomBytes(length));
 const SOURCE = { address: "127.0.0.1", port: 40_000 };
 
 export class Loop {
@@ -28,10 +22,7 @@ export class Loop {
   channel;
   endpoint;
   #toClient = [];
-  #toServer = [];
-  #dtls;
-  #association;
-  #message = { streamId: 0, ppid: PPID_BINARY, data: undefined, ordered: false, maxRetransmits: 0 };
+  #client;
 
   constructor() {
     const certificate = Certificate.generate();
@@ -59,12 +50,8 @@ export class Loop {
   clientDatagrams(count, bytes) {
     const data = new Uint8Array(bytes).fill(7);
     this.#settle();
-    for (let i = 0; i < count; i++) {
-      this.#message.data = data;
-      this.#association.send(this.now, this.#message);
-      this.#association.flush(this.now);
-    }
-    return this.#toServer.splice(0);
+    for (let i = 0; i < count; i++) this.#client.send(this.now, data);
+    return this.#client.sent.splice(0);
   }
 
   /** One datagram into the endpoint. */
@@ -84,56 +71,30 @@ export class Loop {
   settle() {
     this.#settle();
     this.now += 250;
-    this.#association.handleTimeout(this.now);
+    this.#client.handleTimeout(this.now);
     this.#settle();
   }
 
   #connect(certificate) {
-    const ice = new ControllingIce();
-    const { fingerprintBytes: fingerprint } = certificate;
-    const remote = { ufrag: ice.ufrag, fingerprint, sctpPort: 5000, maxMessageBytes: 65_536 };
-    const session = this.endpoint.createSession(this.now, remote, undefined);
-    ice.setRemote({ ufrag: session.localUfrag, pwd: session.localPwd });
-    const datapath = new Datapath({ keySlots: 8 });
-    const drops = new DropCounters();
-    this.#dtls = new DtlsConnection(
-      { role: "client", certificate, datapath, drops, random, verifyPeerCertificate: () => true },
-      {
-        transmit: (datagram) => this.#toServer.push(datagram.slice()),
-        connected: () => this.#associate(datapath, drops),
-        applicationData: (packet) => this.#association.handlePacket(this.now, packet),
-        closed: () => {},
-      },
-    );
-    this.receive(ice.check());
+    this.#client = new MemoryClient(certificate, new Datapath({ keySlots: 8 }), SOURCE);
+    const session = this.endpoint.createSession(this.now, this.#client.description(certificate), undefined);
+    this.receive(this.#client.check(session));
     this.#toClient.length = 0;
-    this.#dtls.start(this.now);
+    this.#client.start(this.now);
     this.#settle();
-    this.#association.send(this.now, { streamId: 0, ppid: PPID_DCEP, data: DCEP_OPEN, ordered: true });
+    this.#client.open();
     this.#settle();
     for (const datagram of this.clientDatagrams(1, 100)) this.receive(datagram);
     if (this.channel === undefined) throw new Error("the in-memory connection does not open");
   }
 
-  #associate(datapath, drops) {
-    this.#association = new Association({ random, drops }, datapath, this.#dtls, {
-      established: () => {},
-      message: () => {},
-      incomingStreamsReset: () => {},
-      outgoingStreamsReset: () => {},
-      closed: () => {},
-    });
-    this.#association.connect(this.now);
-  }
-
   #settle() {
     for (let round = 0; round < 100; round++) {
-      this.#association?.flush(this.now);
+      this.#client.flush();
       this.flush();
-      if (this.#toClient.length + this.#toServer.length === 0) return;
-      for (const datagram of this.#toServer.splice(0)) this.receive(datagram);
-      for (const datagram of this.#toClient.splice(0))
-        if (datagram[0] >= 20) this.#dtls.handleDatagram(this.now, datagram);
+      if (this.#toClient.length + this.#client.sent.length === 0) return;
+      for (const datagram of this.#client.sent.splice(0)) this.receive(datagram);
+      for (const datagram of this.#toClient.splice(0)) this.#client.receive(this.now, datagram);
     }
   }
 }
