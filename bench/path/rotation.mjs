@@ -23,7 +23,6 @@ class Rotation {
   #endpoint;
   #clients = [];
   #connections = [];
-  #channel;
   #arrived = [];
 
   constructor(count) {
