@@ -8,8 +8,9 @@
 //   0x0b000  RX: one received datagram
 //   0x1c000  TX: ring of slots, one finished datagram each
 //   …        key slots
+//   …        slots for packets under construction
 //
-// The ring's length and the number of key slots are chosen by JavaScript, so everything behind TX is computed there.
+// The ring's length and the number of slots are chosen by JavaScript, so everything behind TX is computed there.
 
 /** The compiler's own data must end below this address; the build checks it. */
 export const STATIC_END: usize = 0x2000;

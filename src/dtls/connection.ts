@@ -159,8 +159,9 @@ export class DtlsConnection {
   }
 
   /**
-   * Zero copy, second half: seals the `length` bytes at `plaintextOffset` in place and sends them. False, and nothing sent,
-   * while the connection is not connected.
+   * Zero copy, second half: seals the `length` bytes at `plaintextOffset` in place and sends them; anywhere in the datapath's
+   * memory, where 21 bytes in front and 17 behind may be written over. False, and nothing sent, while the connection is not
+   * connected.
    */
   commit(now: number, plaintextOffset: number, length: number): boolean {
     if (!this.#writable) return false;

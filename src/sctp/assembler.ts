@@ -1,5 +1,5 @@
 import type { Datapath } from "../wasm/datapath.ts";
-import { TX_BYTES } from "../wasm/layout.ts";
+import { PACKET_SLOT_BYTES, RECORD_MARGIN_BYTES } from "../wasm/layout.ts";
 import type { Tsn } from "../wire/serial.ts";
 import { COMMON_HEADER_BYTES, DATA, DATA_HEADER_BYTES, padded, SACK_HEADER_BYTES } from "./packet.ts";
 
@@ -9,7 +9,10 @@ export interface PacketTransport {
   readonly maxPacketBytes: number;
   /** Offset in the datapath's memory where a packet may be written. */
   begin(): number;
-  /** Sends what was written there. */
+  /**
+   * Sends what was written there, or anywhere with `RECORD_MARGIN_BYTES` in front and behind that may be written over. The bytes are
+   * done with when the call returns.
+   */
   commit(now: number, packetOffset: number, length: number): void;
 }
 
@@ -23,13 +26,18 @@ export interface SackSource {
 /** Packets' worth of control chunks that may wait for a flush. */
 const MAX_CONTROL_PACKETS = 4;
 
+/** Chunks of the largest packet: a slot has room for so much in front of its DATA, and for as much DATA. */
+const MAX_CHUNK_BYTES = ((PACKET_SLOT_BYTES - 2 * RECORD_MARGIN_BYTES - COMMON_HEADER_BYTES) / 2) & ~3;
+const NO_SLOT = -1;
+
 /**
- * Packs chunks into packets, the fewest possible: DATA is staged as it is sent, and the common header and all control
- * chunks are put in front of it when the packet leaves, because "control chunks MUST be placed before DATA chunks"
- * (RFC 9260 §6.10) and a SACK is best written last.
+ * Packs chunks into packets, the fewest possible: DATA is written as it is sent, and the common header and all control chunks are
+ * put in front of it when the packet leaves, because "control chunks MUST be placed before DATA chunks" (RFC 9260 §6.10) and a
+ * SACK is best written last. So nothing of it is ever moved: it is sealed and sent from where it was written first.
  *
- * A packet leaves when it is full or at the flush. It is staged outside the transmit ring: a connection may hold one open
- * for a whole turn while a thousand others use the ring.
+ * A packet leaves when it is full or at the flush. Until then it has a slot of its own in the datapath's memory: a connection may
+ * hold one open for a whole turn while a thousand others use the transmit ring. Where more are open than there are slots, a
+ * message leaves at once.
  */
 export class PacketAssembler {
   readonly #datapath: Datapath;
@@ -39,8 +47,11 @@ export class PacketAssembler {
   readonly #capacity: number;
   readonly #control: Uint8Array[] = [];
   #controlBytes = 0;
-  #staged: Staged | undefined;
-  #stagedBytes = 0;
+  /** The packet under construction, while it has DATA: its slot, where its DATA begins, and how much there is. */
+  #slot = NO_SLOT;
+  #dataAt = 0;
+  #dataBytes = 0;
+  #discarded = false;
   /** Tag that the peer expects in our packets. */
   peerTag = 0;
   /** Known as soon as the peer is. */
@@ -50,7 +61,7 @@ export class PacketAssembler {
     this.#datapath = datapath;
     this.#transport = transport;
     this.#ports = ((localPort << 16) | peerPort) >>> 0;
-    this.#capacity = (Math.min(transport.maxPacketBytes, TX_BYTES) - COMMON_HEADER_BYTES) & ~3;
+    this.#capacity = Math.min(transport.maxPacketBytes - COMMON_HEADER_BYTES, MAX_CHUNK_BYTES) & ~3;
   }
 
   /** User data of the largest DATA chunk, bytes. */
@@ -63,12 +74,12 @@ export class PacketAssembler {
   }
 
   get hasData(): boolean {
-    return this.#stagedBytes > 0;
+    return this.#dataBytes > 0;
   }
 
   /** User data that one more DATA chunk in the packet under construction can hold, bytes; may be negative. */
   get room(): number {
-    return this.#capacity - this.#stagedBytes - this.#controlBytes - this.#sackBytes() - DATA_HEADER_BYTES;
+    return this.#capacity - this.#dataBytes - this.#controlBytes - this.#sackBytes() - DATA_HEADER_BYTES;
   }
 
   /**
@@ -98,19 +109,23 @@ export class PacketAssembler {
   ): void {
     // Usually one round: what is open leaves. A second: the control chunks alone take too much room for this one.
     while (length > this.room && (this.hasData || this.hasControl || this.#sackBytes() > 0)) this.#leave(now);
-    this.#staged ??= takeStaged();
-    const { bytes, view } = this.#staged;
-    const at = this.#stagedBytes;
+    if (this.#discarded) return;
+    const end = padded(DATA_HEADER_BYTES + length);
+    if (this.#dataBytes === 0) this.#open(end);
+    const { memory, view } = this.#datapath;
+    const at = this.#dataAt + this.#dataBytes;
     view.setUint32(at, (DATA << 24) | (flags << 16) | (DATA_HEADER_BYTES + length));
     view.setUint32(at + 4, tsn);
     view.setUint32(at + 8, (streamId << 16) | sequence);
     view.setUint32(at + 12, ppid);
-    const body = at + DATA_HEADER_BYTES;
-    bytes.set(start === 0 && length === data.length ? data : data.subarray(start, start + length), body);
-    const end = at + padded(DATA_HEADER_BYTES + length);
+    memory.set(
+      start === 0 && length === data.length ? data : data.subarray(start, start + length),
+      at + DATA_HEADER_BYTES,
+    );
     // RFC 9260 §3.2: "The Chunk … padding … all zero bytes".
-    for (let i = body + length; i < end; i++) bytes[i] = 0;
-    this.#stagedBytes = end;
+    for (let i = DATA_HEADER_BYTES + length; i < end; i++) memory[at + i] = 0;
+    this.#dataBytes += end;
+    if (this.#slot === NO_SLOT) this.#leave(now);
   }
 
   /** Sends everything: DATA, queued control chunks, and a SACK with them or where it is due on its own. */
@@ -131,11 +146,14 @@ export class PacketAssembler {
     this.#finish(now, packet, COMMON_HEADER_BYTES + chunk.length, tag);
   }
 
-  /** Forgets everything that has not left. */
+  /** Forgets everything that has not left, and takes no more DATA. */
   discard(): void {
     this.#control.length = 0;
     this.#controlBytes = 0;
-    this.#releaseStaged();
+    this.#discarded = true;
+    this.#dataBytes = 0;
+    if (this.#slot !== NO_SLOT) this.#datapath.releasePacket(this.#slot);
+    this.#slot = NO_SLOT;
   }
 
   // Not a private getter: V8 calls its runtime for those.
@@ -143,35 +161,61 @@ export class PacketAssembler {
     return this.sackSource === undefined ? 0 : this.sackSource.sackBytes;
   }
 
-  #leave(now: number): void {
-    const { memory, view } = this.#datapath;
-    const packet = this.#transport.begin();
-    const limit = packet + COMMON_HEADER_BYTES + this.#capacity - this.#stagedBytes;
-    let at = this.#writeControl(packet + COMMON_HEADER_BYTES, limit);
-    const sacks = this.sackSource;
-    if (sacks !== undefined && sacks.sackBytes > 0 && limit - at >= SACK_HEADER_BYTES) {
-      at += sacks.writeSack(view, at, limit - at);
+  /** Begins a packet whose first DATA chunk is `bytes` long. */
+  #open(bytes: number): void {
+    this.#slot = this.#datapath.acquirePacket();
+    if (this.#slot !== NO_SLOT) {
+      this.#dataAt = this.#slot + RECORD_MARGIN_BYTES + COMMON_HEADER_BYTES + this.#capacity;
+      return;
     }
-    if (this.#stagedBytes > 0 && this.#staged !== undefined) {
-      memory.set(this.#staged.bytes.subarray(0, this.#stagedBytes), at);
-      at += this.#stagedBytes;
-      this.#releaseStaged();
-    }
-    this.#finish(now, packet, at - packet, this.peerTag);
+    // In the ring, where it does not stay: what it gets in front of it is known.
+    const room = this.#capacity - bytes;
+    const control = this.#fittingControl(room);
+    this.#dataAt = this.#transport.begin() + COMMON_HEADER_BYTES + control + this.#fittingSack(room - control);
   }
 
-  #writeControl(start: number, limit: number): number {
+  #leave(now: number): void {
+    const room = this.#capacity - this.#dataBytes;
+    const control = this.#fittingControl(room);
+    const sack = this.#fittingSack(room - control);
+    const isData = this.#dataBytes > 0;
+    const packet = isData ? this.#dataAt - sack - control - COMMON_HEADER_BYTES : this.#transport.begin();
+    if (control > 0) this.#writeControl(packet + COMMON_HEADER_BYTES, control);
+    if (sack > 0) this.sackSource?.writeSack(this.#datapath.view, packet + COMMON_HEADER_BYTES + control, sack);
+    const length = COMMON_HEADER_BYTES + control + sack + this.#dataBytes;
+    const slot = this.#slot;
+    this.#slot = NO_SLOT;
+    this.#dataBytes = 0;
+    this.#finish(now, packet, length, this.peerTag);
+    if (slot !== NO_SLOT) this.#datapath.releasePacket(slot);
+  }
+
+  /** Bytes of the control chunks that are next and fit into `room`. */
+  #fittingControl(room: number): number {
+    if (this.#controlBytes <= room) return this.#controlBytes;
+    let bytes = 0;
+    for (const { length } of this.#control) {
+      if (bytes + length > room) break;
+      bytes += length;
+    }
+    return bytes;
+  }
+
+  /** Bytes of the SACK that fits into `room`; 0 for none. */
+  #fittingSack(room: number): number {
+    return room < SACK_HEADER_BYTES ? 0 : Math.min(this.#sackBytes(), room);
+  }
+
+  #writeControl(start: number, bytes: number): void {
     let at = start;
-    if (this.#control.length === 0) return at;
     let count = 0;
-    while (count < this.#control.length && at + this.#control[count].length <= limit) {
-      this.#datapath.memory.set(this.#control[count], at);
-      at += this.#control[count].length;
-      count++;
+    while (at < start + bytes) {
+      const chunk = this.#control[count++];
+      this.#datapath.memory.set(chunk, at);
+      at += chunk.length;
     }
     this.#control.splice(0, count);
-    this.#controlBytes -= at - start;
-    return at;
+    this.#controlBytes -= bytes;
   }
 
   #finish(now: number, packet: number, length: number, tag: number): void {
@@ -181,31 +225,4 @@ export class PacketAssembler {
     this.#datapath.finishPacket(packet, length);
     this.#transport.commit(now, packet, length);
   }
-
-  #releaseStaged(): void {
-    if (this.#staged !== undefined) giveStaged(this.#staged);
-    this.#staged = undefined;
-    this.#stagedBytes = 0;
-  }
-}
-
-/** Scratch for one packet under construction. Held from its first DATA chunk to its departure, then lent to the next. */
-interface Staged {
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
-}
-
-/** 64 idle ones are about 150 KB; a turn that touches more connections at once allocates, and lets go afterwards. */
-const MAX_IDLE = 64;
-const idle: Staged[] = [];
-
-function takeStaged(): Staged {
-  const staged = idle.pop();
-  if (staged !== undefined) return staged;
-  const bytes = new Uint8Array(TX_BYTES);
-  return { bytes, view: new DataView(bytes.buffer) };
-}
-
-function giveStaged(staged: Staged): void {
-  if (idle.length < MAX_IDLE) idle.push(staged);
 }

@@ -1,5 +1,15 @@
 import { instantiateKernels, type KernelBuild, type KernelExports, preferredBuild } from "./kernels.ts";
-import { CHUNK_TABLE, IV_INPUT, KEY_BYTES, KEY_INPUT, RX, RX_BYTES, TX, TX_BYTES } from "./layout.ts";
+import {
+  CHUNK_TABLE,
+  IV_INPUT,
+  KEY_BYTES,
+  KEY_INPUT,
+  PACKET_SLOT_BYTES,
+  RX,
+  RX_BYTES,
+  TX,
+  TX_BYTES,
+} from "./layout.ts";
 
 export * from "./layout.ts";
 
@@ -8,6 +18,8 @@ export interface DatapathOptions {
   keySlots?: number;
   /** Datagrams in each of the two TX rings. Default 64. */
   txSlots?: number;
+  /** Packets that may be under construction at once. Default 4,096. One takes 3,008 bytes of address space, and of memory once used. */
+  packetSlots?: number;
   /** Which kernels. Default: the fastest this runtime accepts. */
   build?: KernelBuild;
 }
@@ -16,12 +28,14 @@ const PAGE_BYTES = 65_536;
 /** 1.13 GiB of the 4 GiB that a memory can have. */
 export const MAX_KEY_SLOTS = 1_000_000;
 const MAX_TX_SLOTS = 65_536;
+const MAX_PACKET_SLOTS = 65_536;
 
 /**
  * Typed view of the WebAssembly exports: AES-128-GCM records and SCTP packets, in place, in one linear memory.
  *
  * Offsets are absolute in {@link memory}. Nothing here allocates per call, and the memory never grows, so views of it stay
- * valid. RX and TX are borrowed for one synchronous call: what must live longer is copied out. Results ≥ 0 are lengths or
+ * valid. RX and TX are borrowed for one synchronous call: what must live longer is copied out, or stands in a packet
+ * slot. Results ≥ 0 are lengths or
  * counts, results < 0 are codes of `layout.ts`.
  *
  * @example
@@ -57,16 +71,25 @@ export class Datapath {
   /** Of the two TX rings the one in use. */
   #txStart = TX;
   #tx = TX;
+  /** Where the packet slots are that nobody has, the one given back last on top: it is in the caches. */
+  readonly #freePackets: Int32Array;
+  #freePacketCount: number;
+  /** The system may hold on to the bytes of the next packet slot that is given back. */
+  #keepsNextPacket = false;
+  /** The packet slot that is kept from use on account of that. */
+  #keptPacket = -1;
 
   constructor(options: DatapathOptions = {}) {
-    const { keySlots = 1024, txSlots = 64, build = preferredBuild() } = options;
+    const { keySlots = 1024, txSlots = 64, packetSlots = 4_096, build = preferredBuild() } = options;
     checkCount("keySlots", keySlots, MAX_KEY_SLOTS);
     checkCount("txSlots", txSlots, MAX_TX_SLOTS);
+    checkCount("packetSlots", packetSlots, MAX_PACKET_SLOTS);
     this.keySlots = keySlots;
     this.txSlots = txSlots;
     this.build = build;
     const keys = (TX + 2 * txSlots * TX_BYTES + 63) & ~63;
-    const pages = Math.ceil((keys + keySlots * KEY_BYTES) / PAGE_BYTES);
+    const packets = keys + keySlots * KEY_BYTES;
+    const pages = Math.ceil((packets + packetSlots * PACKET_SLOT_BYTES) / PAGE_BYTES);
     // Initial = maximum: the memory never grows, so its ArrayBuffer never detaches. Untouched pages cost nothing.
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.#buffer = memory.buffer;
@@ -78,6 +101,11 @@ export class Datapath {
     // A stack of free slots; the lowest is handed out first so that few connections touch few pages.
     this.#freeKeys = Int32Array.from({ length: keySlots }, (_, index) => keySlots - 1 - index);
     this.#freeCount = keySlots;
+    this.#freePackets = Int32Array.from(
+      { length: packetSlots },
+      (_, index) => packets + (packetSlots - 1 - index) * PACKET_SLOT_BYTES,
+    );
+    this.#freePacketCount = packetSlots;
   }
 
   /** Offset of the next TX slot. Its bytes stay as they are until {@link txSlots} further calls, or longer: {@link switchTx}. */
@@ -89,12 +117,30 @@ export class Datapath {
   }
 
   /**
-   * Goes on with the other TX ring: for when the system still holds on to the bytes of a slot of this one, which so stay as
-   * they are until the next call.
+   * For when the system still holds on to the bytes that were sent last: they stay as they are until the next call. Goes on with
+   * the other TX ring, and where they stood in a packet slot, that one is the next to be given back, and not used meanwhile.
    */
   switchTx(): void {
     this.#txStart = this.#txStart === TX ? TX + this.txSlots * TX_BYTES : TX;
     this.#tx = this.#txStart;
+    if (this.#keptPacket !== -1) this.#freePackets[this.#freePacketCount++] = this.#keptPacket;
+    this.#keptPacket = -1;
+    this.#keepsNextPacket = true;
+  }
+
+  /**
+   * Offset of a slot of `PACKET_SLOT_BYTES` for a packet that is put together over several calls, during which others use the TX
+   * ring; -1 where none is free. Whoever has it gives it back as soon as the packet was sent.
+   */
+  acquirePacket(): number {
+    return this.#freePacketCount === 0 ? -1 : this.#freePackets[--this.#freePacketCount];
+  }
+
+  releasePacket(offset: number): void {
+    if (this.#keepsNextPacket) {
+      this.#keepsNextPacket = false;
+      this.#keptPacket = offset;
+    } else this.#freePackets[this.#freePacketCount++] = offset;
   }
 
   /** A view of some bytes of {@link memory}: what `subarray` gives, at two thirds of its cost. */

@@ -11,6 +11,15 @@ export const RX_BYTES = 0x10000;
 export const TX = 0x1c000;
 export const TX_BYTES = 2432;
 
+/** What a record may put in front of its packet, and behind it (`dtls/record.ts`: 21 and 17 bytes at most). */
+export const RECORD_MARGIN_BYTES = 32;
+/**
+ * A slot for a packet under construction: DATA stands in its second half, so that whatever the packet gets in front of it when it
+ * leaves has room, and nothing is moved. 1,464 bytes of chunks, twice, and the common header between two margins; a multiple of
+ * the cache line.
+ */
+export const PACKET_SLOT_BYTES = 3008;
+
 export const KEY_BYTES = 1216;
 
 export const CHUNK_TABLE = 0x6000;

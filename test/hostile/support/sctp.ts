@@ -9,6 +9,7 @@ import {
 } from "../../../src/sctp/association.ts";
 import { writeInit } from "../../../src/sctp/init.ts";
 import { Datapath } from "../../../src/wasm/datapath.ts";
+import { PACKET_SLOT_BYTES } from "../../../src/wasm/layout.ts";
 import { equalBytes } from "../../../src/wire/bytes.ts";
 import { DropCounters } from "../../../src/wire/drops.ts";
 import { tsn } from "../../../src/wire/serial.ts";
@@ -21,6 +22,17 @@ const PORTS = 0x1388_1388;
 
 export const sctpDatapath = new Datapath({ keySlots: 8, txSlots: 16 });
 const canary = sctpDatapath.acquireKey(new Uint8Array(16).fill(7), new Uint8Array(4));
+
+/** The lowest packet slot, which nobody else gets. */
+const packetSlots = sctpDatapath.acquirePacket();
+
+/** A record around a packet that was put together in a packet slot stays within that slot. */
+function checkSlot(offset: number, length: number): void {
+  if (offset < packetSlots) return;
+  const start = (offset - packetSlots) % PACKET_SLOT_BYTES;
+  assert(start >= PLAINTEXT_AT, "a packet at the beginning of its slot");
+  assert(start - PLAINTEXT_AT + length + RECORD_OVERHEAD <= PACKET_SLOT_BYTES, "a packet beyond the end of its slot");
+}
 
 /** A key slot lies right behind the transmit ring: a packet written past its end would change what the key makes. */
 function canaryRecord(): Uint8Array {
@@ -57,6 +69,7 @@ export class SctpSide {
         assert(length <= maxPacketBytes, `a packet of ${length} bytes`);
         assert(length >= 16 && length % 4 === 0, `a packet of ${length} bytes`);
         assert(length + RECORD_OVERHEAD <= sctpDatapath.txBytes);
+        checkSlot(offset, length);
         this.sent.push(sctpDatapath.memory.slice(offset, offset + length));
         return true;
       },

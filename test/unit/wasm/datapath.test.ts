@@ -160,6 +160,37 @@ describe.each(["simd", "relaxed", "jsc"] as const)("Datapath, %s build", (build)
     expect(path.open12(slot, record, length)).toBe(5);
   });
 
+  test("packet slots are handed out once each, apart from all else, the one given back last first", () => {
+    const path = new Datapath({ build, keySlots: 2, txSlots: 2, packetSlots: 3 });
+    const slots = Array.from({ length: 3 }, () => path.acquirePacket());
+    expect(path.acquirePacket()).toBe(-1);
+    const used = path.acquireKey(key, iv.subarray(0, 4));
+    const record = path.nextTx();
+    const length = path.seal12(used, record, 23, 1, 0, 5);
+    for (const slot of slots) path.memory.fill(0xff, slot, slot + layout.PACKET_SLOT_BYTES);
+    expect(path.open12(used, record, length)).toBe(5);
+    slots.sort((a, b) => a - b);
+    expect(slots.slice(1).map((slot, i) => slot - slots[i])).toEqual([
+      layout.PACKET_SLOT_BYTES,
+      layout.PACKET_SLOT_BYTES,
+    ]);
+    expect(slots[2] + layout.PACKET_SLOT_BYTES).toBeLessThanOrEqual(path.memory.length);
+    path.releasePacket(slots[2]);
+    path.releasePacket(slots[0]);
+    expect([path.acquirePacket(), path.acquirePacket(), path.acquirePacket()]).toEqual([slots[0], slots[2], -1]);
+  });
+
+  test("after a switch the packet slot that is given back next is not used until the next switch", () => {
+    const path = new Datapath({ build, keySlots: 1, packetSlots: 2 });
+    const [held, other] = [path.acquirePacket(), path.acquirePacket()];
+    path.switchTx();
+    path.releasePacket(held);
+    path.releasePacket(other);
+    expect([path.acquirePacket(), path.acquirePacket()]).toEqual([other, -1]);
+    path.switchTx();
+    expect(path.acquirePacket()).toBe(held);
+  });
+
   test("several records in one TX slot leave one another alone", () => {
     const path = new Datapath({ build, keySlots: 1 });
     const slot = path.acquireKey(key, iv.subarray(0, 4));
@@ -220,6 +251,7 @@ test("arguments out of range are refused with their name and limit", () => {
     expect(() => new Datapath({ keySlots: wrong })).toThrow(/keySlots must be an integer from 1 to 1000000/);
   }
   expect(() => new Datapath({ txSlots: 0 })).toThrow(/txSlots must be an integer from 1 to 65536/);
+  expect(() => new Datapath({ packetSlots: 0 })).toThrow(/packetSlots must be an integer from 1 to 65536/);
   const path = new Datapath({ keySlots: 1 });
   expect(() => path.acquireKey(new Uint8Array(15), new Uint8Array(4))).toThrow(/key must have 16 bytes, not 15/);
   expect(() => path.acquireKey(new Uint8Array(16), new Uint8Array(8))).toThrow(/iv must have 4 or 12 bytes, not 8/);
