@@ -32,8 +32,23 @@ export function callUserCode<Args extends unknown[]>(code: Listener<Args>, ...ar
   try {
     code(...args);
   } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
+    surface(error);
   }
+}
+
+/** {@link callUserCode} for messages: with one argument, and so without an array of them for each. */
+export function guarded<Argument>(code: (argument: Argument) => void): (argument: Argument) => void {
+  return (argument) => {
+    try {
+      code(argument);
+    } catch (error) {
+      surface(error);
+    }
+  };
+}
+
+function surface(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }

@@ -5,7 +5,7 @@ import { Endpoint, type EndpointEvents } from "./core/endpoint.ts";
 import { randomBytes } from "./crypto/platform.ts";
 import { Certificate } from "./dtls/certificate.ts";
 import type { CloseReason } from "./errors.ts";
-import { callUserCode, Emitter } from "./events.ts";
+import { Emitter, guarded } from "./events.ts";
 import { SPED_OPTIONS } from "./ice/sped.ts";
 import { ReceiveQueue } from "./receive-queue.ts";
 import { conditionUdp } from "./runtime/conditioner.ts";
@@ -141,7 +141,8 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
     this.#queue = new ReceiveQueue("the server", limits.maxReceiveQueueMessages, limits.maxReceiveQueueBytes, () =>
       this.#endpoint.drops.count("receive-queue-full"),
     );
-    this.#onMessage = options.onMessage;
+    const { onMessage } = options;
+    if (onMessage !== undefined) this.#onMessage = guarded(onMessage);
     this.sessionEndpoint = new SessionEndpoint(this.#answerer, {
       maxOfferBytes: limits.maxOfferBytes,
       drops: this.#endpoint.drops,
@@ -220,7 +221,7 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
     this.#datagramsReceived++;
     this.#bytesReceived += datagram.length;
     this.#endpoint.handleDatagram(this.#shell.now(), source, datagram);
-    this.#shell.settle();
+    this.#shell.settleDatagram();
   }
 
   /** @internal What was sent last must not be overwritten yet. */
@@ -262,9 +263,8 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
     const connection = attachedTo(core);
     if (connection === undefined) return;
     const message: Message = { connection, channel, data, binary: typeof data !== "string" };
-    const onMessage = this.#onMessage;
-    if (onMessage === undefined) this.#queue.push(message, data.length);
-    else this.#shell.later(() => callUserCode(onMessage, message));
+    if (this.#onMessage === undefined) this.#queue.push(message, data.length);
+    else this.#shell.later(this.#onMessage, message);
   }
 
   /** @internal */

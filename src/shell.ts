@@ -14,6 +14,16 @@ export interface Flushable {
 
 /** setTimeout keeps its delay in 31 bits. */
 const MAX_DELAY_MS = 0x7fff_ffff;
+/**
+ * The timer fires at multiples of this. Among thousands of connections something is due in nearly each millisecond, and waking up
+ * for each costs more than what is done then. No deadline of the protocols is so short that 8 ms more would matter.
+ */
+const TIMER_STEP_MS = 8;
+/**
+ * What came alone is answered at once: nothing came for this long before. At higher rates answers wait for the end of the turn, and
+ * share datagrams.
+ */
+const ALONE_MS = 0.25;
 
 /**
  * The asynchronous shell around a sans-IO endpoint: its clock, ONE timer, and one flush per turn of the event
@@ -22,9 +32,20 @@ const MAX_DELAY_MS = 0x7fff_ffff;
 export class Shell {
   readonly #endpoint: Driven;
   readonly #sockets: Flushable;
-  /** What the core reported during the call under way; the application hears of it when that has returned. */
-  #events: (() => void)[] = [];
+  /**
+   * What the core reported during the call under way, each a function and its argument; the application hears of it when that call
+   * has returned. The list is never cut: it would have to grow again.
+   */
+  readonly #events: unknown[] = [];
+  #nextEvent = 0;
+  #endOfEvents = 0;
   #draining = false;
+  /** Where the clock stood when the present call began. */
+  #now = 0;
+  /** When the last datagram came. */
+  #cameAt = Number.NEGATIVE_INFINITY;
+  /** The application has called since the last datagram came. */
+  #isAnswered = false;
   #flushScheduled = false;
   #flushed: Promise<void> | undefined;
   #resolveFlushed: (() => void) | undefined;
@@ -36,21 +57,44 @@ export class Shell {
     this.#sockets = sockets;
   }
 
-  /** Monotonic milliseconds. */
+  /**
+   * Monotonic milliseconds. While the application is told of events it is still the time of the call that caused them: one look at
+   * the clock serves a datagram and its answer.
+   */
   now(): number {
-    return performance.now();
+    if (!this.#draining) this.#now = performance.now();
+    return this.#now;
   }
 
   /** Keeps an event for the application until the endpoint has returned. In order of calls. */
-  later(event: () => void): void {
-    this.#events.push(event);
+  later(event: () => void): void;
+  later<Subject>(event: (subject: Subject) => void, subject: Subject): void;
+  later(event: (subject?: unknown) => void, subject?: unknown): void {
+    this.#events[this.#endOfEvents++] = event;
+    this.#events[this.#endOfEvents++] = subject;
   }
 
   /** To be called after each call into the endpoint: hands on its events, and sees to the flush and the timer. */
   settle(): void {
+    // A call that the application makes while it is told of events: whoever tells it settles that as well.
+    this.#isAnswered = true;
+    if (this.#draining) return;
     this.#drainEvents();
-    if (this.#endpoint.needsFlush) this.#scheduleFlush();
-    else this.#armTimer();
+    this.#scheduleNext();
+  }
+
+  /**
+   * The same after a datagram. Where it came alone and the application has answered from within the event, the answer leaves at once:
+   * that spares the way through the end of the turn, which is long where caches are cold.
+   */
+  settleDatagram(): void {
+    const cameAt = this.#now;
+    const isAlone = cameAt - this.#cameAt > ALONE_MS && !this.#flushScheduled;
+    this.#cameAt = cameAt;
+    this.#isAnswered = false;
+    this.#drainEvents();
+    if (isAlone && this.#isAnswered) this.#flushAt(cameAt);
+    else this.#scheduleNext();
   }
 
   /** Resolves when what was sent in this turn is with the operating system. */
@@ -58,7 +102,7 @@ export class Shell {
     this.#flushed ??= new Promise((resolve) => {
       this.#resolveFlushed = resolve;
     });
-    this.#scheduleFlush();
+    if (!this.#draining) this.#scheduleFlush();
     return this.#flushed;
   }
 
@@ -72,17 +116,29 @@ export class Shell {
 
   /** Calls the application. What it does in return may add events: they wait for their turn, so that none overtakes another. */
   #drainEvents(): void {
-    if (this.#draining) return;
+    if (this.#draining || this.#endOfEvents === 0) return;
     this.#draining = true;
+    const events = this.#events;
     try {
-      while (this.#events.length > 0) {
-        const events = this.#events;
-        this.#events = [];
-        for (const event of events) event();
+      while (this.#nextEvent < this.#endOfEvents) {
+        const event = events[this.#nextEvent] as (subject: unknown) => void;
+        const subject = events[this.#nextEvent + 1];
+        // Nothing is kept alive from here.
+        events[this.#nextEvent] = undefined;
+        events[this.#nextEvent + 1] = undefined;
+        this.#nextEvent += 2;
+        event(subject);
       }
+      this.#nextEvent = 0;
+      this.#endOfEvents = 0;
     } finally {
       this.#draining = false;
     }
+  }
+
+  #scheduleNext(): void {
+    if (this.#endpoint.needsFlush || this.#resolveFlushed !== undefined) this.#scheduleFlush();
+    else this.#armTimer();
   }
 
   #scheduleFlush(): void {
@@ -94,15 +150,21 @@ export class Shell {
 
   readonly #flush = (): void => {
     this.#flushScheduled = false;
-    this.#endpoint.flush(performance.now());
-    this.#sockets.flush?.();
-    this.#resolveFlushed?.();
-    this.#flushed = undefined;
-    this.#resolveFlushed = undefined;
-    this.#drainEvents();
-    if (this.#endpoint.needsFlush) this.#scheduleFlush();
-    this.#armTimer();
+    this.#flushAt(performance.now());
   };
+
+  #flushAt(now: number): void {
+    this.#endpoint.flush(now);
+    this.#sockets.flush?.();
+    if (this.#resolveFlushed !== undefined) {
+      this.#resolveFlushed();
+      this.#flushed = undefined;
+      this.#resolveFlushed = undefined;
+    }
+    this.#drainEvents();
+    if (this.#endpoint.needsFlush || this.#resolveFlushed !== undefined) this.#scheduleFlush();
+    this.#armTimer();
+  }
 
   /** Arms the timer for the next deadline, unless it is armed for an earlier time anyway: then it re-arms itself. */
   #armTimer(): void {
@@ -115,13 +177,13 @@ export class Shell {
       return;
     }
     this.#timerDue = due;
-    const delay = Math.min(Math.max(0, due - performance.now()), MAX_DELAY_MS);
-    this.#timer = setTimeout(this.#handleTimer, Math.ceil(delay));
+    const steps = Math.max(1, Math.ceil((due - performance.now()) / TIMER_STEP_MS));
+    this.#timer = setTimeout(this.#handleTimer, Math.min(steps * TIMER_STEP_MS, MAX_DELAY_MS));
   }
 
   readonly #handleTimer = (): void => {
     this.#timerDue = Number.POSITIVE_INFINITY;
-    this.#endpoint.handleTimeout(performance.now());
+    this.#endpoint.handleTimeout(this.now());
     this.settle();
   };
 }

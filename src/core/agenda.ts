@@ -4,10 +4,13 @@ import type { Peer } from "./peer.ts";
 /** What the connections of one endpoint have before them: a flush, for those touched since the last one, and their deadlines. */
 export class Agenda<Connection extends Peer> {
   readonly #deadlines = new Deadlines<Connection>((connection) => connection.nextDeadline);
-  #touched: Connection[] = [];
+  /** Two lists in turn, the first `#count` entries of one in use: a list that is made anew has to grow with its first entry. */
+  #touched: (Connection | undefined)[] = [];
+  #flushed: (Connection | undefined)[] = [];
+  #count = 0;
 
   get needsFlush(): boolean {
-    return this.#touched.length > 0;
+    return this.#count > 0;
   }
 
   /** When `handleTimeout` wants to be called, ms; `Infinity` for never. May be early, never late. */
@@ -19,7 +22,7 @@ export class Agenda<Connection extends Peer> {
   touch(connection: Connection): void {
     if (connection.touched || connection.state === "closed") return;
     connection.touched = true;
-    this.#touched.push(connection);
+    this.#touched[this.#count++] = connection;
   }
 
   /** Looks at a connection's deadline anew, where nothing needs to be flushed. */
@@ -35,8 +38,13 @@ export class Agenda<Connection extends Peer> {
 
   flush(now: number): void {
     const touched = this.#touched;
-    this.#touched = [];
-    for (const connection of touched) {
+    const count = this.#count;
+    this.#touched = this.#flushed;
+    this.#flushed = touched;
+    this.#count = 0;
+    for (let i = 0; i < count; i++) {
+      const connection = touched[i] as Connection;
+      touched[i] = undefined;
       connection.touched = false;
       connection.flush(now);
       this.reschedule(connection);

@@ -91,6 +91,7 @@ export class Endpoint implements PeerHost {
 
   /** When `handleTimeout` wants to be called, ms; `Infinity` for never. May be early, never late. */
   get nextDeadline(): number {
+    if (this.#pending.size === 0) return this.#agenda.nextDeadline;
     const oldest = this.#pending.values().next();
     const expiry = oldest.done ? Number.POSITIVE_INFINITY : oldest.value.expiresAt;
     return Math.min(expiry, this.#agenda.nextDeadline);

@@ -117,7 +117,6 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   /** In the endpoint's list for the next flush; kept by the endpoint. */
   touched = false;
   heapIndex = -1;
-  heapDeadline = 0;
   /** The longest message that both ends accept, in bytes. */
   readonly maxMessageBytes: number;
 

@@ -10,10 +10,11 @@ const PATH_ERRORS = new Set(["EADDRNOTAVAIL", "EHOSTUNREACH", "EINVAL", "ENETDOW
 
 /** Opens a `node:dgram` socket. */
 export const openUdp: OpenUdp = async (options, onDatagram) => {
+  const [type, family] = isIpv6(options.address) ? (["udp6", 6] as const) : (["udp4", 4] as const);
   const socket = createSocket({
-    type: isIpv6(options.address) ? "udp6" : "udp4",
+    type,
     // Addresses are always numeric: a synchronous answer saves dgram its detour (0.7 to 2.5 µs per datagram).
-    lookup: (hostname, _options, callback) => callback(null, hostname, isIpv6(hostname) ? 6 : 4),
+    lookup: (hostname, _options, callback) => callback(null, hostname, family),
   });
   await bind(socket, options);
   growBuffers(socket, options.bufferBytes);

@@ -6,7 +6,7 @@ interface Item extends HeapItem {
   deadline: number;
 }
 
-const item = (deadline = Number.POSITIVE_INFINITY): Item => ({ deadline, heapIndex: -1, heapDeadline: 0 });
+const item = (deadline = Number.POSITIVE_INFINITY): Item => ({ deadline, heapIndex: -1 });
 const deadlines = () => new Deadlines<Item>((entry) => entry.deadline);
 
 test("items come out when their deadline has passed, earliest first", () => {

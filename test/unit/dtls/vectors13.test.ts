@@ -50,10 +50,11 @@ class Listener {
   constructor(handshakeSecret: Uint8Array, applicationSecret: Uint8Array) {
     const datapath = new Datapath({ keySlots: 4 });
     const reassembly = new Reassembly();
-    const events = {
+    this.#layer = new RecordLayer(datapath, 1200, this.drops, {
+      transmit: () => {},
       unreadable: () => expect.unreachable("a record of an unknown epoch"),
       forgeryLimit: () => {},
-      content: (_now: number, epoch: number, type: number, offset: number, length: number) => {
+      content: (epoch, type, offset, length) => {
         const content = datapath.memory.slice(offset, offset + length);
         if (type === 22) reassembly.addRecord(epoch, content, (result) => expect(typeof result).not.toBe("string"));
         else if (type === 23) this.data.push(content);
@@ -63,14 +64,13 @@ class Listener {
           this.messages.push(message);
         }
       },
-    };
-    this.#layer = new RecordLayer(datapath, 1200, this.drops, events, { transmit: () => {} });
+    });
     this.#layer.epochs.installRead13(2, handshakeSecret);
     this.#layer.epochs.installRead13(3, applicationSecret);
   }
 
   hear(datagram: Uint8Array): void {
-    this.#layer.read(0, datagram);
+    this.#layer.read(datagram);
   }
 
   one(type: number): HandshakeMessage {
