@@ -39,6 +39,16 @@ export const ASIDE_BYTES: usize = 18 * 16;
 export const CRC_ROWS: usize = 0xa200;
 export const CRC_VECTORS: usize = 0xa280;
 
+/** SHA-1: the words of one block, expanded to 80; the state (20 B); the result (20 B). Wiped at the end of each call, with the key. */
+export const SHA_SCHEDULE: usize = 0xa480;
+export const SHA_STATE: usize = 0xa5c0;
+export const SHA_DIGEST: usize = 0xa5e0;
+/** The key of an HMAC: written by JavaScript, wiped by the call that reads it. */
+export const MAC_KEY: usize = 0xa600;
+/** RFC 8839 section 5.4: the longest password of ICE. */
+export const MAC_KEY_BYTES: u32 = 256;
+export const MAC_BYTES: u32 = 20;
+
 export const RX: usize = 0xb000;
 export const RX_BYTES: u32 = 0x10000;
 

@@ -4,9 +4,11 @@ import { generateCredentials } from "../../build/ice/credentials.js";
 import { answerCheck } from "../../build/ice/lite.js";
 import { BINDING_REQUEST, BINDING_SUCCESS, parseStun } from "../../build/ice/stun.js";
 import { writeBindingRequest } from "../../build/ice/stun-write.js";
+import { Datapath } from "../../build/wasm/datapath.js";
 
 const PEER_REFLEXIVE_PRIORITY = 0x6e0000ff;
 const encoder = new TextEncoder();
+const datapath = new Datapath({ keySlots: 1 });
 
 export class ControllingIce {
   #tieBreaker = new Uint8Array(randomBytes(8));
@@ -45,7 +47,7 @@ export class ControllingIce {
     if (typeof message === "string") return {};
     if (message.type === BINDING_SUCCESS) return { succeeded: true };
     if (message.type !== BINDING_REQUEST || this.#session === undefined) return {};
-    const outcome = answerCheck(this.#session, message, source);
+    const outcome = answerCheck(this.#session, message, source, datapath);
     return outcome.kind === "drop" ? {} : { reply: outcome.response };
   }
 }

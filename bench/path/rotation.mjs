@@ -9,6 +9,7 @@ import { Certificate } from "../../build/dtls/certificate.js";
 import { resolveLimits } from "../../build/server-options.js";
 import { Datapath } from "../../build/wasm/datapath.js";
 import { MemoryClient, random } from "./memory-client.mjs";
+import { reader } from "./reader.mjs";
 
 const CASES = ["20", "2000", "20,4", "20,16"];
 const DATA = new Uint8Array(100).fill(7);
@@ -16,7 +17,6 @@ const TICK_MS = 16;
 const CHECKS_MS = 4_000;
 /** Echoes of one round that are timed one by one, with other work in front of each. */
 const COLD_ECHOES = 40;
-const LINE_WORDS = 8;
 /** The answers of a lot of 50 connections, and more. */
 const KEPT_BYTES = 65_536;
 
@@ -143,16 +143,6 @@ class Rotation {
       for (const datagram of client.sent.splice(0)) this.#endpoint.handleDatagram(this.#now, client.source, datagram);
     }
   }
-}
-
-/** Reads as many megabytes as are given, one word a line. */
-function reader(megabytes) {
-  const words = new Float64Array((megabytes * 1_048_576) / 8);
-  let sum = 0;
-  return () => {
-    for (let i = 0; i < words.length; i += LINE_WORDS) sum += words[i]++;
-    return sum;
-  };
 }
 
 const [rounds = "150", ...cases] = process.argv.slice(2);

@@ -193,7 +193,7 @@ export class Endpoint implements PeerHost {
       this.drops.count("stun-unknown-ufrag");
       return;
     }
-    const outcome = answerCheck(session, request, source);
+    const outcome = answerCheck(session, request, source, this.datapath);
     if (outcome.kind === "drop") {
       this.drops.count(outcome.reason);
       return;
@@ -220,7 +220,7 @@ export class Endpoint implements PeerHost {
     carried: Uint8Array,
   ): void {
     const attributes = connection.handleCarried(now, source, carried);
-    this.events.transmit(successResponse(connection.session, request, source, attributes), source);
+    this.events.transmit(successResponse(connection.session, request, source, attributes, this.datapath), source);
     connection.sendHeld();
   }
 

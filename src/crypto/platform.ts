@@ -39,7 +39,7 @@ export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Ui
   return hmac("sha256", key, parts);
 }
 
-/** For STUN MESSAGE-INTEGRITY (RFC 8489 §14.5). */
+/** For STUN MESSAGE-INTEGRITY (RFC 8489 §14.5), where we are the side that asks. The one that answers has a kernel for it. */
 export function hmacSha1(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
   return hmac("sha1", key, parts);
 }
@@ -50,7 +50,7 @@ const hmacScratch = new Uint8Array(1_024);
 
 /**
  * HMAC (RFC 2104) over the platform's hash, in two calls that make no object. Node 24's own `createHmac` takes 13 µs, hash objects 3
- * to 6, this 2; a handshake of DTLS 1.3 needs 26 of them, each STUN check two.
+ * to 6, this 2; a handshake of DTLS 1.3 needs 26 of them.
  */
 function hmac(algorithm: "sha1" | "sha256", key: Uint8Array, parts: readonly Uint8Array[]): Uint8Array {
   let bytes = HMAC_BLOCK_BYTES;

@@ -14,10 +14,10 @@ import type { IceCredentials } from "./credentials.ts";
 import {
   BINDING_REQUEST,
   BINDING_SUCCESS,
+  hasUsername,
   parseStun,
   type StunMessage,
   TRANSACTION_ID_BYTES,
-  usernameOf,
   verifyFingerprint,
   verifyIntegrity,
 } from "./stun.ts";
@@ -71,7 +71,8 @@ export class ControllingAgent {
   readonly #events: ControllingEvents;
   readonly #random: RandomSource;
   readonly #username: string;
-  readonly #expectedUsername: string;
+  readonly #localUfrag: string;
+  readonly #remoteUfrag: string;
   readonly #remoteKey: Uint8Array;
   readonly #localKey: Uint8Array;
   readonly #tieBreaker: Uint8Array;
@@ -88,7 +89,8 @@ export class ControllingAgent {
     this.#random = random;
     // RFC 8445 §7.2.2: the fragment of the agent that is asked first.
     this.#username = `${remote.ufrag}:${local.ufrag}`;
-    this.#expectedUsername = `${local.ufrag}:${remote.ufrag}`;
+    this.#localUfrag = local.ufrag;
+    this.#remoteUfrag = remote.ufrag;
     this.#remoteKey = encoder.encode(remote.pwd);
     this.#localKey = encoder.encode(local.pwd);
     this.#tieBreaker = random(8);
@@ -178,7 +180,7 @@ export class ControllingAgent {
 
   /** A peer that is no lite agent checks, too: RFC 8445 §7.3. It has no candidates of ours and learns them by our checks. */
   #answer(source: SocketAddress, request: StunMessage): DropReason | undefined {
-    if (usernameOf(request) !== this.#expectedUsername) return "stun-unknown-ufrag";
+    if (!hasUsername(request, this.#localUfrag, this.#remoteUfrag)) return "stun-unknown-ufrag";
     if (!verifyIntegrity(request, this.#localKey)) return "stun-bad-integrity";
     this.#events.transmit(writeBindingSuccess(request.transactionId, source, this.#localKey), source);
     return undefined;

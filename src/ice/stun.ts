@@ -12,6 +12,7 @@ import { crc32 } from "./crc32.ts";
 
 export const STUN_HEADER_BYTES = 20;
 export const MAGIC_COOKIE = 0x2112a442;
+export const TRANSACTION_ID_AT = 8;
 export const TRANSACTION_ID_BYTES = 12;
 export const HMAC_SHA1_BYTES = 20;
 
@@ -48,34 +49,14 @@ export const FAMILY_IPV4 = 0x01;
 export const FAMILY_IPV6 = 0x02;
 
 const FIRST_OPTIONAL_ATTRIBUTE = 0x8000;
-const UNDERSTOOD: ReadonlySet<number> = new Set([
-  MAPPED_ADDRESS,
-  USERNAME,
-  MESSAGE_INTEGRITY,
-  ERROR_CODE,
-  UNKNOWN_ATTRIBUTES,
-  REALM,
-  NONCE,
-  XOR_MAPPED_ADDRESS,
-  PRIORITY,
-  USE_CANDIDATE,
-]);
-
-// Values whose length the RFC fixes. The others carry their own checks where they are read.
-const FIXED_LENGTH: ReadonlyMap<number, number> = new Map([
-  [MESSAGE_INTEGRITY, HMAC_SHA1_BYTES],
-  [PRIORITY, 4],
-  [USE_CANDIDATE, 0],
-  [FINGERPRINT, 4],
-  [ICE_CONTROLLED, 8],
-  [ICE_CONTROLLING, 8],
-]);
 
 // A check fits one unfragmented datagram; DTLS in STUN makes it about 1,030 bytes.
 const MAX_MESSAGE_BYTES = 2048;
 // RFC 8489 §14.3 and RFC 8445 §5.3: two fragments of at most 256 characters and the colon.
 const MAX_USERNAME_BYTES = 513;
 const MAX_ATTRIBUTES = 64;
+const COLON = 0x3a;
+const NONE: readonly number[] = [];
 
 /** One attribute: its type and a view of its value, without padding. */
 export interface StunAttribute {
@@ -83,19 +64,55 @@ export interface StunAttribute {
   readonly value: Uint8Array;
 }
 
-/** A message whose structure is sound. All values are views of `bytes`; nothing is authenticated yet. */
-export interface StunMessage {
+/** A message whose structure is sound, read where it lies; nothing is authenticated yet. */
+export class StunMessage {
   readonly bytes: Uint8Array;
   readonly type: number;
-  readonly transactionId: Uint8Array;
-  /** In order of appearance, up to and without MESSAGE-INTEGRITY and FINGERPRINT. */
-  readonly attributes: readonly StunAttribute[];
   /** Types below 0x8000 that this library does not know, each once. */
   readonly unknownRequired: readonly number[];
   /** Where the MESSAGE-INTEGRITY attribute starts, or −1. */
   readonly integrityOffset: number;
   /** Where the FINGERPRINT attribute starts, or −1. */
   readonly fingerprintOffset: number;
+  /** Where the attributes end that count. */
+  readonly #end: number;
+
+  constructor(
+    bytes: Uint8Array,
+    unknownRequired: readonly number[],
+    integrityOffset: number,
+    fingerprintOffset: number,
+  ) {
+    this.bytes = bytes;
+    this.type = u16(bytes, 0);
+    this.unknownRequired = unknownRequired;
+    this.integrityOffset = integrityOffset;
+    this.fingerprintOffset = fingerprintOffset;
+    if (integrityOffset >= 0) this.#end = integrityOffset;
+    else this.#end = fingerprintOffset >= 0 ? fingerprintOffset : bytes.length;
+  }
+
+  /** A view. */
+  get transactionId(): Uint8Array {
+    return this.bytes.subarray(TRANSACTION_ID_AT, STUN_HEADER_BYTES);
+  }
+
+  /** Views, in order of appearance, up to and without MESSAGE-INTEGRITY and FINGERPRINT. */
+  get attributes(): StunAttribute[] {
+    const attributes: StunAttribute[] = [];
+    for (let at = STUN_HEADER_BYTES; at < this.#end; at = attributeEnd(this.bytes, at)) {
+      attributes.push({ type: u16(this.bytes, at), value: valueAt(this.bytes, at) });
+    }
+    return attributes;
+  }
+
+  /** Where the first attribute of this type starts, or −1 (RFC 8489 §14: later ones of the same type may be ignored). */
+  find(type: number): number {
+    const { bytes } = this;
+    const end = this.#end;
+    for (let at = STUN_HEADER_BYTES; at < end; at = attributeEnd(bytes, at)) if (u16(bytes, at) === type) return at;
+    return -1;
+  }
 }
 
 /** Whether a datagram is STUN by its first byte (RFC 7983 §7). */
@@ -121,8 +138,7 @@ export function isStun(firstByte: number): boolean {
  */
 export function parseStun(bytes: Uint8Array): StunMessage | DropReason {
   if (!hasStunHeader(bytes)) return "stun-malformed";
-  const attributes: StunAttribute[] = [];
-  const unknownRequired: number[] = [];
+  let unknownRequired = NONE;
   let integrityOffset = -1;
   let fingerprintOffset = -1;
   let count = 0;
@@ -133,19 +149,16 @@ export function parseStun(bytes: Uint8Array): StunMessage | DropReason {
     const end = offset + 4 + length;
     // RFC 8489 §14.7: FINGERPRINT "MUST be the last attribute in the message".
     if (end > bytes.length || fingerprintOffset >= 0 || ++count > MAX_ATTRIBUTES) return "stun-malformed";
-    const fixedLength = FIXED_LENGTH.get(type);
-    if (fixedLength !== undefined && fixedLength !== length) return "stun-malformed";
+    if (!isLengthOf(type, length)) return "stun-malformed";
     if (type === FINGERPRINT) fingerprintOffset = offset;
     // RFC 8489 §14.5: "agents MUST ignore all other attributes that follow MESSAGE-INTEGRITY".
     else if (integrityOffset < 0) {
       if (type === MESSAGE_INTEGRITY) integrityOffset = offset;
-      else attributes.push({ type, value: bytes.subarray(offset + 4, end) });
-      if (isUnknownRequired(type) && !unknownRequired.includes(type)) unknownRequired.push(type);
+      else if (isUnknownRequired(type) && !unknownRequired.includes(type)) unknownRequired = [...unknownRequired, type];
     }
     offset = (end + 3) & ~3;
   }
-  const transactionId = bytes.subarray(8, STUN_HEADER_BYTES);
-  return { bytes, type: u16(bytes, 0), transactionId, attributes, unknownRequired, integrityOffset, fingerprintOffset };
+  return new StunMessage(bytes, unknownRequired, integrityOffset, fingerprintOffset);
 }
 
 /**
@@ -162,31 +175,41 @@ export function parseBindingRequest(bytes: Uint8Array): StunMessage | DropReason
   return verifyFingerprint(message) ? message : "stun-bad-fingerprint";
 }
 
-/** The value of the first attribute of this type (RFC 8489 §14: later ones of the same type may be ignored). */
+/** A view of the value of the first attribute of this type. */
 export function attributeValue(message: StunMessage, type: number): Uint8Array | undefined {
-  for (const attribute of message.attributes) if (attribute.type === type) return attribute.value;
-  return undefined;
+  const at = message.find(type);
+  return at < 0 ? undefined : valueAt(message.bytes, at);
 }
 
 export function hasAttribute(message: StunMessage, type: number): boolean {
-  return attributeValue(message, type) !== undefined;
+  return message.find(type) >= 0;
 }
 
-/** USERNAME as text, one character a byte; `undefined` where it is missing or over its limit. */
-export function usernameOf(message: StunMessage): string | undefined {
-  const value = attributeValue(message, USERNAME);
-  if (value === undefined || value.length > MAX_USERNAME_BYTES) return undefined;
-  return latin1(value);
+/** Whether USERNAME is `first`, a colon and `second`. Compared where it lies, since each check asks. */
+export function hasUsername(message: StunMessage, first: string, second: string): boolean {
+  const { bytes } = message;
+  const at = message.find(USERNAME);
+  if (at < 0 || u16(bytes, at + 2) !== first.length + 1 + second.length) return false;
+  const colon = at + 4 + first.length;
+  return bytes[colon] === COLON && isTextAt(bytes, at + 4, first) && isTextAt(bytes, colon + 1, second);
 }
 
 /**
- * The part of USERNAME in front of the colon. In a request that came to us this is our own ufrag: RFC 8445 §7.2.2
- * puts the fragment of the agent that is asked first, that of the asking one second.
+ * The part of USERNAME in front of the colon, one character a byte; `undefined` where there is none, or USERNAME is over its limit.
+ * In a request that came to us this is our own ufrag: RFC 8445 §7.2.2 puts the fragment of the agent that is asked first, that of
+ * the asking one second.
  */
 export function localUfragOf(message: StunMessage): string | undefined {
-  const username = usernameOf(message);
-  const colon = username === undefined ? -1 : username.indexOf(":");
-  return colon < 0 ? undefined : username?.slice(0, colon);
+  const { bytes } = message;
+  const start = message.find(USERNAME) + 4;
+  const length = start < 4 ? 0 : u16(bytes, start - 2);
+  if (length > MAX_USERNAME_BYTES) return undefined;
+  let ufrag = "";
+  for (let at = start; at < start + length; at++) {
+    if (bytes[at] === COLON) return ufrag;
+    ufrag += String.fromCharCode(bytes[at]);
+  }
+  return undefined;
 }
 
 /** Whether FINGERPRINT is there and right (RFC 8489 §14.7): the CRC-32 of all bytes in front of it, XOR 0x5354554e. */
@@ -196,7 +219,10 @@ export function verifyFingerprint(message: StunMessage): boolean {
   return u32(message.bytes, at + 4) === (crc32(message.bytes, 0, at) ^ FINGERPRINT_XOR) >>> 0;
 }
 
-/** Whether MESSAGE-INTEGRITY is there and right for this key (RFC 8489 §14.5). Compares in constant time. */
+/**
+ * Whether MESSAGE-INTEGRITY is there and right for this key (RFC 8489 §14.5), by the platform's HMAC: for the side that asks. Compares
+ * in constant time.
+ */
 export function verifyIntegrity(message: StunMessage, key: Uint8Array): boolean {
   const at = message.integrityOffset;
   if (at < 0) return false;
@@ -246,14 +272,54 @@ function hasStunHeader(bytes: Uint8Array): boolean {
   );
 }
 
-function isUnknownRequired(type: number): boolean {
-  return type < FIRST_OPTIONAL_ATTRIBUTE && !UNDERSTOOD.has(type);
+/** Some values have the length that the RFC fixes. The others carry their own checks where they are read. */
+function isLengthOf(type: number, length: number): boolean {
+  switch (type) {
+    case MESSAGE_INTEGRITY:
+      return length === HMAC_SHA1_BYTES;
+    case PRIORITY:
+    case FINGERPRINT:
+      return length === 4;
+    case USE_CANDIDATE:
+      return length === 0;
+    case ICE_CONTROLLED:
+    case ICE_CONTROLLING:
+      return length === 8;
+    default:
+      return true;
+  }
 }
 
-function latin1(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return text;
+function isUnknownRequired(type: number): boolean {
+  switch (type) {
+    case MAPPED_ADDRESS:
+    case USERNAME:
+    case MESSAGE_INTEGRITY:
+    case ERROR_CODE:
+    case UNKNOWN_ATTRIBUTES:
+    case REALM:
+    case NONCE:
+    case XOR_MAPPED_ADDRESS:
+    case PRIORITY:
+    case USE_CANDIDATE:
+      return false;
+    default:
+      return type < FIRST_OPTIONAL_ATTRIBUTE;
+  }
+}
+
+/** Where the attribute behind the one at `at` starts. */
+function attributeEnd(bytes: Uint8Array, at: number): number {
+  return (at + 4 + u16(bytes, at + 2) + 3) & ~3;
+}
+
+function valueAt(bytes: Uint8Array, at: number): Uint8Array {
+  return bytes.subarray(at + 4, at + 4 + u16(bytes, at + 2));
+}
+
+function isTextAt(bytes: Uint8Array, at: number, text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text.charCodeAt(i)) return false;
+  return true;
 }
 
 function u16(bytes: Uint8Array, at: number): number {

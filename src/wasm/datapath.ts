@@ -4,6 +4,8 @@ import {
   IV_INPUT,
   KEY_BYTES,
   KEY_INPUT,
+  MAC_KEY,
+  MAC_KEY_BYTES,
   PACKET_SLOT_BYTES,
   RX,
   RX_BYTES,
@@ -31,7 +33,7 @@ const MAX_TX_SLOTS = 65_536;
 const MAX_PACKET_SLOTS = 65_536;
 
 /**
- * Typed view of the WebAssembly exports: AES-128-GCM records and SCTP packets, in place, in one linear memory.
+ * Typed view of the WebAssembly exports: AES-128-GCM records, SCTP packets and the HMAC of STUN, in place, in one linear memory.
  *
  * Offsets are absolute in {@link memory}. Nothing here allocates per call, and the memory never grows, so views of it stay
  * valid. RX and TX are borrowed for one synchronous call: what must live longer is copied out, or stands in a packet
@@ -287,6 +289,29 @@ export class Datapath {
   /** Computes and writes the checksum of a packet that is otherwise complete. */
   finishPacket(offset: number, length: number): void {
     this.#kernels.finishPacket(offset, length);
+  }
+
+  /**
+   * HMAC-SHA1 (RFC 2104) of the `length` bytes at `offset`: 20 bytes to `macOffset`.
+   *
+   * @param key at most 256 bytes, one a character: passwords of ICE are ASCII (RFC 8839 section 5.4)
+   */
+  hmacSha1(key: string, offset: number, length: number, macOffset: number): void {
+    this.#writeMacKey(key);
+    this.#kernels.hmacSha1(key.length, offset, length, macOffset);
+  }
+
+  /** Whether the 20 bytes at `macOffset` are what {@link hmacSha1} would write. Takes the same time wherever they differ. */
+  verifyHmacSha1(key: string, offset: number, length: number, macOffset: number): boolean {
+    this.#writeMacKey(key);
+    return this.#kernels.verifyHmacSha1(key.length, offset, length, macOffset) === 1;
+  }
+
+  #writeMacKey(key: string): void {
+    if (key.length > MAC_KEY_BYTES)
+      throw new RangeError(`key must have at most ${MAC_KEY_BYTES} bytes, not ${key.length}`);
+    const { memory } = this;
+    for (let i = 0; i < key.length; i++) memory[MAC_KEY + i] = key.charCodeAt(i);
   }
 }
 

@@ -20,6 +20,8 @@ export interface KernelExports {
   crc32c(offset: number, length: number): number;
   parsePacket(offset: number, length: number, acceptZero: number): number;
   finishPacket(offset: number, length: number): void;
+  hmacSha1(keyLength: number, data: number, length: number, mac: number): void;
+  verifyHmacSha1(keyLength: number, data: number, length: number, mac: number): number;
 }
 
 /**

@@ -4,6 +4,13 @@
 export const KEY_INPUT = 0xa000;
 export const IV_INPUT = 0xa010;
 
+/** Where the key of an HMAC is handed over; wiped by the call that reads it. */
+export const MAC_KEY = 0xa600;
+/** RFC 8839 section 5.4: the longest password of ICE. */
+export const MAC_KEY_BYTES = 256;
+/** An HMAC-SHA1. */
+export const MAC_BYTES = 20;
+
 export const RX = 0xb000;
 /** A UDP payload has at most 65,507 bytes. */
 export const RX_BYTES = 0x10000;

@@ -20,7 +20,18 @@ export function formatAddress(at: SocketAddress): string {
 
 /** The 4 or 16 bytes of an IP address; `undefined` where the text is not one. A zone (`%eth0`) is left out. */
 export function addressBytes(address: string): Uint8Array | undefined {
-  return isIpv6(address) ? ipv6Bytes(address) : ipv4Bytes(address);
+  if (isIpv6(address)) return ipv6Bytes(address);
+  const bytes = new Uint8Array(4);
+  return writeIpv4(address, bytes, 0) ? bytes : undefined;
+}
+
+/** Writes the 4 or 16 bytes of an IP address to `at`. False where the text is not one. */
+export function writeAddress(address: string, bytes: Uint8Array, at: number): boolean {
+  if (!isIpv6(address)) return writeIpv4(address, bytes, at);
+  const found = ipv6Bytes(address);
+  if (found === undefined) return false;
+  bytes.set(found, at);
+  return true;
 }
 
 /** The text of 4 or 16 address bytes (IPv6 in full, uncompressed groups). */
@@ -57,15 +68,27 @@ export function unmapAddress(address: string): string {
   return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
 }
 
-function ipv4Bytes(address: string): Uint8Array | undefined {
-  const parts = address.split(".");
-  if (parts.length !== 4) return undefined;
-  const bytes = new Uint8Array(4);
-  for (let i = 0; i < 4; i++) {
-    if (!/^\d{1,3}$/.test(parts[i]) || Number(parts[i]) > 255) return undefined;
-    bytes[i] = Number(parts[i]);
+const DOT = 0x2e;
+const DIGIT_0 = 0x30;
+
+/** Character by character, since each check asks for it. */
+function writeIpv4(address: string, bytes: Uint8Array, at: number): boolean {
+  const last = at + 3;
+  let value = 0;
+  let digits = 0;
+  for (let i = 0; i < address.length; i++) {
+    const digit = address.charCodeAt(i) - DIGIT_0;
+    if (digit === DOT - DIGIT_0 && digits > 0 && at < last) {
+      bytes[at++] = value;
+      value = digits = 0;
+    } else if (digit >= 0 && digit <= 9 && digits < 3) {
+      value = 10 * value + digit;
+      digits++;
+      if (value > 255) return false;
+    } else return false;
   }
-  return bytes;
+  bytes[last] = value;
+  return digits > 0 && at === last;
 }
 
 function ipv6Bytes(address: string): Uint8Array | undefined {
@@ -74,9 +97,7 @@ function ipv6Bytes(address: string): Uint8Array | undefined {
   let end = 16;
   const dotted = text.lastIndexOf(":") + 1;
   if (text.includes(".", dotted)) {
-    const tail = ipv4Bytes(text.slice(dotted));
-    if (tail === undefined) return undefined;
-    bytes.set(tail, 12);
+    if (!writeIpv4(text.slice(dotted), bytes, 12)) return undefined;
     end = 12;
     text = text.slice(0, dotted).replace(/([^:]):$/, "$1");
   }

@@ -28,6 +28,7 @@ class ActivePeer {
   readonly #credentials: IceCredentials = generateCredentials(randomBytes);
   readonly #certificate = Certificate.generate();
   readonly #offer: Offer;
+  readonly #datapath = new Datapath({ keySlots: 4 });
   #port = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -38,7 +39,7 @@ class ActivePeer {
       {
         role: "client",
         certificate: this.#certificate,
-        datapath: new Datapath({ keySlots: 4 }),
+        datapath: this.#datapath,
         verifyPeerCertificate: (der) => equalBytes(sha256(der), offer.fingerprint),
         ...options,
       },
@@ -82,9 +83,9 @@ class ActivePeer {
     if (typeof request === "string") return;
     const { ufrag: localUfrag, pwd: localPwd } = this.#credentials;
     const session = { localUfrag, localPwd, remoteUfrag: this.#offer.ufrag };
-    const outcome = answerCheck(session, request, { address: "127.0.0.1", port });
+    const outcome = answerCheck(session, request, { address: "127.0.0.1", port }, this.#datapath);
     if (outcome.kind !== "accept") return;
-    this.#socket.send(outcome.response, port, "127.0.0.1");
+    this.#socket.send(outcome.response.slice(), port, "127.0.0.1");
     if (!outcome.nominated || this.#port !== 0) return;
     this.#port = port;
     this.connection.start(performance.now());

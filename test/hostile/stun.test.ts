@@ -5,18 +5,19 @@ import { answerCheck, type LiteSession } from "../../src/ice/lite.ts";
 import {
   BINDING_REQUEST,
   errorCodeOf,
+  hasUsername,
   localUfragOf,
   META_DTLS_IN_STUN,
   parseBindingRequest,
   parseStun,
   STUN_HEADER_BYTES,
   type StunMessage,
-  usernameOf,
   verifyFingerprint,
   verifyIntegrity,
   xorMappedAddress,
 } from "../../src/ice/stun.ts";
 import { writeBindingRequest, writeStun } from "../../src/ice/stun-write.ts";
+import { Datapath } from "../../src/wasm/datapath.ts";
 import { concatBytes } from "../../src/wire/bytes.ts";
 import { SAMPLE_IPV4_RESPONSE, SAMPLE_IPV6_RESPONSE, SAMPLE_REQUEST, TRANSACTION_ID } from "../vectors/rfc5769.ts";
 import { fuzzTests } from "./support/fuzz.ts";
@@ -25,6 +26,7 @@ import { bitFlips, extremeBytes, type LengthField, readField, truncations, wrong
 
 const session: LiteSession = { localUfrag: "localufr", localPwd: "p".repeat(24), remoteUfrag: "5qfx" };
 const key = new TextEncoder().encode(session.localPwd);
+const datapath = new Datapath({ keySlots: 1 });
 const source = { address: "198.51.100.4", port: 50000 };
 
 const check = writeBindingRequest({
@@ -48,14 +50,14 @@ function handle(datagram: Uint8Array): "dropped" | "answered" {
   if (typeof any !== "string") readEverything(any);
   const request = parseBindingRequest(datagram);
   if (typeof request === "string") return "dropped";
-  const outcome = answerCheck(session, request, source);
+  const outcome = answerCheck(session, request, source, datapath);
   if (outcome.kind === "drop") return "dropped";
   assert(outcome.response.length <= 3 * datagram.length);
   return "answered";
 }
 
 function readEverything(message: StunMessage): void {
-  usernameOf(message);
+  hasUsername(message, "localufr", "5qfx");
   localUfragOf(message);
   xorMappedAddress(message);
   errorCodeOf(message);

@@ -9,6 +9,7 @@ import {
   USE_CANDIDATE,
 } from "../../../src/ice/stun.ts";
 import { writeBindingError, writeBindingRequest, writeBindingSuccess } from "../../../src/ice/stun-write.ts";
+import { Datapath } from "../../../src/wasm/datapath.ts";
 import type { SocketAddress } from "../../../src/wire/address.ts";
 import { Random } from "../../sim/random.ts";
 
@@ -16,6 +17,7 @@ const LOCAL = { ufrag: "client01", pwd: "c".repeat(24) };
 const REMOTE = { ufrag: "server01", pwd: "s".repeat(24) };
 const SERVER = { address: "192.0.2.1", port: 42424 };
 const OTHER = { address: "2001:db8::1", port: 42424 };
+const datapath = new Datapath({ keySlots: 1 });
 const CLIENT = { address: "198.51.100.4", port: 50000 };
 const remoteKey = new TextEncoder().encode(REMOTE.pwd);
 
@@ -50,7 +52,7 @@ function answerTo({ bytes }: Check): Uint8Array {
   const request = parseBindingRequest(bytes);
   if (typeof request === "string") throw new Error(request);
   const session = { localUfrag: REMOTE.ufrag, localPwd: REMOTE.pwd, remoteUfrag: LOCAL.ufrag };
-  const outcome = answerCheck(session, request, CLIENT);
+  const outcome = answerCheck(session, request, CLIENT, datapath);
   if (outcome.kind !== "accept") throw new Error(outcome.kind);
   return outcome.response;
 }

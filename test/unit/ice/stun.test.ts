@@ -8,6 +8,7 @@ import {
   ERROR_CODE,
   errorCodeOf,
   hasAttribute,
+  hasUsername,
   ICE_CONTROLLED,
   ICE_CONTROLLING,
   isStun,
@@ -19,19 +20,13 @@ import {
   type StunMessage,
   USE_CANDIDATE,
   USERNAME,
-  usernameOf,
   verifyFingerprint,
   verifyIntegrity,
   XOR_MAPPED_ADDRESS,
   xorMappedAddress,
 } from "../../../src/ice/stun.ts";
-import {
-  writeBindingError,
-  writeBindingRequest,
-  writeBindingSuccess,
-  writeStun,
-  xorMappedAddressAttribute,
-} from "../../../src/ice/stun-write.ts";
+import { writeBindingError, writeBindingRequest, writeBindingSuccess, writeStun } from "../../../src/ice/stun-write.ts";
+import type { SocketAddress } from "../../../src/wire/address.ts";
 import { concatBytes, toHex } from "../../../src/wire/bytes.ts";
 import {
   MAPPED_IPV4,
@@ -54,6 +49,11 @@ function parsed(bytes: Uint8Array): StunMessage {
   return message;
 }
 
+/** XOR-MAPPED-ADDRESS as we write it. */
+function mappedAddressOf(mapped: SocketAddress): Uint8Array {
+  return attributeValue(parsed(writeBindingSuccess(TRANSACTION_ID, mapped, key)), XOR_MAPPED_ADDRESS)!;
+}
+
 function changed(bytes: Uint8Array, at: number, ...values: number[]): Uint8Array {
   const copy = bytes.slice();
   copy.set(values, at);
@@ -73,7 +73,7 @@ test("the sample request of RFC 5769 is read and verified", () => {
   const message = parsed(SAMPLE_REQUEST);
   expect(message.type).toBe(BINDING_REQUEST);
   expect(toHex(message.transactionId)).toBe(toHex(TRANSACTION_ID));
-  expect(usernameOf(message)).toBe(USERNAME_TEXT);
+  expect(hasUsername(message, "evtj", "h6vY")).toBe(true);
   expect(localUfragOf(message)).toBe("evtj");
   expect(toHex(attributeValue(message, PRIORITY)!)).toBe("6e0001ff");
   expect(toHex(attributeValue(message, ICE_CONTROLLED)!)).toBe("932ff9b151263b36");
@@ -102,10 +102,8 @@ test("the sample IPv6 response of RFC 5769 is read and verified", () => {
 test("the XOR-MAPPED-ADDRESS of both sample responses is written byte for byte", () => {
   const value4 = attributeValue(parsed(SAMPLE_IPV4_RESPONSE), XOR_MAPPED_ADDRESS)!;
   const value6 = attributeValue(parsed(SAMPLE_IPV6_RESPONSE), XOR_MAPPED_ADDRESS)!;
-  const written4 = xorMappedAddressAttribute({ address: MAPPED_IPV4, port: MAPPED_PORT }, TRANSACTION_ID);
-  const written6 = xorMappedAddressAttribute({ address: MAPPED_IPV6, port: MAPPED_PORT }, TRANSACTION_ID);
-  expect(toHex(written4.value)).toBe(toHex(value4));
-  expect(toHex(written6.value)).toBe(toHex(value6));
+  expect(toHex(mappedAddressOf({ address: MAPPED_IPV4, port: MAPPED_PORT }))).toBe(toHex(value4));
+  expect(toHex(mappedAddressOf({ address: MAPPED_IPV6, port: MAPPED_PORT }))).toBe(toHex(value6));
 });
 
 test("a sample response written again from its parts differs in nothing but the padding of SOFTWARE", () => {
@@ -132,9 +130,9 @@ test("a success response carries the address, IPv4 or IPv6, and verifies", () =>
 });
 
 test("a mapped address that is no IP address is refused by name", () => {
-  expect(() => xorMappedAddressAttribute({ address: "example.org", port: 1 }, TRANSACTION_ID)).toThrow(
-    /mapped\.address/,
-  );
+  for (const address of ["example.org", "1.2.3", "::1.2.3"]) {
+    expect(() => writeBindingSuccess(TRANSACTION_ID, { address, port: 1 }, key), address).toThrow(/mapped\.address/);
+  }
 });
 
 test("an error response carries code, reason and unknown attributes, and verifies", () => {
@@ -159,7 +157,7 @@ test("a binding request of the controlling role carries what a check must", () =
     extra: [{ type: META_DTLS_IN_STUN, value: Uint8Array.of(22, 254, 255) }],
   });
   const message = parseBindingRequest(bytes) as StunMessage;
-  expect(usernameOf(message)).toBe(USERNAME_TEXT);
+  expect(hasUsername(message, "evtj", "h6vY")).toBe(true);
   expect(toHex(attributeValue(message, PRIORITY)!)).toBe("6e0001ff");
   expect(toHex(attributeValue(message, ICE_CONTROLLING)!)).toBe("0102030405060708");
   expect(hasAttribute(message, USE_CANDIDATE)).toBe(true);
@@ -272,8 +270,34 @@ test("a USERNAME without a colon or over 513 bytes names no session", () => {
   expect(localUfragOf(parsed(writeStun(BINDING_REQUEST, TRANSACTION_ID, [])))).toBeUndefined();
 });
 
+test("USERNAME is both fragments with one colon between them, and nothing else", () => {
+  const named = (name: string) => {
+    const value = Uint8Array.from(name, (character) => character.charCodeAt(0));
+    return parsed(writeStun(BINDING_REQUEST, TRANSACTION_ID, [{ type: USERNAME, value }]));
+  };
+  expect(hasUsername(named("abcd:efg"), "abcd", "efg")).toBe(true);
+  expect(hasUsername(named(":"), "", "")).toBe(true);
+  for (const name of [
+    "",
+    "abcd",
+    "abcdefg",
+    "abcd:efh",
+    "bbcd:efg",
+    "abcd;efg",
+    "abcd:efg:",
+    "abcd:ef",
+    "abc:defg",
+    "ab:d:efg",
+  ]) {
+    expect(hasUsername(named(name), "abcd", "efg"), name).toBe(false);
+  }
+  // A fragment is ASCII: no character may stand for a byte by its lower half.
+  expect(hasUsername(named("abcd:efg"), "abcd", "\u0165fg")).toBe(false);
+  expect(hasUsername(parsed(writeStun(BINDING_REQUEST, TRANSACTION_ID, [])), "", "")).toBe(false);
+});
+
 test("an XOR-MAPPED-ADDRESS of another family or length is no address", () => {
-  const good = xorMappedAddressAttribute({ address: MAPPED_IPV4, port: MAPPED_PORT }, TRANSACTION_ID).value;
+  const good = mappedAddressOf({ address: MAPPED_IPV4, port: MAPPED_PORT });
   const mapped = (value: Uint8Array) =>
     xorMappedAddress(parsed(writeStun(BINDING_SUCCESS, TRANSACTION_ID, [{ type: XOR_MAPPED_ADDRESS, value }])));
   expect(mapped(good)).toBeDefined();

@@ -4,7 +4,9 @@ import { type BrowserProfile, CHROMIUM, FIREFOX } from "../../sim/browser-peer/p
 import { Random } from "../../sim/random.ts";
 import { type LiteSession, answerCheck } from "../../../src/ice/lite.ts";
 import { parseBindingRequest } from "../../../src/ice/stun.ts";
+import { Datapath } from "../../../src/wasm/datapath.ts";
 
+const datapath = new Datapath({ keySlots: 1 });
 const SOURCE = { address: "198.51.100.1", port: 50_000 };
 
 /** Runs an agent against the product's rules for answers; `answers` says from when until when there are any. */
@@ -16,7 +18,7 @@ function run(profile: BrowserProfile, untilMs: number, answers: (now: number) =>
     send: (datagram) => {
       const request = parseBindingRequest(datagram);
       if (typeof request === "string") throw new Error(`the product cannot read the check: ${request}`);
-      const outcome = answerCheck(session, request, SOURCE);
+      const outcome = answerCheck(session, request, SOURCE, datapath);
       if (outcome.kind !== "accept") throw new Error(`the product does not accept the check: ${outcome.kind}`);
       const transaction = Buffer.from(datagram.subarray(8, 20)).toString("hex");
       checks.push({ at: now, nominated: outcome.nominated, transaction });

@@ -27,6 +27,8 @@ describe.each(["simd", "relaxed", "jsc"] as const)("Datapath, %s build", (build)
     expect(path.open12(slot, path.rxOffset, length)).toBe(700);
     path.seal13(slot, path.rxOffset, 5, 1, 40);
     path.recordNumberMask(slot, path.rxOffset + 5);
+    path.hmacSha1("p".repeat(70), path.rxOffset, 100, path.rxOffset);
+    path.verifyHmacSha1("p".repeat(24), path.rxOffset, 100, path.rxOffset);
     path.memory.fill(0, path.rxOffset, path.rxOffset + 1000);
     path.releaseKey(slot);
     const differences: number[] = [];
@@ -236,6 +238,9 @@ describe.each(["simd", "relaxed", "jsc"] as const)("Datapath, %s build", (build)
       "TX_BYTES",
       "KEY_BYTES",
       "KEY_INPUT",
+      "MAC_KEY",
+      "MAC_KEY_BYTES",
+      "MAC_BYTES",
       "CHUNK_TABLE",
       "CHUNK_WORDS",
       "MAX_CHUNKS",
