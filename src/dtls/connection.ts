@@ -22,6 +22,7 @@ import {
   CONTENT_APPLICATION_DATA,
   CONTENT_CHANGE_CIPHER_SPEC,
   CONTENT_HANDSHAKE,
+  type DataSink,
   OVERHEAD_12,
   type RecordEvents,
   RecordLayer,
@@ -50,14 +51,16 @@ export class DtlsConnection {
   readonly #records: RecordLayer;
   readonly #delivery: Delivery;
   readonly #handshaking: Handshaking;
-  /** Records that one key may seal. */
   /** Records under one key: what the options say, and what the version allows. */
   readonly #maxRecordsWanted: number;
   #maxRecords: number;
+  /** The first record of a key before which its limit is looked at: a small integer, which `#maxRecords` is not. */
+  #lateFrom = 0;
   #maxPlaintextBytes: number;
   /** Application data may be sent. */
   #writable = false;
-  #now = 0;
+  /** Something has come that is no application data of an open connection: after the datagram there is more to do. */
+  #hasMore = false;
   #earlyRecords: EarlyQueue | undefined;
   #earlyData: EarlyQueue | undefined;
 
@@ -72,7 +75,7 @@ export class DtlsConnection {
     this.#maxRecords = maxRecords;
     this.#maxPlaintextBytes = mtuBytes - OVERHEAD_12;
     const inside = new DtlsConnection.#Inside(this);
-    this.#records = new RecordLayer(this.#datapath, handshakeMtuBytes, drops, inside);
+    this.#records = new RecordLayer(this.#datapath, handshakeMtuBytes, drops, inside, events);
     this.#delivery = new Delivery(this.#records, this.#datapath, drops, initialTimeoutMs);
     this.#handshaking = new Handshaking(resolved, this.#records, this.#delivery, inside);
   }
@@ -124,13 +127,8 @@ export class DtlsConnection {
 
   /** Takes a received UDP datagram, which is copied into the datapath's memory. Never throws. */
   handleDatagram(now: number, datagram: Uint8Array): void {
-    if (this.#isClosed) return;
-    this.#now = now;
-    this.#records.read(datagram);
-    if (this.#earlyRecords !== undefined || this.#earlyData !== undefined) this.#handleEarly();
-    if (this.#isClosed) return;
-    this.#delivery.settleAcks(now, this.state === "connected");
-    this.#records.flush();
+    this.#records.read(now, datagram);
+    if (this.#hasMore) this.#handleMore(now);
   }
 
   /** Call at or after {@link nextDeadline}; calling it earlier does no harm. */
@@ -167,7 +165,7 @@ export class DtlsConnection {
    */
   commit(now: number, plaintextOffset: number, length: number): boolean {
     if (!this.#writable) return false;
-    if (this.#records.epochs.current.sequence >= this.#maxRecords) {
+    if (this.#records.epochs.current.sequence >= this.#lateFrom) {
       return this.#commitLate(now, plaintextOffset, length);
     }
     this.#records.commit(plaintextOffset, length);
@@ -182,8 +180,7 @@ export class DtlsConnection {
   }
 
   /** Sends close_notify, wipes all keys and ends the connection. */
-  close(now: number): void {
-    this.#now = now;
+  close(_now: number): void {
     this.#end({ cause: "local" }, this.state === "new" ? undefined : ALERT_CLOSE_NOTIFY);
   }
 
@@ -204,17 +201,22 @@ export class DtlsConnection {
     // Worked out anew each time: a handshake that was taken back may have been one of the other version.
     this.#maxRecords =
       this.version === "1.3" ? Math.min(this.#maxRecordsWanted, MAX_RECORDS_13) : this.#maxRecordsWanted;
+    this.#lateFrom = Math.min(this.#maxRecords, MAX_RECORDS_13);
     this.#maxPlaintextBytes = this.#records.maxPlaintextBytes;
   }
 
-  /** The key has sealed as many records as it should: in DTLS 1.3 another one takes over, for which there is some room left. */
+  /**
+   * The key has sealed many records. If it has sealed as many as it should, in DTLS 1.3 another one takes over, for which there is some
+   * room left.
+   */
   #commitLate(now: number, plaintextOffset: number, length: number): boolean {
     const { sequence } = this.#records.epochs.current;
-    if (this.version === "1.2" || sequence >= this.#maxRecords * KEY_OVERTIME) {
+    const isUsedUp = sequence >= this.#maxRecords;
+    if (isUsedUp && (this.version === "1.2" || sequence >= this.#maxRecords * KEY_OVERTIME)) {
       this.#end({ cause: "exhausted" }, ALERT_CLOSE_NOTIFY);
       return false;
     }
-    if (this.state === "connected") this.#handshaking.updateKey(now, false);
+    if (isUsedUp && this.state === "connected") this.#handshaking.updateKey(now, false);
     this.#records.commit(plaintextOffset, length);
     this.#records.flush();
     return true;
@@ -222,7 +224,8 @@ export class DtlsConnection {
 
   // --- records in ---
 
-  #handleContent(epoch: number, type: number, offset: number, length: number, sequence: number): void {
+  #handleContent(now: number, epoch: number, type: number, offset: number, length: number, sequence: number): void {
+    this.#hasMore = true;
     const { state } = this.#handshaking;
     if (epoch > 0) {
       if (state !== "connected") this.#handshaking.settle();
@@ -237,10 +240,9 @@ export class DtlsConnection {
       return;
     }
     const content = this.#datapath.memory.subarray(offset, offset + length);
-    if (type === CONTENT_HANDSHAKE) this.#handleHandshake(epoch, sequence, content);
+    if (type === CONTENT_HANDSHAKE) this.#handleHandshake(now, epoch, sequence, content);
     else if (type === CONTENT_ALERT) this.#handleAlert(epoch, content);
-    else if (type === CONTENT_ACK && this.#delivery.acknowledges)
-      this.#handshaking.handleAck(this.#now, epoch, content);
+    else if (type === CONTENT_ACK && this.#delivery.acknowledges) this.#handshaking.handleAck(now, epoch, content);
     // A ChangeCipherSpec says what the epoch of the following record says as well; it is not waited for.
     else if (type !== CONTENT_CHANGE_CIPHER_SPEC || epoch > 0) this.#drops.count("dtls-unexpected");
   }
@@ -248,6 +250,8 @@ export class DtlsConnection {
   #handleApplicationData(offset: number, length: number): void {
     if (this.#handshaking.state === "connected") {
       this.#delivery.forgetAnsweredFlight();
+      // From now on none of these questions has another answer.
+      if (hasDataSink(this.#events)) this.#records.dataSink = this.#events;
       if (this.#events.applicationDataAt !== undefined) this.#events.applicationDataAt(offset, length);
       else this.#events.applicationData(this.#datapath.memory.subarray(offset, offset + length));
       return;
@@ -257,7 +261,8 @@ export class DtlsConnection {
     if (!this.#earlyData.push(early)) this.#drops.count("dtls-reassembly-limit");
   }
 
-  #handleUnreadable(record: Uint8Array): void {
+  #handleUnreadable(now: number, record: Uint8Array): void {
+    this.#hasMore = true;
     // Of DTLS 1.2 only epoch 1 can become readable.
     const hopeful = record[0] > CONTENT_ACK || (record[3] === 0 && record[4] === 1);
     if (this.state !== "handshaking" || !hopeful) {
@@ -267,14 +272,23 @@ export class DtlsConnection {
     this.#earlyRecords ??= new EarlyQueue();
     if (!this.#earlyRecords.push(record)) this.#drops.count("dtls-reassembly-limit");
     // RFC 9147 §7.1: a client without the ServerHello says so with an empty acknowledgement.
-    else if (record[0] > CONTENT_ACK) this.#delivery.expectMore(this.#now);
+    else if (record[0] > CONTENT_ACK) this.#delivery.expectMore(now);
+  }
+
+  /** After a datagram in which not everything was application data. */
+  #handleMore(now: number): void {
+    this.#hasMore = false;
+    if (this.#earlyRecords !== undefined || this.#earlyData !== undefined) this.#handleEarly(now);
+    if (this.#isClosed) return;
+    this.#delivery.settleAcks(now, this.state === "connected");
+    this.#records.flush();
   }
 
   /** What came too early is looked at again. It goes back into its queue where it still is too early. */
-  #handleEarly(): void {
+  #handleEarly(now: number): void {
     const records = this.#earlyRecords?.entries ?? [];
     this.#earlyRecords = undefined;
-    for (const record of records) this.#records.read(record);
+    for (const record of records) this.#records.read(now, record);
     if (this.state !== "connected") return;
     const waiting = this.#earlyData?.entries ?? [];
     this.#earlyData = undefined;
@@ -283,12 +297,12 @@ export class DtlsConnection {
     }
   }
 
-  #handleHandshake(epoch: number, sequence: number, content: Uint8Array): void {
+  #handleHandshake(now: number, epoch: number, sequence: number, content: Uint8Array): void {
     if (this.version === "1.2" && this.state === "connected" && asksForRenegotiation(content)) {
       // RFC 5746 §4.5: "it is RECOMMENDED that servers not … renegotiate"; the connection goes on (RFC 5246 §7.2.2).
       this.#alert(ALERT_LEVEL_WARNING, ALERT_NO_RENEGOTIATION);
     } else {
-      this.#handshaking.handleRecord(this.#now, epoch, sequence, content);
+      this.#handshaking.handleRecord(now, epoch, sequence, content);
     }
   }
 
@@ -321,16 +335,12 @@ export class DtlsConnection {
 
     // For the record layer.
 
-    transmit(datagram: Uint8Array): void {
-      this.#connection.#events.transmit(datagram);
+    content(now: number, epoch: number, type: number, offset: number, length: number, sequence: number): void {
+      this.#connection.#handleContent(now, epoch, type, offset, length, sequence);
     }
 
-    content(epoch: number, type: number, offset: number, length: number, sequence: number): void {
-      this.#connection.#handleContent(epoch, type, offset, length, sequence);
-    }
-
-    unreadable(record: Uint8Array): void {
-      this.#connection.#handleUnreadable(record);
+    unreadable(now: number, record: Uint8Array): void {
+      this.#connection.#handleUnreadable(now, record);
     }
 
     forgeryLimit(): void {
@@ -386,6 +396,10 @@ export class DtlsConnection {
   #alert(level: number, description: AlertDescription): void {
     this.#records.addBytes(this.#records.epochs.current, CONTENT_ALERT, Uint8Array.of(level, description));
   }
+}
+
+function hasDataSink(events: DtlsEvents): events is DtlsEvents & DataSink {
+  return events.applicationDataAt !== undefined;
 }
 
 /** The beginning of a HelloRequest or ClientHello; a new handshake counts its messages from 0 again (RFC 6347 §4.2.2). */

@@ -21,16 +21,23 @@ export interface WriteEpoch {
   older: WriteEpoch | undefined;
 }
 
-/** The peer's side of one protected epoch. */
-export interface ReadEpoch {
+/** The peer's side of one protected epoch, and which of its records were taken: one object, as every record needs both. */
+export class ReadEpoch extends ReplayWindow {
   readonly epoch: number;
   readonly protection: Protection;
   readonly keySlot: number;
-  readonly replay: ReplayWindow;
   /** Records that failed to open. */
-  forgeries: number;
+  forgeries = 0;
   /** The epoch installed before it. */
   older: ReadEpoch | undefined;
+
+  constructor(epoch: number, protection: Protection, keySlot: number, older: ReadEpoch | undefined) {
+    super();
+    this.epoch = epoch;
+    this.protection = protection;
+    this.keySlot = keySlot;
+    this.older = older;
+  }
 }
 
 interface Chained<Side> {
@@ -147,8 +154,7 @@ export class Epochs {
 
   #addRead(epoch: number, protection: Protection, keySlot: number): boolean {
     if (keySlot < 0) return false;
-    const replay = new ReplayWindow();
-    this.#read = { epoch, protection, keySlot, replay, forgeries: 0, older: this.#read };
+    this.#read = new ReadEpoch(epoch, protection, keySlot, this.#read);
     return true;
   }
 

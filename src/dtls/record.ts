@@ -1,6 +1,6 @@
 import type { DropCounters } from "../wire/drops.ts";
 import type { Datapath } from "../wasm/datapath.ts";
-import { Epochs, type Protection, type ReadEpoch, type WriteEpoch } from "./epochs.ts";
+import { Epochs, HANDSHAKE_EPOCH, type Protection, type ReadEpoch, type WriteEpoch } from "./epochs.ts";
 
 // Content types (RFC 6347 §4.1).
 export const CONTENT_CHANGE_CIPHER_SPEC = 0x14;
@@ -53,14 +53,23 @@ export const MAX_SEQUENCE = 2 ** 48 - 1;
 const MAX_FORGERIES = 2 ** 36;
 
 export interface RecordEvents {
-  /** A finished datagram; borrowed. */
-  transmit(datagram: Uint8Array): void;
   /** The content of one record, authentic if `epoch` > 0; at `offset` of the datapath's memory until the call returns. */
-  content(epoch: number, type: number, offset: number, length: number, sequence: number): void;
+  content(now: number, epoch: number, type: number, offset: number, length: number, sequence: number): void;
   /** A protected record whose epoch has no key yet; borrowed. */
-  unreadable(record: Uint8Array): void;
+  unreadable(now: number, record: Uint8Array): void;
   /** So many records failed to open that the key must not be used any more. */
   forgeryLimit(): void;
+}
+
+/** Where finished datagrams go. */
+export interface DatagramSink {
+  /** Borrowed. */
+  transmit(datagram: Uint8Array): void;
+}
+
+/** Where application data goes: `length` authentic bytes at `offset` of the datapath's memory until the call returns. */
+export interface DataSink {
+  applicationDataAt(offset: number, length: number): void;
 }
 
 /** Takes records out of datagrams and puts records into datagrams. Knows epochs and keys, but no handshake. */
@@ -68,20 +77,30 @@ export class RecordLayer {
   /** Largest datagram, in bytes. May be lowered when datagrams seem not to get through. */
   mtuBytes: number;
   readonly epochs: Epochs;
+  /** Takes application data without a detour, once the handshake leaves nothing to be asked for it. Until then it is {@link RecordEvents.content}. */
+  dataSink: DataSink | undefined;
   readonly #datapath: Datapath;
   readonly #drops: DropCounters;
   readonly #events: RecordEvents;
+  readonly #datagramSink: DatagramSink;
   /** The datagram under construction: where it stands and how long it is. */
   #pending = 0;
   #pendingBytes = 0;
   #closed = false;
 
-  constructor(datapath: Datapath, mtuBytes: number, drops: DropCounters, events: RecordEvents) {
+  constructor(
+    datapath: Datapath,
+    mtuBytes: number,
+    drops: DropCounters,
+    events: RecordEvents,
+    datagramSink: DatagramSink,
+  ) {
     this.epochs = new Epochs(datapath);
     this.#datapath = datapath;
     this.mtuBytes = mtuBytes;
     this.#drops = drops;
     this.#events = events;
+    this.#datagramSink = datagramSink;
   }
 
   /** The longest plaintext of a record that fits a datagram in the present epoch. */
@@ -122,7 +141,7 @@ export class RecordLayer {
     const length = this.#pendingBytes;
     if (length === 0) return;
     this.#pendingBytes = 0;
-    this.#events.transmit(this.#datapath.memory.subarray(this.#pending, this.#pending + length));
+    this.#datagramSink.transmit(this.#datapath.bytes(this.#pending, length));
   }
 
   /** Where the plaintext of a record may be written that {@link commit} then seals in place. */
@@ -132,10 +151,10 @@ export class RecordLayer {
 
   /** Seals application data in place and sends it: behind the records that wait, or at once in a datagram of its own. */
   commit(plaintextOffset: number, length: number): void {
-    const { memory } = this.#datapath;
     const write = this.epochs.current;
     if (this.#pendingBytes > 0 && length > this.room(write)) this.flush();
     if (this.#pendingBytes > 0) {
+      const { memory } = this.#datapath;
       memory.copyWithin(this.reserve(write, length), plaintextOffset, plaintextOffset + length);
       this.add(write, CONTENT_APPLICATION_DATA, length);
       return;
@@ -143,11 +162,12 @@ export class RecordLayer {
     // Alone in its datagram, a record of DTLS 1.3 needs no length.
     const record = plaintextOffset - (write.protection === "1.3" ? SHORT_HEADER_BYTES : plaintextAt(write));
     const recordBytes = this.#seal(write, CONTENT_APPLICATION_DATA, record, length, SHORT_HEADER_BYTES);
-    this.#events.transmit(memory.subarray(record, record + recordBytes));
+    this.#datagramSink.transmit(this.#datapath.bytes(record, recordBytes));
   }
 
   /** Takes all records out of a datagram, which is copied into the datapath's memory. */
-  read(datagram: Uint8Array): void {
+  read(now: number, datagram: Uint8Array): void {
+    if (this.#closed) return;
     const { memory, rxOffset, rxBytes } = this.#datapath;
     if (datagram.length > rxBytes) {
       this.#drops.count("dtls-too-large");
@@ -156,13 +176,13 @@ export class RecordLayer {
     let at = rxOffset;
     memory.set(datagram, at);
     const end = at + datagram.length;
-    while (at < end && !this.#closed) at = this.#readRecord(at, end);
+    while (at < end && !this.#closed) at = this.#readRecord(now, at, end);
   }
 
   /** Reads the record at `at` and returns where the next one begins. */
-  #readRecord(at: number, end: number): number {
+  #readRecord(now: number, at: number, end: number): number {
     const { memory, view } = this.#datapath;
-    if ((memory[at] & UNIFIED_MASK) === UNIFIED) return this.#readUnified(at, end);
+    if ((memory[at] & UNIFIED_MASK) === UNIFIED) return this.#readUnified(now, at, end);
     const contentAt = at + HEADER_BYTES;
     const next = contentAt <= end ? contentAt + view.getUint16(at + 11) : end + 1;
     // RFC 6347 §4.1.2.7: "invalid records SHOULD be silently discarded"; and where one ends is not known.
@@ -171,22 +191,22 @@ export class RecordLayer {
     const epoch = view.getUint16(at + 3);
     const sequence = view.getUint16(at + 5) * 0x1_0000_0000 + view.getUint32(at + 7);
     if (epoch === 0) {
-      this.#events.content(0, type, contentAt, next - contentAt, sequence);
+      this.#events.content(now, 0, type, contentAt, next - contentAt, sequence);
       return next;
     }
     const read = this.epochs.findRead("1.2", epoch, 0xffff);
     if (read === undefined) {
-      this.#events.unreadable(memory.subarray(at, next));
+      this.#events.unreadable(now, memory.subarray(at, next));
     } else if (this.#isFresh(read, sequence)) {
       const length = this.#datapath.open12(read.keySlot, at, next - at);
       if (this.#isAuthentic(read, sequence, length)) {
-        this.#events.content(epoch, type, at + PLAINTEXT_AT_12, length, sequence);
+        this.#handOn(now, epoch, type, at + PLAINTEXT_AT_12, length, sequence);
       }
     }
     return next;
   }
 
-  #readUnified(at: number, end: number): number {
+  #readUnified(now: number, at: number, end: number): number {
     const { memory, view } = this.#datapath;
     const first = memory[at];
     const sequenceBytes = first & UNIFIED_SEQUENCE_16 ? 2 : 1;
@@ -199,14 +219,21 @@ export class RecordLayer {
     if (next > end) return this.#malformed(end);
     // RFC 9147 §4.2.2: of the epochs in use, the one with these low bits.
     const read = this.epochs.findRead("1.3", first & UNIFIED_EPOCH, UNIFIED_EPOCH);
-    if (read === undefined) this.#events.unreadable(memory.subarray(at, next));
+    if (read === undefined) this.#events.unreadable(now, memory.subarray(at, next));
     // RFC 9147 §4.2.3: a ciphertext shorter than the 16 bytes of the mask's input is treated as one that fails to open.
     else if (next - contentAt < TAG_BYTES) this.#isAuthentic(read, 0, -1);
-    else this.#open13(read, at, headerBytes, sequenceBytes, next - contentAt);
+    else this.#open13(now, read, at, headerBytes, sequenceBytes, next - contentAt);
     return next;
   }
 
-  #open13(read: ReadEpoch, at: number, headerBytes: number, sequenceBytes: number, encryptedBytes: number): void {
+  #open13(
+    now: number,
+    read: ReadEpoch,
+    at: number,
+    headerBytes: number,
+    sequenceBytes: number,
+    encryptedBytes: number,
+  ): void {
     const { memory } = this.#datapath;
     const mask = this.#datapath.recordNumberMask(read.keySlot, at + headerBytes);
     memory[at + 1] ^= mask >>> 8;
@@ -215,7 +242,7 @@ export class RecordLayer {
       memory[at + 2] ^= mask;
       low = (low << 8) | memory[at + 2];
     }
-    const sequence = closestSequence(read.replay.newest + 1, low, sequenceBytes === 2 ? 0x1_0000 : 0x100);
+    const sequence = closestSequence(read.newest + 1, low, sequenceBytes === 2 ? 0x1_0000 : 0x100);
     if (!this.#isFresh(read, sequence)) return;
     const length = this.#datapath.open13(read.keySlot, at, headerBytes, sequence, encryptedBytes);
     if (!this.#isAuthentic(read, sequence, length)) return;
@@ -224,11 +251,18 @@ export class RecordLayer {
     let typeAt = contentAt + length - 1;
     while (typeAt >= contentAt && memory[typeAt] === 0) typeAt--;
     if (typeAt < contentAt) this.#drops.count("dtls-unexpected");
-    else this.#events.content(read.epoch, memory[typeAt], contentAt, typeAt - contentAt, sequence);
+    else this.#handOn(now, read.epoch, memory[typeAt], contentAt, typeAt - contentAt, sequence);
+  }
+
+  /** The content of a record that was opened. */
+  #handOn(now: number, epoch: number, type: number, offset: number, length: number, sequence: number): void {
+    if (this.dataSink !== undefined && type === CONTENT_APPLICATION_DATA && epoch !== HANDSHAKE_EPOCH) {
+      this.dataSink.applicationDataAt(offset, length);
+    } else this.#events.content(now, epoch, type, offset, length, sequence);
   }
 
   #isFresh(read: ReadEpoch, sequence: number): boolean {
-    const fresh = read.replay.isFresh(sequence);
+    const fresh = read.isFresh(sequence);
     if (!fresh) this.#drops.count("dtls-replayed");
     return fresh;
   }
@@ -236,7 +270,7 @@ export class RecordLayer {
   /** Judges the result of opening a record: a length, or a negative code. */
   #isAuthentic(read: ReadEpoch, sequence: number, result: number): boolean {
     if (result >= 0) {
-      read.replay.accept(sequence);
+      read.accept(sequence);
       return true;
     }
     this.#drops.count("dtls-bad-record");

@@ -138,11 +138,9 @@ class RogueClient {
 
   constructor(server: Party) {
     const secret = (label: string) => fromHex(server.keyLog.find((line) => line.startsWith(label))!.split(" ")[2]);
-    this.#records = new RecordLayer(server.datapath, 1200, new DropCounters(), {
+    const events = { content: () => {}, unreadable: () => {}, forgeryLimit: () => {} };
+    this.#records = new RecordLayer(server.datapath, 1200, new DropCounters(), events, {
       transmit: (datagram) => this.#sent.push(datagram.slice()),
-      content: () => {},
-      unreadable: () => {},
-      forgeryLimit: () => {},
     });
     this.#records.epochs.installWrite13(2, secret("CLIENT_HANDSHAKE_TRAFFIC_SECRET"));
     this.#records.epochs.installWrite13(3, secret("CLIENT_TRAFFIC_SECRET_0"));

@@ -50,11 +50,10 @@ class Listener {
   constructor(handshakeSecret: Uint8Array, applicationSecret: Uint8Array) {
     const datapath = new Datapath({ keySlots: 4 });
     const reassembly = new Reassembly();
-    this.#layer = new RecordLayer(datapath, 1200, this.drops, {
-      transmit: () => {},
+    const events = {
       unreadable: () => expect.unreachable("a record of an unknown epoch"),
       forgeryLimit: () => {},
-      content: (epoch, type, offset, length) => {
+      content: (_now: number, epoch: number, type: number, offset: number, length: number) => {
         const content = datapath.memory.slice(offset, offset + length);
         if (type === 22) reassembly.addRecord(epoch, content, (result) => expect(typeof result).not.toBe("string"));
         else if (type === 23) this.data.push(content);
@@ -64,13 +63,14 @@ class Listener {
           this.messages.push(message);
         }
       },
-    });
+    };
+    this.#layer = new RecordLayer(datapath, 1200, this.drops, events, { transmit: () => {} });
     this.#layer.epochs.installRead13(2, handshakeSecret);
     this.#layer.epochs.installRead13(3, applicationSecret);
   }
 
   hear(datagram: Uint8Array): void {
-    this.#layer.read(datagram);
+    this.#layer.read(0, datagram);
   }
 
   one(type: number): HandshakeMessage {
