@@ -51,7 +51,8 @@ export class Connection extends Emitter<ConnectionEvents> {
 
   /** Where the peer's datagrams come from now; changes when its network does. */
   get remoteAddress(): SocketAddress {
-    return this.#core.remote;
+    const { address, port } = this.#core.remote;
+    return { address, port };
   }
 
   get state(): ConnectionState {

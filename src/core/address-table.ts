@@ -1,8 +1,7 @@
 import type { SocketAddress } from "../wire/address.ts";
 
-/** One verified address, and the connections that verified it: nearly always one. */
-export interface Route<Owner> {
-  readonly address: SocketAddress;
+/** One verified address, and the connections that verified it: nearly always one. It is the object that stands for its address. */
+export interface Route<Owner> extends SocketAddress {
   /** Oldest claim first. */
   readonly owners: Owner[];
   /** The only one of the owners; `undefined` where there are several. */
@@ -25,16 +24,15 @@ export class AddressTable<Owner> {
 
   find(at: SocketAddress): Route<Owner> | undefined {
     let route = this.#byPort.get(at.port);
-    while (route !== undefined && route.address.address !== at.address) route = route.next;
+    while (route !== undefined && route.address !== at.address) route = route.next;
     return route;
   }
 
   /** A route to its first owner. The address must not be there yet. */
   add(at: SocketAddress, owner: Owner): Route<Owner> {
-    // A copy: what is given may hold more, which would be kept with it.
     const { address, port } = at;
     const first = this.#byPort.get(port);
-    const route: Route<Owner> = { address: { address, port }, owners: [owner], sole: owner, next: first?.next };
+    const route: Route<Owner> = { address, port, owners: [owner], sole: owner, next: first?.next };
     if (first === undefined) this.#byPort.set(port, route);
     else first.next = route;
     this.#size++;
@@ -42,7 +40,7 @@ export class AddressTable<Owner> {
   }
 
   remove(route: Route<Owner>): void {
-    const { port } = route.address;
+    const { port } = route;
     let before = this.#byPort.get(port);
     if (before === route) {
       if (route.next === undefined) this.#byPort.delete(port);
@@ -52,6 +50,8 @@ export class AddressTable<Owner> {
       if (before === undefined) return;
       before.next = route.next;
     }
+    // Whoever still knows the address must not keep others by it.
+    route.next = undefined;
     this.#size--;
   }
 }

@@ -20,6 +20,7 @@ const SLOTS_PER_CONNECTION = 4;
  * sleepUntil(endpoint.nextDeadline); endpoint.handleTimeout(now);
  */
 export class ClientEndpoint implements PeerHost {
+  now = 0;
   readonly drops = new DropCounters();
   readonly datapath: Datapath;
   readonly maxConnections: number;
@@ -58,6 +59,7 @@ export class ClientEndpoint implements PeerHost {
   }
 
   handleTimeout(now: number): void {
+    this.now = now;
     this.#agenda.handleTimeout(now);
   }
 

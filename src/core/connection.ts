@@ -26,23 +26,20 @@ const CONSENT_MS = 30_000;
 
 /** One remote peer of a server: its path is what its checks say, the rest is common to both ends. */
 export class Connection extends Peer {
-  readonly session: Session;
   /** Where datagrams are sent: the address the peer nominated, or came from last before it nominated one. */
   remote: SocketAddress;
-  /** The addresses this connection has claimed; kept by `Routes`. */
-  routes: Route<Connection>[] = [];
   /** What whoever drives the endpoint keeps of this connection: a field, because looking it up in a table costs more per message. */
   attachment: unknown;
-  /** The block of addresses under which this connection counts in `maxConnectionsPerAddress`: where it began. */
-  readonly countedBlock: string;
 
   readonly #endpoint: Endpoint;
-  /** The last check chose the path in use by USE-CANDIDATE. */
-  #confirmed = false;
   /** Where the datagram that is being handled came from. */
   #source: SocketAddress;
-  /** When the last authentic record came from `remote`. */
-  #lastRecordHere = Number.NEGATIVE_INFINITY;
+  /** When the last authentic record came from `remote`, rounded up to whole ms; `undefined` where none has since the connection moved there. */
+  #lastRecordHere: number | undefined;
+  /** The peer has shown that it receives at the address in use. */
+  #proven = false;
+  /** While a check is handled that carries DTLS: what we would send. */
+  #held: Uint8Array[] | undefined;
   /** Where a check came from that would have moved the connection, had `remote` been silent. */
   #elsewhere: SocketAddress | undefined;
   /** The one address that our handshake flights went to; `undefined` once there were two. */
@@ -54,17 +51,22 @@ export class Connection extends Peer {
   #credit = HANDSHAKE_CREDIT_BYTES;
   /** A HEARTBEAT has gone to the address in use. */
   #probed = false;
+  /** The last check chose the path in use by USE-CANDIDATE. */
+  #confirmed = false;
 
+  readonly session: Session;
+  /** The addresses this connection has claimed; kept by `Routes`. */
+  routes: Route<Connection>[] = [];
+  /** The block of addresses under which this connection counts in `maxConnectionsPerAddress`: where it began. */
+  readonly countedBlock: string;
   readonly #sped: DtlsInStun | undefined;
-  /** While a check is handled that carries DTLS: what we would send. */
-  #held: Uint8Array[] | undefined;
 
   constructor(now: number, endpoint: Endpoint, session: Session, remote: RemoteDescription, source: SocketAddress) {
     super(now, "server", endpoint, endpoint.options, remote, session.signalledInit);
-    this.#endpoint = endpoint;
-    this.session = session;
     this.remote = source;
+    this.#endpoint = endpoint;
     this.#source = source;
+    this.session = session;
     this.#flightsTo = source;
     this.countedBlock = addressBlock(source.address);
     this.#sped = remote.sped ? new DtlsInStun() : undefined;
@@ -102,10 +104,12 @@ export class Connection extends Peer {
     this.#held = [];
     if (datagram.length > 0) this.handleDatagram(now, source, datagram);
     const [first] = this.#held;
-    const roomBytes = Math.min(this.#endpoint.options.limits.mtuBytes - SPED_OVERHEAD_BYTES, this.#credit);
-    if (first === undefined || first.length > roomBytes) return sped.attributes(undefined);
+    const roomBytes = this.#endpoint.options.limits.mtuBytes - SPED_OVERHEAD_BYTES;
+    if (first === undefined || first.length > roomBytes || !this.#maySend(first.length)) {
+      return sped.attributes(undefined);
+    }
     this.#held.shift();
-    this.#credit -= first.length;
+    this.#spend(first.length);
     return sped.attributes(first);
   }
 
@@ -119,15 +123,10 @@ export class Connection extends Peer {
   handleDatagram(now: number, source: SocketAddress, datagram: Uint8Array): void {
     this.now = now;
     // What a check carries comes with an object of that check's own, which need not be kept.
-    this.#source = isSameAddress(source, this.remote) ? this.remote : source;
-    // A browser may start DTLS on one of several paths before it nominates one (measured).
-    if (!this.#confirmed && !this.established) this.#sendTo(source);
-    if (!this.established) this.#sped?.acknowledge(datagram);
-    const isUnproven = this.#credit !== Number.POSITIVE_INFINITY;
-    // Three bytes out for one in: RFC 9000 §8.1 has the same figure.
-    if (isUnproven && isSameAddress(source, this.remote)) this.#credit += 3 * datagram.length;
-    this.useDtls().handleDatagram(now, datagram);
-    if (isUnproven && this.established) this.#prove();
+    const from = isSameAddress(source, this.remote) ? this.remote : source;
+    if (from !== this.#source) this.#source = from;
+    if (this.#proven) this.useDtls().handleDatagram(now, datagram);
+    else this.#handleUnproven(now, source, datagram);
     this.#endpoint.touch(this);
   }
 
@@ -146,11 +145,11 @@ export class Connection extends Peer {
       this.#held.push(datagram.slice());
       return;
     }
-    if (datagram.length > this.#credit) {
+    if (!this.#maySend(datagram.length)) {
       this.#endpoint.drops.count("address-unproven");
       return;
     }
-    this.#credit -= datagram.length;
+    this.#spend(datagram.length);
     this.#endpoint.events.transmit(datagram, this.remote);
   }
 
@@ -172,7 +171,7 @@ export class Connection extends Peer {
     this.session.remote = undefined;
     this.session.signalledInit = undefined;
     // The peer's Finished answers our flight, so it was received where it went.
-    if (this.#flightsTo !== undefined) this.#credit = Number.POSITIVE_INFINITY;
+    if (this.#flightsTo !== undefined) this.#proven = true;
     this.#endpoint.connectionEstablished(this.now, this, this.#flightsTo);
   }
 
@@ -180,15 +179,27 @@ export class Connection extends Peer {
     this.#endpoint.connectionClosed(this, reason, wasEstablished);
   }
 
+  /** What a datagram changes until the peer has shown that it receives at the address in use. */
+  #handleUnproven(now: number, source: SocketAddress, datagram: Uint8Array): void {
+    // A browser may start DTLS on one of several paths before it nominates one (measured).
+    if (!this.#confirmed && !this.established) this.#sendTo(source);
+    if (!this.established) this.#sped?.acknowledge(datagram);
+    // Three bytes out for one in: RFC 9000 §8.1 has the same figure.
+    if (isSameAddress(source, this.remote)) this.#credit += 3 * datagram.length;
+    this.useDtls().handleDatagram(now, datagram);
+    if (this.established) this.#prove();
+  }
+
   /** A record has come, which is new and the peer's own: so it shows where the peer is. */
   #locate(): void {
     if (this.#elsewhere !== undefined && isSameAddress(this.#source, this.#elsewhere)) this.#sendTo(this.#source);
-    if (isSameAddress(this.#source, this.remote)) this.#lastRecordHere = this.now;
+    if (isSameAddress(this.#source, this.remote)) this.#lastRecordHere = Math.ceil(this.now);
   }
 
   /** A check says that the peer has moved. It may be an old one, overheard and sent again from elsewhere. */
   #follow(source: SocketAddress): void {
-    if (this.established && this.now - this.#lastRecordHere < SILENCE_MS) this.#elsewhere = source;
+    const heard = this.#lastRecordHere;
+    if (this.established && heard !== undefined && this.now - heard < SILENCE_MS) this.#elsewhere = source;
     else this.#sendTo(source);
   }
 
@@ -196,8 +207,9 @@ export class Connection extends Peer {
     this.#elsewhere = undefined;
     if (isSameAddress(source, this.remote)) return;
     this.remote = source;
-    this.#lastRecordHere = Number.NEGATIVE_INFINITY;
+    this.#lastRecordHere = undefined;
     if (this.established) {
+      this.#proven = false;
       this.#credit = CHECK_CREDIT_BYTES;
       this.#probed = false;
       this.#prove();
@@ -206,12 +218,23 @@ export class Connection extends Peer {
     }
   }
 
+  #maySend(bytes: number): boolean {
+    return this.#proven || bytes <= this.#credit;
+  }
+
+  #spend(bytes: number): void {
+    if (!this.#proven) this.#credit -= bytes;
+  }
+
   /** No limit once our HEARTBEAT is answered. */
   #prove(): void {
     const { association } = this;
     if (association?.state !== "established") return;
     if (!this.#probed) association.probe(this.now);
-    else if (!association.isProbing) this.#credit = Number.POSITIVE_INFINITY;
+    else if (!association.isProbing) {
+      this.#proven = true;
+      this.endCalm();
+    }
     this.#probed = true;
   }
 }

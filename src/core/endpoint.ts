@@ -48,6 +48,7 @@ const DTLS_LAST = 63;
 export class Endpoint implements PeerHost {
   readonly options: EndpointOptions;
   readonly events: EndpointEvents;
+  now = 0;
   readonly drops = new DropCounters();
   readonly datapath: Datapath;
   readonly cookieKey: Uint8Array;
@@ -133,6 +134,7 @@ export class Endpoint implements PeerHost {
 
   handleTimeout(now: number): void {
     this.#expireSessions(now);
+    this.now = now;
     this.#agenda.handleTimeout(now);
   }
 

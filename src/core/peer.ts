@@ -99,6 +99,11 @@ export interface PeerEvents {
 
 /** The endpoint of many connections: what they share. */
 export interface PeerHost {
+  /**
+   * The time of the call that is under way, for the callbacks it leads to; written by the connections. One for all of them, so
+   * that none touches memory of its own for it with each message.
+   */
+  now: number;
   readonly events: PeerEvents;
   readonly datapath: Datapath;
   readonly drops: DropCounters;
@@ -113,19 +118,33 @@ export interface PeerHost {
  * one up; what comes out at the top goes to the endpoint's events. How datagrams find their way is for those who extend it.
  */
 export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
+  // What a message needs comes first, so that it stands in as few cache lines as may be.
   state: ConnectionState = "handshaking";
   /** In the endpoint's list for the next flush; kept by the endpoint. */
   touched = false;
   heapIndex = -1;
+  readonly #host: PeerHost;
+  #dtls: DtlsConnection | undefined;
+  #association: Association | undefined;
+  #channels: Channels | undefined;
+  #verified = false;
+  /** When a record came last, rounded up to whole ms: a small integer needs no memory besides the field. `undefined` before the first. */
+  #lastRecord: number | undefined;
+  /**
+   * Until when nothing but SCTP is due, in whole ms: silence, the path, DTLS, the time to open. Most messages move these later,
+   * if at all, so they are asked for anew only when this time has come, or where something may have moved them to an earlier one.
+   */
+  #calmUntil = 0;
+  #messagesReceived = 0;
+  #messagesSent = 0;
+  #bytesReceived = 0;
+  #bytesSent = 0;
   /** The longest message that both ends accept, in bytes. */
   readonly maxMessageBytes: number;
 
   protected readonly settings: PeerSettings;
-  /** The `now` of the call that is under way, for the callbacks it leads to. */
-  protected now: number;
   /** The last check that was authentic. */
   protected lastCheck: number;
-  readonly #host: PeerHost;
   readonly #role: "client" | "server";
   /** Until SCTP is started. */
   #description: PeerDescription | undefined;
@@ -133,16 +152,6 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   #signalledInit: SignalledInit | undefined;
   readonly #startedAt: number;
   readonly #openDeadline: number;
-  #dtls: DtlsConnection | undefined;
-  #association: Association | undefined;
-  #channels: Channels | undefined;
-  #verified = false;
-  /** When a record came last; `-Infinity` before the first. */
-  #lastRecord = Number.NEGATIVE_INFINITY;
-  #messagesReceived = 0;
-  #messagesSent = 0;
-  #bytesReceived = 0;
-  #bytesSent = 0;
 
   constructor(
     now: number,
@@ -152,10 +161,10 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     description: PeerDescription,
     signalledInit: SignalledInit | undefined,
   ) {
+    this.#host = host;
     this.settings = settings;
     this.now = now;
     this.lastCheck = now;
-    this.#host = host;
     this.#role = role;
     this.#description = description;
     this.#signalledInit = description.sctpInit === undefined ? undefined : signalledInit;
@@ -183,14 +192,9 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     return this.#channels;
   }
 
+  /** May be early, never late; exact once the time has come. */
   get nextDeadline(): number {
-    return Math.min(
-      this.#idleDeadline(),
-      this.pathDeadline,
-      this.state === "open" ? Number.POSITIVE_INFINITY : this.#openDeadline,
-      this.#dtls?.nextDeadline ?? Number.POSITIVE_INFINITY,
-      this.#association?.nextDeadline ?? Number.POSITIVE_INFINITY,
-    );
+    return Math.min(this.#calmDeadline(), this.#association?.nextDeadline ?? Number.POSITIVE_INFINITY);
   }
 
   handleTimeout(now: number): void {
@@ -274,6 +278,19 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
 
   // ——— for those who extend it ———
 
+  protected get now(): number {
+    return this.#host.now;
+  }
+
+  protected set now(now: number) {
+    this.#host.now = now;
+  }
+
+  /** To be called where a deadline other than SCTP's may have moved to an earlier time. */
+  protected endCalm(): void {
+    this.#calmUntil = 0;
+  }
+
   /** When the path wants to be looked after, ms. */
   protected abstract readonly pathDeadline: number;
 
@@ -335,12 +352,12 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   }
 
   applicationData(plaintext: Uint8Array): void {
-    this.#lastRecord = this.now;
+    this.#lastRecord = Math.ceil(this.now);
     this.#association?.handlePacket(this.now, plaintext);
   }
 
   applicationDataAt(offset: number, length: number): void {
-    this.#lastRecord = this.now;
+    this.#lastRecord = Math.ceil(this.now);
     this.#association?.handlePacketAt(this.now, offset, length);
   }
 
@@ -355,6 +372,8 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
 
   associationEstablished(): void {
     this.state = "connected";
+    // From now on half the time of silence has the peer asked for a record.
+    this.endCalm();
     for (const { label, ...options } of this.settings.negotiatedChannels ?? []) {
       // A peer may have announced fewer streams than these channels need.
       if (options.id < this.#association!.outboundStreams) {
@@ -434,6 +453,20 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     );
   }
 
+  #calmDeadline(): number {
+    const dtls = this.#dtls;
+    if (this.now < this.#calmUntil && dtls?.isRescheduled !== true) return this.#calmUntil;
+    if (dtls !== undefined) dtls.isRescheduled = false;
+    const deadline = Math.min(
+      this.#idleDeadline(),
+      this.pathDeadline,
+      this.state === "open" ? Number.POSITIVE_INFINITY : this.#openDeadline,
+      dtls === undefined ? Number.POSITIVE_INFINITY : dtls.nextDeadline,
+    );
+    this.#calmUntil = Math.floor(deadline);
+    return deadline;
+  }
+
   /**
    * When silence wants something done: half of `idleTimeoutMs` after the last sign of life a HEARTBEAT asks for one, because a
    * browser's checks are 3 to 6 s apart and one or two may be lost; at the whole of it the connection is closed.
@@ -446,8 +479,8 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   #silenceDeadline(share: number): number {
     const { idleTimeoutMs } = this.settings.limits;
     const lastRecord = this.#lastRecord;
+    if (lastRecord === undefined) return this.lastCheck + share * idleTimeoutMs;
     const silent = Math.max(this.lastCheck, lastRecord) + share * idleTimeoutMs;
-    if (lastRecord === Number.NEGATIVE_INFINITY) return silent;
     return Math.min(silent, lastRecord + share * Math.max(RECORD_SILENCE_MS, idleTimeoutMs));
   }
 }

@@ -38,14 +38,14 @@ export class Routes<Connection extends Claimant<Connection>> {
     const route = this.#table.find(source);
     if (route === undefined) return false;
     if (route.sole !== undefined) {
-      route.sole.handleDatagram(now, route.address, datagram);
+      route.sole.handleDatagram(now, route, datagram);
       return true;
     }
     const { owners } = route;
     // Two handshakes must not answer one ClientHello: of the claimants without keys only the newest is given it.
     const newest = owners.findLast((owner) => !owner.established);
     for (const owner of [...owners]) {
-      if (owner.established || owner === newest) owner.handleDatagram(now, route.address, datagram);
+      if (owner.established || owner === newest) owner.handleDatagram(now, route, datagram);
     }
     return true;
   }
@@ -59,7 +59,7 @@ export class Routes<Connection extends Claimant<Connection>> {
     if (at >= 0) {
       // Of two handshakes on one address the one that checked last is the live one.
       if (!connection.established && at < owners.length - 1) owners.push(...owners.splice(at, 1));
-      return route.address;
+      return route;
     }
     if (owners.length >= MAX_CLAIMS) this.#release(route, this.#leastWorthy(owners));
     owners.push(connection);
@@ -84,12 +84,10 @@ export class Routes<Connection extends Claimant<Connection>> {
     if (connection.routes.length === 0) connection.routes = [route];
     else connection.routes.push(route);
     if (connection.routes.length > MAX_ADDRESSES) {
-      const oldest = connection.routes.find(
-        (other) => other !== route && !isSameAddress(other.address, connection.remote),
-      );
+      const oldest = connection.routes.find((other) => other !== route && !isSameAddress(other, connection.remote));
       if (oldest !== undefined) this.#release(oldest, connection);
     }
-    return route.address;
+    return route;
   }
 
   /** The first claim is never pushed out by later ones; of those the oldest without keys goes first. */

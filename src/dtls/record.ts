@@ -74,19 +74,22 @@ export interface DataSink {
 
 /** Takes records out of datagrams and puts records into datagrams. Knows epochs and keys, but no handshake. */
 export class RecordLayer {
-  /** Largest datagram, in bytes. May be lowered when datagrams seem not to get through. */
-  mtuBytes: number;
   readonly epochs: Epochs;
-  /** Takes application data without a detour, once the handshake leaves nothing to be asked for it. Until then it is {@link RecordEvents.content}. */
+  /**
+   * Takes application data without a detour, once the handshake leaves nothing to be asked for it. Until then it is
+   * {@link RecordEvents.content} like the rest.
+   */
   dataSink: DataSink | undefined;
   readonly #datapath: Datapath;
-  readonly #drops: DropCounters;
-  readonly #events: RecordEvents;
   readonly #datagramSink: DatagramSink;
   /** The datagram under construction: where it stands and how long it is. */
   #pending = 0;
   #pendingBytes = 0;
   #closed = false;
+  /** Largest datagram, in bytes. May be lowered when datagrams seem not to get through. */
+  mtuBytes: number;
+  readonly #drops: DropCounters;
+  readonly #events: RecordEvents;
 
   constructor(
     datapath: Datapath,

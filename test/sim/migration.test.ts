@@ -48,7 +48,7 @@ describe.each([CHROMIUM, FIREFOX])("a browser behind a NAT that gives it a new a
     const { world, connection, up, down, arrivals, reboundAt } = rebindInMidFlow("keep");
     expect([...world.server.endpoint.connections()]).toEqual([connection]);
     expect(connection.state).toBe("open");
-    expect(connection.remote).toEqual(REBOUND);
+    expect(connection.remote).toMatchObject(REBOUND);
     expect(world.server.closed).toEqual([]);
     const settled = reboundAt + CHECK_INTERVAL_MS[profile.name] + 1000;
     for (const [flow, times] of [
@@ -61,6 +61,31 @@ describe.each([CHROMIUM, FIREFOX])("a browser behind a NAT that gives it a new a
         60 * (40 - (settled - reboundAt) / 1000 - 10) - 60,
       );
     }
+  });
+
+  it.each(["has opened", "has moved"])("that falls silent when it %s is asked for a sign of life after 5 s", (when) => {
+    const world = new World("silent");
+    const { network } = world;
+    const { peer, host, channel } = world.openBrowser({ profile, line: { rttMs: 40 } });
+    if (when === "has moved") {
+      network.runUntil(network.now + 1_000);
+      network.at(network.now, host, () => network.rebind(host, REBOUND));
+      network.every(network.now, 20, 1_000, host, (_, now) => peer.send(now, channel, "on"));
+      const isThere = () => world.server.opened[0].remote.port === REBOUND.port;
+      expect(network.runUntil(network.now + 10_000, isThere)).toBe(true);
+      // The HEARTBEAT that proves the new address is answered.
+      network.runUntil(network.now + 100);
+    }
+    host.up.intercept = () => "lose";
+    // What is on its way, and a retransmission or two.
+    network.runUntil(network.now + 1_000);
+    const fallenSilentAt = network.now - 1_000;
+    const asked: number[] = [];
+    network.onDelivery = (_, to, datagram) => {
+      if (to.port === host.address.port && datagram[0] >= 20) asked.push(network.now);
+    };
+    network.runUntil(fallenSilentAt + 5_200);
+    expect(asked.length).toBeGreaterThan(0);
   });
 
   it("is not moved by anything but a check that verifies", () => {
@@ -80,7 +105,7 @@ describe.each([CHROMIUM, FIREFOX])("a browser behind a NAT that gives it a new a
       world.server.endpoint.flush(world.network.now);
     }
     expect(seen.length).toBeGreaterThan(1);
-    expect(connection.remote).toEqual(host.address);
+    expect(connection.remote).toMatchObject(host.address);
     expect(connection.state).toBe("open");
   });
 });

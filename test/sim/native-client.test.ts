@@ -2,6 +2,7 @@ import type { DtlsVersion } from "../../src/dtls/connection.ts";
 import { describe, expect, it } from "vitest";
 import { ClientNode, type ClientNodeOptions } from "./client-node.ts";
 import { CHROMIUM, FIREFOX } from "./browser-peer/profile.ts";
+import { DEFAULT_ENDPOINT_LIMITS } from "../../src/options.ts";
 import type { Fate, Link } from "./link.ts";
 import { quantile } from "./opening.ts";
 import { SERVER_ADDRESS, UNRELIABLE, World } from "./world.ts";
@@ -207,6 +208,39 @@ describe("the native client", () => {
     second.world.network.runUntil(60_000, () => second.world.server.closed.length > 0);
     expect(second.world.server.closed.map(({ reason }) => reason)).toEqual(["remote"]);
   });
+
+  it.each(["of itself", "because it was asked to"])(
+    "has a lost KeyUpdate again soon that the server sent %s, on a line where nothing else is sent",
+    (why) => {
+      const { world, client } = open("key update", { dtlsVersions: ["1.3"] });
+      const { network, server } = world;
+      const [connection] = server.opened;
+      const received: unknown[] = [];
+      client.onMessage = (_, data) => received.push(data);
+      network.at(network.now, client.host, (now) => client.send(now, "data goes"));
+      network.at(network.now, server.host, (now) => server.send(now, connection, "before"));
+      network.runUntil(network.now + 2_000);
+      client.host.down.intercept = () => "lose";
+      if (why === "of itself") {
+        network.at(network.now, server.host, (now) => {
+          connection.dtls!.updateKey(now);
+          server.endpoint.touch(connection);
+        });
+      } else network.at(network.now, client.host, (now) => client.connection.dtls!.updateKey(now, true));
+      network.runUntil(network.now + 120);
+      client.host.down.intercept = () => "pass";
+      network.runUntil(network.now + 2 * DEFAULT_ENDPOINT_LIMITS.dtlsRetransmitMs + RTT_MS);
+      const firstBytes: number[] = [];
+      network.onDelivery = (from, _, datagram) => {
+        if (from === SERVER_ADDRESS && datagram[0] >= 20) firstBytes.push(datagram[0]);
+      };
+      network.at(network.now, server.host, (now) => server.send(now, connection, "after"));
+      network.runUntil(network.now + RTT_MS);
+      expect(received).toEqual(["before", "after"]);
+      // The epoch's low bits (RFC 9147 §4): it was the third, now the fourth.
+      expect(firstBytes.map((first) => first & 3)).toEqual([0]);
+    },
+  );
 
   it("goes on after its own address has changed", () => {
     const { world, client } = open("moves");

@@ -54,6 +54,10 @@ export class Party implements DtlsEvents {
     this.received.push(text(plaintext));
   }
 
+  applicationDataAt(offset: number, length: number): void {
+    this.applicationData(this.datapath.memory.subarray(offset, offset + length));
+  }
+
   writable(): void {
     this.onWritable?.();
   }
