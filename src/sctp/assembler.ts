@@ -52,7 +52,7 @@ export class PacketAssembler {
   #dataAt = 0;
   #dataBytes = 0;
   #discarded = false;
-  /** Tag that the peer expects in our packets. */
+  /** Tag that the peer expects in our packets, in 32 bits with a sign: V8 keeps such a number in the field itself. */
   peerTag = 0;
   /** Known as soon as the peer is. */
   sackSource: SackSource | undefined;

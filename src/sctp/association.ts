@@ -4,6 +4,14 @@ import type { Datapath } from "../wasm/datapath.ts";
 import type { DropCounters } from "../wire/drops.ts";
 import { type Tsn, tsn, tsnAdd } from "../wire/serial.ts";
 import { PacketAssembler, type PacketTransport } from "./assembler.ts";
+import {
+  type AssociationOptions,
+  COOKIE_LIFETIME_MS,
+  DEFAULT_PORT,
+  DEFAULT_REMOTE_MESSAGE_BYTES,
+  MAX_INIT_RETRANSMISSIONS,
+  MAX_RETRANSMISSIONS,
+} from "./association-options.ts";
 import { userAbort, writeAbort } from "./causes.ts";
 import { type AssociationCloseReason, type AssociationEvents, EventQueue } from "./events.ts";
 import { Handshake, type HandshakeFailure, type HandshakeHost, type PeerParameters, randomTag } from "./handshake.ts";
@@ -13,53 +21,15 @@ import type { InitFields } from "./init.ts";
 import type { ReassemblySink } from "./reassembly.ts";
 import { Receiver } from "./receive.ts";
 import { type ResetHost, StreamReset } from "./reset.ts";
-import { DEFAULT_RTO, RetransmissionTimeout, type RtoTimes } from "./rto.ts";
+import { DEFAULT_RTO, RetransmissionTimeout } from "./rto.ts";
 import { PeerShutdown } from "./shutdown.ts";
 import { parseSignalledInit } from "./snap.ts";
 import { type OutgoingMessage, type SendResult, Transmitter } from "./transmit.ts";
 
 export type { PacketTransport } from "./assembler.ts";
+export type { AssociationOptions } from "./association-options.ts";
 export type { AssociationCloseReason, AssociationEvents } from "./events.ts";
 export type { OutgoingMessage, SendResult } from "./transmit.ts";
-
-export interface AssociationOptions {
-  random: RandomSource;
-  drops: DropCounters;
-  /** Default {@link DEFAULT_ASSOCIATION_LIMITS}. */
-  limits?: AssociationLimits;
-  /** `a=sctp-port` of each side (RFC 8841). Default 5000. */
-  localPort?: number;
-  remotePort?: number;
-  /** `a=max-message-size` of the peer, bytes; 0 for no limit (RFC 8841 §6). Default 65,536. */
-  remoteMaxMessageBytes?: number;
-  /**
-   * 32 random bytes under which state cookies are sealed: one key for all associations of an endpoint (RFC 9260 §5.1.3), so that
-   * none keeps its own. Default: an own one.
-   */
-  cookieKey?: Uint8Array | undefined;
-  /** How old a COOKIE ECHO may be, ms. Default 60,000 (Valid.Cookie.Life, RFC 9260 §16). */
-  cookieLifetimeMs?: number;
-  /** Default {@link DEFAULT_RTO}. */
-  rto?: RtoTimes;
-  /** HEARTBEAT after this long without a message from the peer, ms. Default 0: none, ICE consent does it. */
-  heartbeatIntervalMs?: number;
-  /** Time-outs in a row that end the association (Association.Max.Retrans). Default 10. */
-  maxRetransmissions?: number;
-  /** Repetitions of INIT or COOKIE ECHO (Max.Init.Retransmits). Default 8. */
-  maxInitRetransmissions?: number;
-  /** Our tag and first TSN. Default: random. For tests, and for SNAP where signalling has named them already. */
-  initiateTag?: number;
-  initialTsn?: number;
-}
-
-// RFC 9260 §16.
-const COOKIE_LIFETIME_MS = 60_000;
-const MAX_RETRANSMISSIONS = 10;
-const MAX_INIT_RETRANSMISSIONS = 8;
-/** What every WebRTC endpoint announces. */
-const DEFAULT_PORT = 5000;
-/** RFC 8841 §6: what an absent `a=max-message-size` stands for is 64 KiB. */
-const DEFAULT_REMOTE_MESSAGE_BYTES = 65_536;
 
 /** What the parts of an association call. */
 type Inside = HandshakeHost & InboundHost & ReassemblySink & ResetHost;
@@ -87,7 +57,12 @@ export class Association {
   readonly #rto: RetransmissionTimeout;
   readonly #transmitter: Transmitter;
   readonly #handshake: Handshake;
-  readonly #heartbeat: Heartbeat;
+  /** Made for the first HEARTBEAT: on most connections none is ever sent. */
+  #heartbeat: Heartbeat | undefined;
+  readonly #heartbeatIntervalMs: number;
+  readonly #random: RandomSource;
+  /** The handshake is over: it has no deadline, and nothing more to say. */
+  #established = false;
   /** The peer's SHUTDOWN has come: no new message is taken. */
   #shutdown: PeerShutdown | undefined;
   readonly #inbound: Inbound;
@@ -145,7 +120,8 @@ export class Association {
       this.#assembler,
       this.#inside,
     );
-    this.#heartbeat = new Heartbeat(options.heartbeatIntervalMs ?? 0, random);
+    this.#heartbeatIntervalMs = options.heartbeatIntervalMs ?? 0;
+    this.#random = random;
     this.#inbound = new Inbound({
       datapath,
       ports: ((remotePort << 16) | localPort) >>> 0,
@@ -156,7 +132,6 @@ export class Association {
       rto: this.#rto,
       handshake: this.#handshake,
       transmitter: this.#transmitter,
-      heartbeat: this.#heartbeat,
       host: this.#inside,
     });
   }
@@ -166,7 +141,8 @@ export class Association {
 
   get state(): "idle" | "cookie-wait" | "cookie-echoed" | "established" | "shutting-down" | "closed" {
     if (this.#closed) return "closed";
-    return this.#shutdown !== undefined ? "shutting-down" : this.#handshake.state;
+    if (this.#shutdown !== undefined) return "shutting-down";
+    return this.#established ? "established" : this.#handshake.state;
   }
 
   /** `now` of the call that is under way, for listeners that call back; else of the last one. */
@@ -182,14 +158,14 @@ export class Association {
   /** Earliest time at which `handleTimeout` has something to do, ms; Infinity for none. */
   get nextDeadline(): number {
     if (this.#closed) return Number.POSITIVE_INFINITY;
-    return Math.min(
-      this.#transmitter.deadline,
-      this.#receiver === undefined ? Number.POSITIVE_INFINITY : this.#receiver.sackDeadline,
-      this.#reset === undefined ? Number.POSITIVE_INFINITY : this.#reset.deadline,
-      this.#handshake.deadline,
-      this.#heartbeat.deadline,
-      this.#shutdown === undefined ? Number.POSITIVE_INFINITY : this.#shutdown.deadline,
-    );
+    let next = this.#transmitter.deadline;
+    if (this.#receiver !== undefined) next = Math.min(next, this.#receiver.sackDeadline);
+    if (!this.#established) next = Math.min(next, this.#handshake.deadline);
+    // What most connections never have.
+    if (this.#reset !== undefined) next = Math.min(next, this.#reset.deadline);
+    if (this.#heartbeat !== undefined) next = Math.min(next, this.#heartbeat.deadline);
+    if (this.#shutdown !== undefined) next = Math.min(next, this.#shutdown.deadline);
+    return next;
   }
 
   /** Something waits for the flush. */
@@ -268,7 +244,7 @@ export class Association {
 
   /** A HEARTBEAT of ours is not answered yet. */
   get isProbing(): boolean {
-    return this.#heartbeat.isUnanswered;
+    return this.#heartbeat?.isUnanswered === true;
   }
 
   /** One decrypted SCTP packet; borrowed. */
@@ -352,7 +328,9 @@ export class Association {
     if (this.#receiver !== undefined && this.#receiver.sackDeadline <= now) this.#receiver.sackNow();
     if (this.#transmitter.deadline <= now && this.#transmitter.timeout(now)) this.#countError();
     if (this.#reset !== undefined && this.#reset.deadline <= now && this.#countError()) this.#reset.timeout(now);
-    if (this.#heartbeat.deadline <= now && (!this.#heartbeat.isMissed || this.#countError())) this.#sendHeartbeat(now);
+    const heartbeat = this.#heartbeat;
+    if (heartbeat !== undefined && heartbeat.deadline <= now && (!heartbeat.isMissed || this.#countError()))
+      this.#sendHeartbeat(now);
     if (this.#shutdown !== undefined && this.#shutdown.deadline <= now && this.#countError())
       this.#shutdown.timeout(now, this.#rto.ms);
     this.flush(now);
@@ -360,7 +338,7 @@ export class Association {
   }
 
   #learnPeer(peer: PeerParameters): void {
-    this.#assembler.peerTag = peer.tag;
+    this.#assembler.peerTag = peer.tag | 0;
     this.#outboundStreams = Math.min(this.#limits.maxStreams, peer.inboundStreams);
     this.#receiver = new Receiver(peer.initialTsn, this.#limits, this.#inside, this.#drops);
     this.#receiver.unreadBytes = this.#unreadBytes;
@@ -383,7 +361,9 @@ export class Association {
 
   #establish(now: number): void {
     this.#errors = 0;
-    this.#heartbeat.start(now);
+    this.#established = true;
+    this.#inbound.isEstablished = true;
+    if (this.#heartbeatIntervalMs > 0) this.#useHeartbeat().start(now);
     this.#events.established();
     this.#transmitter.open(now);
     const resets = this.#earlyResets;
@@ -392,7 +372,12 @@ export class Association {
   }
 
   #sendHeartbeat(now: number): void {
-    this.#assembler.alone(now, this.#heartbeat.timeout(now, this.#rto.ms), this.#assembler.peerTag);
+    this.#assembler.alone(now, this.#useHeartbeat().timeout(now, this.#rto.ms), this.#assembler.peerTag);
+  }
+
+  #useHeartbeat(): Heartbeat {
+    this.#heartbeat ??= new Heartbeat(this.#heartbeatIntervalMs, this.#random);
+    return this.#heartbeat;
   }
 
   #abortWith(now: number, cause: Uint8Array): void {
@@ -462,6 +447,10 @@ export class Association {
 
     streamReset(): StreamReset {
       return this.#association.#useReset();
+    }
+
+    get heartbeat(): Heartbeat | undefined {
+      return this.#association.#heartbeat;
     }
 
     get shutdown(): PeerShutdown | undefined {

@@ -43,10 +43,14 @@ type AssociationEvent = (
 
 /**
  * Events that wait until the packet or timer is done with, so that a listener may call back into the association. They are chained:
- * a list would keep the room it has once had.
+ * a list would keep the room it has once had. Nearly always there is one, a message: that has a place of its own.
  */
 export class EventQueue implements AssociationEvents {
   readonly #listener: AssociationEvents;
+  /** A message that comes before all that is chained; without `data` there is none. */
+  #streamId = 0;
+  #ppid = 0;
+  #data: Uint8Array | undefined;
   #first: AssociationEvent | undefined;
   #last: AssociationEvent | undefined;
   #draining = false;
@@ -60,7 +64,13 @@ export class EventQueue implements AssociationEvents {
   }
 
   message(streamId: number, ppid: number, data: Uint8Array): void {
-    this.#push({ kind: "message", streamId, ppid, data, next: undefined });
+    if (this.#data !== undefined || this.#first !== undefined) {
+      this.#push({ kind: "message", streamId, ppid, data, next: undefined });
+      return;
+    }
+    this.#streamId = streamId;
+    this.#ppid = ppid;
+    this.#data = data;
   }
 
   incomingStreamsReset(streamIds: readonly number[]): void {
@@ -77,12 +87,11 @@ export class EventQueue implements AssociationEvents {
 
   /** Calls the listener with everything, also with what the listener's own calls add. */
   drain(): void {
-    if (this.#draining || this.#first === undefined) return;
+    if (this.#draining || (this.#data === undefined && this.#first === undefined)) return;
     this.#draining = true;
-    for (let event: AssociationEvent | undefined = this.#first; event !== undefined; event = this.#first) {
-      this.#first = event.next;
-      if (event.next === undefined) this.#last = undefined;
-      this.#deliver(event);
+    while (this.#data !== undefined || this.#first !== undefined) {
+      if (this.#data !== undefined) this.#deliverMessage(this.#data);
+      else if (this.#first !== undefined) this.#deliverFirst(this.#first);
     }
     this.#draining = false;
   }
@@ -93,7 +102,14 @@ export class EventQueue implements AssociationEvents {
     this.#last = event;
   }
 
-  #deliver(event: AssociationEvent): void {
+  #deliverMessage(data: Uint8Array): void {
+    this.#data = undefined;
+    this.#listener.message(this.#streamId, this.#ppid, data);
+  }
+
+  #deliverFirst(event: AssociationEvent): void {
+    this.#first = event.next;
+    if (event.next === undefined) this.#last = undefined;
     if (event.kind === "message") this.#listener.message(event.streamId, event.ppid, event.data);
     else if (event.kind === "established") this.#listener.established();
     else if (event.kind === "incoming-reset") this.#listener.incomingStreamsReset(event.streamIds);

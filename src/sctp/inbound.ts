@@ -61,7 +61,6 @@ export interface InboundParts {
   readonly rto: RetransmissionTimeout;
   readonly handshake: Handshake;
   readonly transmitter: Transmitter;
-  readonly heartbeat: Heartbeat;
   readonly host: InboundHost;
 }
 
@@ -74,6 +73,8 @@ export interface InboundHost {
   violated(now: number, cause: Uint8Array): void;
   /** Made when it is first asked for. The peer's parameters must be known. */
   streamReset(): StreamReset;
+  /** Our HEARTBEATs, if there was one. */
+  readonly heartbeat: Heartbeat | undefined;
   /** The peer's SHUTDOWN, if there was one. */
   readonly shutdown: PeerShutdown | undefined;
   beginShutdown(): void;
@@ -92,17 +93,19 @@ const MAX_FORWARD_TSNS = 16;
 export class Inbound {
   /** Undefined until the peer's parameters are known. */
   receiver: Receiver | undefined;
+  /** The handshake is over: DATA says nothing to it any more. */
+  isEstablished = false;
   isClosed = false;
   readonly #datapath: Datapath;
   readonly #drops: DropCounters;
   readonly #limits: AssociationLimits;
   readonly #ports: number;
+  /** In 32 bits with a sign, as all tags here: V8 keeps such a number in the field itself. */
   readonly #localTag: number;
   readonly #assembler: PacketAssembler;
   readonly #rto: RetransmissionTimeout;
   readonly #handshake: Handshake;
   readonly #transmitter: Transmitter;
-  readonly #heartbeat: Heartbeat;
   readonly #host: InboundHost;
   /** The packet under way had a SACK. */
   #sawSack = false;
@@ -114,12 +117,11 @@ export class Inbound {
     this.#drops = parts.drops;
     this.#limits = parts.limits;
     this.#ports = parts.ports;
-    this.#localTag = parts.localTag;
+    this.#localTag = parts.localTag | 0;
     this.#assembler = parts.assembler;
     this.#rto = parts.rto;
     this.#handshake = parts.handshake;
     this.#transmitter = parts.transmitter;
-    this.#heartbeat = parts.heartbeat;
     this.#host = parts.host;
   }
 
@@ -132,7 +134,7 @@ export class Inbound {
     const count = datapath.parsePacket(offset, length);
     if (count < 0) return count === BAD_CHECKSUM ? "sctp-bad-checksum" : "sctp-malformed";
     if (view.getUint32(offset) !== ports) return "sctp-bad-ports";
-    const tag = view.getUint32(offset + 4);
+    const tag = view.getInt32(offset + 4);
     if (!this.#isTagGood(tag, count)) return "sctp-bad-tag";
     this.#sawSack = false;
     this.#forwardTsns = 0;
@@ -158,7 +160,7 @@ export class Inbound {
     if (type === INIT) return (tag === 0 || tag === localTag) && count === 1;
     // B, C: with the T bit the peer gives its own tag back, because it had none of ours.
     if ((type === ABORT || type === SHUTDOWN_COMPLETE) && ((head >>> 8) & FLAG_TAG_REFLECTED) !== 0) {
-      return tag === handshake.peer?.tag;
+      return tag >>> 0 === handshake.peer?.tag;
     }
     // D: the cookie says which tag is right.
     return tag === localTag || type === COOKIE_ECHO;
@@ -196,12 +198,11 @@ export class Inbound {
 
   #handleData(now: number, entry: number, receiver: Receiver): boolean {
     const datapath = this.#datapath;
-    const handshake = this.#handshake;
     const limits = this.#limits;
     const assembler = this.#assembler;
     const drops = this.#drops;
     const { words, memory } = datapath;
-    handshake.handleCookieAck(now);
+    if (!this.isEstablished) this.#handshake.handleCookieAck(now);
     const chunkTsn = tsn(words[entry + CHUNK_TSN]);
     const length = words[entry + CHUNK_BODY_LENGTH];
     const streamId = words[entry + CHUNK_STREAM];
@@ -270,7 +271,7 @@ export class Inbound {
     const transmitter = this.#transmitter;
     // §5.1, §6.10: INIT and INIT ACK come alone, COOKIE ECHO comes first.
     if (index !== 0 || (type === INIT_ACK && count !== 1)) return this.#unexpected();
-    if (type === COOKIE_ECHO) return handshake.handleCookieEcho(now, body, tag);
+    if (type === COOKIE_ECHO) return handshake.handleCookieEcho(now, body, tag >>> 0);
     if (type === INIT) {
       // §9.2: in SHUTDOWN-ACK-SENT an INIT is discarded and the SHUTDOWN ACK sent again.
       if (shutdown !== undefined) shutdown.repeat();
@@ -284,7 +285,7 @@ export class Inbound {
   }
 
   #handleHeartbeatAck(now: number, body: Uint8Array): boolean {
-    const roundTripMs = this.#heartbeat.acknowledged(now, body);
+    const roundTripMs = this.#host.heartbeat?.acknowledged(now, body);
     if (roundTripMs === undefined) return this.#unexpected();
     this.#host.peerAnswered();
     this.#rto.measure(roundTripMs);

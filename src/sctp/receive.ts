@@ -43,7 +43,7 @@ export class Receiver {
   #due = false;
   #sawData = false;
   #isFirst = true;
-  /** The last TSN that had come at the last two looks, {@link OLD_GAP_MS} apart: gaps before the older one are old. */
+  /** The last TSN that had come at the last two looks, {@link OLD_GAP_MS} apart while gaps are open: those before the older one are old. */
   #lookedAt = Number.NEGATIVE_INFINITY;
   #recent: Tsn;
   #old: Tsn;
@@ -184,10 +184,12 @@ export class Receiver {
   packetDone(now: number): void {
     if (!this.#sawData) return;
     this.#sawData = false;
-    this.#packets++;
-    this.#skipOldGaps(now);
-    // §6.7: "if … a gap in the TSN sequence … the data receiver SHOULD send a SACK … immediately".
-    if (this.#packets >= SACK_EVERY_PACKETS || this.#tsns.blockCount > 0) this.#due = true;
+    if (++this.#packets >= SACK_EVERY_PACKETS) this.#due = true;
+    if (this.#tsns.blockCount > 0) {
+      // §6.7: "if … a gap in the TSN sequence … the data receiver SHOULD send a SACK … immediately".
+      this.#due = true;
+      this.#skipOldGaps(now);
+    }
     if (!this.#due && this.sackDeadline === Number.POSITIVE_INFINITY) this.sackDeadline = now + SACK_DELAY_MS;
   }
 

@@ -14,6 +14,9 @@ export class ReceivedTsns {
   readonly #starts: Tsn[] = [];
   readonly #ends: Tsn[] = [];
   readonly #duplicates: Tsn[] = [];
+  /** The lengths of the lists, which need not be looked at as long as these are 0. */
+  #blockCount = 0;
+  #duplicateCount = 0;
 
   constructor(initialTsn: Tsn) {
     this.#cumulative = tsnAdd(initialTsn, -1);
@@ -25,20 +28,20 @@ export class ReceivedTsns {
 
   /** The last TSN that has come. */
   get highest(): Tsn {
-    return this.#ends.length > 0 ? this.#ends[this.#ends.length - 1] : this.#cumulative;
+    return this.#blockCount > 0 ? this.#ends[this.#ends.length - 1] : this.#cumulative;
   }
 
   get blockCount(): number {
-    return this.#starts.length;
+    return this.#blockCount;
   }
 
   get duplicateCount(): number {
-    return this.#duplicates.length;
+    return this.#duplicateCount;
   }
 
   has(tsn: Tsn): boolean {
     if (!tsnAfter(tsn, this.#cumulative)) return true;
-    for (let i = this.#starts.length - 1; i >= 0; i--) {
+    for (let i = this.#blockCount - 1; i >= 0; i--) {
       if (!tsnAfter(this.#starts[i], tsn)) return !tsnAfter(tsn, this.#ends[i]);
     }
     return false;
@@ -47,44 +50,46 @@ export class ReceivedTsns {
   /** True where a TSN that has not come yet can be taken into account. */
   hasRoomFor(tsn: Tsn): boolean {
     const ahead = tsnDistance(tsn, this.#cumulative);
-    return ahead === 1 || (ahead <= MAX_AHEAD && (this.#starts.length < MAX_BLOCKS || this.#touchesBlock(tsn)));
+    return ahead === 1 || (ahead <= MAX_AHEAD && (this.#blockCount < MAX_BLOCKS || this.#touchesBlock(tsn)));
   }
 
   /** Takes a TSN into account for which `has` is false and `hasRoomFor` true. */
   add(tsn: Tsn): void {
     if (tsnDistance(tsn, this.#cumulative) === 1) {
       this.#cumulative = tsn;
-      if (this.#starts.length > 0) this.#absorb();
+      if (this.#blockCount > 0) this.#absorb();
       return;
     }
-    let i = this.#starts.length;
+    let i = this.#blockCount;
     while (i > 0 && tsnAfter(this.#starts[i - 1], tsn)) i--;
     const joinsLeft = i > 0 && tsnAdd(this.#ends[i - 1], 1) === tsn;
-    const joinsRight = i < this.#starts.length && tsnAdd(tsn, 1) === this.#starts[i];
+    const joinsRight = i < this.#blockCount && tsnAdd(tsn, 1) === this.#starts[i];
     if (joinsLeft && joinsRight) {
       this.#ends[i - 1] = this.#ends[i];
       this.#starts.splice(i, 1);
       this.#ends.splice(i, 1);
+      this.#blockCount--;
     } else if (joinsLeft) this.#ends[i - 1] = tsn;
     else if (joinsRight) this.#starts[i] = tsn;
     else {
       this.#starts.splice(i, 0, tsn);
       this.#ends.splice(i, 0, tsn);
+      this.#blockCount++;
     }
   }
 
   /** RFC 9260 §6.2: duplicates are reported with the next SACK. */
   addDuplicate(tsn: Tsn): void {
-    if (this.#duplicates.length < MAX_DUPLICATES) this.#duplicates.push(tsn);
+    if (this.#duplicateCount < MAX_DUPLICATES) this.#duplicateCount = this.#duplicates.push(tsn);
   }
 
   /** FORWARD TSN (RFC 3758 §3.6): nothing up to `tsn` is waited for any more. False where that is old news. */
   forward(tsn: Tsn): boolean {
     if (!tsnAfter(tsn, this.#cumulative)) return false;
     this.#cumulative = tsn;
-    while (this.#ends.length > 0 && !tsnAfter(this.#ends[0], tsn)) this.#dropFirst();
+    while (this.#blockCount > 0 && !tsnAfter(this.#ends[0], tsn)) this.#dropFirst();
     // A block that reaches over the new point: what is left of it begins right behind the point.
-    if (this.#starts.length > 0 && !tsnAfter(this.#starts[0], tsn)) this.#starts[0] = tsnAdd(tsn, 1);
+    if (this.#blockCount > 0 && !tsnAfter(this.#starts[0], tsn)) this.#starts[0] = tsnAdd(tsn, 1);
     this.#absorb();
     return true;
   }
@@ -97,7 +102,8 @@ export class ReceivedTsns {
       view.setUint16(at + 2, tsnDistance(this.#ends[i], this.#cumulative));
     }
     for (let i = 0; i < duplicates; i++, at += 4) view.setUint32(at, this.#duplicates[i]);
-    if (this.#duplicates.length > 0) this.#duplicates.length = 0;
+    if (this.#duplicateCount > 0) this.#duplicates.length = 0;
+    this.#duplicateCount = 0;
   }
 
   #touchesBlock(tsn: Tsn): boolean {
@@ -106,7 +112,7 @@ export class ReceivedTsns {
 
   /** Moves the cumulative point over the first block where it has become adjacent. */
   #absorb(): void {
-    if (this.#starts.length > 0 && tsnDistance(this.#starts[0], this.#cumulative) === 1) {
+    if (this.#blockCount > 0 && tsnDistance(this.#starts[0], this.#cumulative) === 1) {
       this.#cumulative = this.#ends[0];
       this.#dropFirst();
     }
@@ -115,5 +121,6 @@ export class ReceivedTsns {
   #dropFirst(): void {
     this.#starts.shift();
     this.#ends.shift();
+    this.#blockCount--;
   }
 }

@@ -44,6 +44,7 @@ export interface TransmitterOptions {
 }
 
 const NO_GAPS = new DataView(new ArrayBuffer(0));
+const NONE_MARKED = { acked: 0, lost: false };
 /** A fragment smaller than this waits for a packet of its own. */
 const LEAST_FRAGMENT_BYTES = 200;
 
@@ -201,7 +202,7 @@ export class Transmitter implements FlightSender {
     this.#peerWindow = window;
     const cumulativelyAcked = flight.advance(now, advance);
     const countAll = advance > 0 && this.#congestion.inFastRecovery;
-    const marked = flight.markGaps(now, view, gapsOffset, gaps, countAll);
+    const marked = flight.chunks.count === 0 ? NONE_MARKED : flight.markGaps(now, view, gapsOffset, gaps, countAll);
     const acked = cumulativelyAcked + marked.acked;
     if (acked > 0) this.#progressAt = now;
     if (marked.lost) this.#congestion.lost(lastTsn);

@@ -5,13 +5,16 @@
 export type Tsn = number & { readonly __brand: "Tsn" };
 export type Ssn = number & { readonly __brand: "Ssn" };
 
-/** The TSN with this value modulo 2^32. */
+/**
+ * The TSN with this value modulo 2^32. As a number it is the one from −2^31 to 2^31 − 1: V8 keeps those in the field itself, all
+ * others in a box beside the object.
+ */
 export function tsn(value: number): Tsn {
-  return (value >>> 0) as Tsn;
+  return (value | 0) as Tsn;
 }
 
 export function tsnAdd(a: Tsn, n: number): Tsn {
-  return ((a + n) >>> 0) as Tsn;
+  return ((a + n) | 0) as Tsn;
 }
 
 /** How far `a` is ahead of `b`: −2^31 … 2^31 − 1. Negative when `a` is behind. */
