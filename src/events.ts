@@ -22,29 +22,24 @@ export class Emitter<Events extends { [Name in keyof Events]: unknown[] }> {
   protected emit<Name extends keyof Events>(name: Name, ...args: Events[Name]): boolean {
     const listeners = this.#listeners?.[name];
     if (listeners === undefined || listeners.size === 0) return false;
-    for (const listener of [...listeners]) callUserCode(listener, ...args);
+    for (const listener of [...listeners]) {
+      try {
+        listener(...args);
+      } catch (error) {
+        surface(error);
+      }
+    }
     return true;
   }
 }
 
 /** Calls a function of the application. What it throws is the application's bug and surfaces as an uncaught error. */
-export function callUserCode<Args extends unknown[]>(code: Listener<Args>, ...args: Args): void {
+export function callUserCode<Argument>(code: (argument: Argument) => void, argument: Argument): void {
   try {
-    code(...args);
+    code(argument);
   } catch (error) {
     surface(error);
   }
-}
-
-/** {@link callUserCode} for messages: with one argument, and so without an array of them for each. */
-export function guarded<Argument>(code: (argument: Argument) => void): (argument: Argument) => void {
-  return (argument) => {
-    try {
-      code(argument);
-    } catch (error) {
-      surface(error);
-    }
-  };
 }
 
 function surface(error: unknown): void {

@@ -5,7 +5,7 @@ import { Endpoint, type EndpointEvents } from "./core/endpoint.ts";
 import { randomBytes } from "./crypto/platform.ts";
 import { Certificate } from "./dtls/certificate.ts";
 import type { CloseReason } from "./errors.ts";
-import { Emitter, guarded } from "./events.ts";
+import { callUserCode, Emitter } from "./events.ts";
 import { SPED_OPTIONS } from "./ice/sped.ts";
 import { ReceiveQueue } from "./receive-queue.ts";
 import { conditionUdp } from "./runtime/conditioner.ts";
@@ -142,7 +142,7 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
       this.#endpoint.drops.count("receive-queue-full"),
     );
     const { onMessage } = options;
-    if (onMessage !== undefined) this.#onMessage = guarded(onMessage);
+    if (onMessage !== undefined) this.#onMessage = (message) => callUserCode(onMessage, message);
     this.sessionEndpoint = new SessionEndpoint(this.#answerer, {
       maxOfferBytes: limits.maxOfferBytes,
       drops: this.#endpoint.drops,

@@ -46,6 +46,10 @@ export class Link implements ClientEvents {
     }
   }
 
+  /** One function for all messages, not one for each. */
+  readonly #tellMessage = ({ channel, data }: { channel: Channel; data: Uint8Array | string }): void =>
+    this.events.message(channel, data);
+
   private constructor(hub: ClientHub, socket: UdpSocket, options: ClientOptions, events: LinkEvents) {
     this.hub = hub;
     this.#socket = socket;
@@ -79,7 +83,7 @@ export class Link implements ClientEvents {
   }
 
   message(channel: Channel, data: Uint8Array | string): void {
-    this.hub.shell.later(() => this.events.message(channel, data));
+    this.hub.shell.later(this.#tellMessage, { channel, data });
   }
 
   channelOpened(channel: Channel): void {

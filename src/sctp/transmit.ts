@@ -282,11 +282,13 @@ export class Transmitter implements FlightSender {
     if (this.#flight.lost > 0) return;
     for (;;) {
       const message = this.#queue?.next(now);
-      if (message === undefined) return;
+      if (message === undefined) break;
       const length = this.#nextLength(message, onePacket);
       if (length <= 0 || !this.#mayTransmit(length)) return;
       this.#transmitFragment(now, message, length);
     }
+    // Mostly what waited for the handshake, and nothing ever waits again. What it has counted is kept.
+    if (this.droppedMessages === 0) this.#queue = undefined;
   }
 
   #takeSsn(streamId: number): Ssn {
