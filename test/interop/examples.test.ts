@@ -1,5 +1,6 @@
 /** The examples do what they say. They import the built package: `npm run build` first. */
 import { createSocket } from "node:dgram";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { connect } from "../../src/client.ts";
@@ -19,18 +20,23 @@ afterEach(async () => {
   for (const program of programs.splice(0)) await program.stop();
 });
 
-/** A port that was free a moment ago, for UDP and most probably for TCP. */
-async function freePort(): Promise<number> {
+/** A port that was free a moment ago for UDP, and one for TCP: among those of clients' connections not the same ones are. */
+async function freePorts(): Promise<{ UDP_PORT: string; HTTP_PORT: string }> {
   const socket = createSocket("udp4");
   await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
-  const { port } = socket.address();
+  const listener = createServer();
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  const ports = {
+    UDP_PORT: String(socket.address().port),
+    HTTP_PORT: String((listener.address() as AddressInfo).port),
+  };
   await new Promise<void>((resolve) => socket.close(() => resolve()));
-  return port;
+  await new Promise<unknown>((resolve) => listener.close(resolve));
+  return ports;
 }
 
 test.each(["own-socket.mjs", "echo-server.mjs"])("%s echoes", async (example) => {
-  const env = { UDP_PORT: String(await freePort()), HTTP_PORT: String(await freePort()) };
-  const [, url] = await run(example, [], env).line(/(http:\S+)/);
+  const [, url] = await run(example, [], await freePorts()).line(/(http:\S+)/);
   const connection = await connect(url);
   for (const message of ["one", "two"]) {
     await connection.send(message);
