@@ -163,7 +163,6 @@ export class ClientConnection extends Peer {
   }
 
   #handleStun(now: number, source: SocketAddress, datagram: Uint8Array): void {
-    this.endCalm();
     const dropped = this.#agent.handleDatagram(now, source, datagram);
     if (dropped !== undefined) this.#endpoint.drops.count(dropped);
     if (this.#agent.lastAnswer !== now) return;

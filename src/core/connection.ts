@@ -231,10 +231,7 @@ export class Connection extends Peer {
     const { association } = this;
     if (association?.state !== "established") return;
     if (!this.#probed) association.probe(this.now);
-    else if (!association.isProbing) {
-      this.#proven = true;
-      this.endCalm();
-    }
+    else if (!association.isProbing) this.#proven = true;
     this.#probed = true;
   }
 }

@@ -130,11 +130,6 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   #verified = false;
   /** When a record came last, rounded up to whole ms: a small integer needs no memory besides the field. `undefined` before the first. */
   #lastRecord: number | undefined;
-  /**
-   * Until when nothing but SCTP is due, in whole ms: silence, the path, DTLS, the time to open. Most messages move these later,
-   * if at all, so they are asked for anew only when this time has come, or where something may have moved them to an earlier one.
-   */
-  #calmUntil = 0;
   #messagesReceived = 0;
   #messagesSent = 0;
   #bytesReceived = 0;
@@ -192,9 +187,14 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     return this.#channels;
   }
 
-  /** May be early, never late; exact once the time has come. */
   get nextDeadline(): number {
-    return Math.min(this.#calmDeadline(), this.#association?.nextDeadline ?? Number.POSITIVE_INFINITY);
+    return Math.min(
+      this.#idleDeadline(),
+      this.pathDeadline,
+      this.state === "open" ? Number.POSITIVE_INFINITY : this.#openDeadline,
+      this.#dtls?.nextDeadline ?? Number.POSITIVE_INFINITY,
+      this.#association?.nextDeadline ?? Number.POSITIVE_INFINITY,
+    );
   }
 
   handleTimeout(now: number): void {
@@ -286,11 +286,6 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     this.#host.now = now;
   }
 
-  /** To be called where a deadline other than SCTP's may have moved to an earlier time. */
-  protected endCalm(): void {
-    this.#calmUntil = 0;
-  }
-
   /** When the path wants to be looked after, ms. */
   protected abstract readonly pathDeadline: number;
 
@@ -372,8 +367,6 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
 
   associationEstablished(): void {
     this.state = "connected";
-    // From now on half the time of silence has the peer asked for a record.
-    this.endCalm();
     for (const { label, ...options } of this.settings.negotiatedChannels ?? []) {
       // A peer may have announced fewer streams than these channels need.
       if (options.id < this.#association!.outboundStreams) {
@@ -451,20 +444,6 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
       },
       this,
     );
-  }
-
-  #calmDeadline(): number {
-    const dtls = this.#dtls;
-    if (this.now < this.#calmUntil && dtls?.isRescheduled !== true) return this.#calmUntil;
-    if (dtls !== undefined) dtls.isRescheduled = false;
-    const deadline = Math.min(
-      this.#idleDeadline(),
-      this.pathDeadline,
-      this.state === "open" ? Number.POSITIVE_INFINITY : this.#openDeadline,
-      dtls === undefined ? Number.POSITIVE_INFINITY : dtls.nextDeadline,
-    );
-    this.#calmUntil = Math.floor(deadline);
-    return deadline;
   }
 
   /**

@@ -46,8 +46,6 @@ const KEY_OVERTIME = Math.SQRT2;
  */
 export class DtlsConnection {
   // What a record of application data needs comes first, so that it stands in as few cache lines as may be.
-  /** {@link nextDeadline} may have moved to an earlier time since this was last set to false, by whoever keeps an eye on it. */
-  isRescheduled = true;
   readonly #records: RecordLayer;
   /** Application data may be sent. */
   #writable = false;
@@ -124,7 +122,6 @@ export class DtlsConnection {
 
   /** Client: sends the ClientHello. A server waits for one and needs no start. */
   start(now: number): void {
-    this.isRescheduled = true;
     this.#handshaking.start(now);
     this.#records.flush();
   }
@@ -179,7 +176,6 @@ export class DtlsConnection {
   /** DTLS 1.3: replaces our key for application data, and the peer's if `requestPeer`. Does nothing in DTLS 1.2. */
   updateKey(now: number, requestPeer = false): void {
     if (this.state !== "connected") return;
-    this.isRescheduled = true;
     this.#handshaking.updateKey(now, requestPeer);
     this.#records.flush();
   }
@@ -222,7 +218,6 @@ export class DtlsConnection {
       return false;
     }
     if (isUsedUp && this.state === "connected") {
-      this.isRescheduled = true;
       this.#handshaking.updateKey(now, false);
     }
     this.#records.commit(plaintextOffset, length);
@@ -286,7 +281,6 @@ export class DtlsConnection {
   /** After a datagram in which not everything was application data. */
   #handleMore(now: number): void {
     this.#hasMore = false;
-    this.isRescheduled = true;
     if (this.#earlyRecords !== undefined || this.#earlyData !== undefined) this.#handleEarly(now);
     if (this.#isClosed) return;
     this.#delivery.settleAcks(now, this.state === "connected");
