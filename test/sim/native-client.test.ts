@@ -174,6 +174,17 @@ describe("the native client", () => {
     expect(world.server.closed).toEqual([]);
   });
 
+  it("answers a server that asks silent clients for a sign of life", () => {
+    const world = new World("asked", { idleTimeoutMs: 1_500 });
+    for (let i = 0; i < 20; i++) {
+      const client = new ClientNode(world, { address: "198.51.100.77", port: 50_000 + i }, { snap: true });
+      client.host.setLine({ rttMs: 0.4 });
+      world.network.runUntil(world.network.now + 11.3);
+    }
+    world.network.runUntil(30_000);
+    expect(world.server.closed).toEqual([]);
+  });
+
   it("closes when the server is gone", () => {
     const { world, client } = open("gone", { idleTimeoutMs: 4_000 });
     world.network.detach(world.server.host);
