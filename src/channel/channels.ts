@@ -2,6 +2,7 @@ import type { AssociationLimits } from "../options.ts";
 import type { Association, AssociationCloseReason, AssociationEvents, SendResult } from "../sctp/association.ts";
 import type { OutgoingMessage } from "../sctp/transmit.ts";
 import { DropCounters } from "../wire/drops.ts";
+import type { Prefetchable } from "../wire/prefetch.ts";
 import { SmallMap } from "../wire/small-map.ts";
 import { Channel } from "./channel.ts";
 import {
@@ -70,7 +71,7 @@ const MAX_STREAM_ID = 65_534;
  * channels.attach(association);
  * channels.send(now, channel, "hello");
  */
-export class Channels implements AssociationEvents {
+export class Channels implements AssociationEvents, Prefetchable {
   readonly #options: ChannelsOptions;
   readonly #events: ChannelEvents;
   readonly #channels = new SmallMap<number, Channel>();
@@ -82,6 +83,11 @@ export class Channels implements AssociationEvents {
   constructor(options: ChannelsOptions, events: ChannelEvents) {
     this.#options = options;
     this.#events = events;
+  }
+
+  /** See `Prefetchable`. */
+  prefetch(): number {
+    return this.#nameCharacters + this.#channels.size + (this.#first === undefined ? 0 : this.#first.id);
   }
 
   /** The association whose events these are. Call before anything happens on it. */

@@ -118,6 +118,7 @@ export class ClientConnection extends Peer {
   /** @param datagram borrowed until the call returns */
   handleDatagram(now: number, source: SocketAddress, datagram: Uint8Array): void {
     if (this.isClosed || datagram.length === 0) return;
+    this.prefetch();
     this.now = now;
     const first = datagram[0];
     if (first >= DTLS_FIRST && first <= DTLS_LAST) {

@@ -21,6 +21,7 @@ const SLOTS_PER_CONNECTION = 4;
  */
 export class ClientEndpoint implements PeerHost {
   now = 0;
+  prefetched = 0;
   readonly drops = new DropCounters();
   readonly datapath: Datapath;
   readonly maxConnections: number;

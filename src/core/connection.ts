@@ -121,6 +121,7 @@ export class Connection extends Peer {
 
   /** @param datagram borrowed until the call returns */
   handleDatagram(now: number, source: SocketAddress, datagram: Uint8Array): void {
+    this.prefetch();
     this.now = now;
     // What a check carries comes with an object of that check's own, which need not be kept.
     const from = isSameAddress(source, this.remote) ? this.remote : source;

@@ -49,6 +49,7 @@ export class Endpoint implements PeerHost {
   readonly options: EndpointOptions;
   readonly events: EndpointEvents;
   now = 0;
+  prefetched = 0;
   readonly drops = new DropCounters();
   readonly datapath: Datapath;
   readonly cookieKey: Uint8Array;

@@ -104,6 +104,8 @@ export interface PeerHost {
    * that none touches memory of its own for it with each message.
    */
   now: number;
+  /** What was read in advance, see `Prefetchable`: written, and never read. */
+  prefetched: number;
   readonly events: PeerEvents;
   readonly datapath: Datapath;
   readonly drops: DropCounters;
@@ -284,6 +286,14 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
 
   protected set now(now: number) {
     this.#host.now = now;
+  }
+
+  /** See `Prefetchable`. */
+  protected prefetch(): void {
+    const dtls = this.#dtls === undefined ? 0 : this.#dtls.prefetch();
+    const association = this.#association === undefined ? 0 : this.#association.prefetch();
+    const channels = this.#channels === undefined ? 0 : this.#channels.prefetch();
+    this.#host.prefetched = (dtls + association + channels + this.#bytesSent) | 0;
   }
 
   /** When the path wants to be looked after, ms. */

@@ -1,5 +1,6 @@
 import type { Datapath } from "../wasm/datapath.ts";
 import type { DropCounters } from "../wire/drops.ts";
+import type { Prefetchable } from "../wire/prefetch.ts";
 import {
   ALERT_CLOSE_NOTIFY,
   ALERT_LEVEL_FATAL,
@@ -44,7 +45,7 @@ const KEY_OVERTIME = Math.SQRT2;
  * server.handleDatagram(now, datagram);      // → events.transmit, events.connected, events.applicationData
  * if (now >= server.nextDeadline) server.handleTimeout(now);
  */
-export class DtlsConnection {
+export class DtlsConnection implements Prefetchable {
   // What a record of application data needs comes first, so that it stands in as few cache lines as may be.
   readonly #records: RecordLayer;
   /** Application data may be sent. */
@@ -79,6 +80,11 @@ export class DtlsConnection {
     this.#records = new RecordLayer(this.#datapath, handshakeMtuBytes, drops, inside, events);
     this.#delivery = new Delivery(this.#records, this.#datapath, drops, initialTimeoutMs);
     this.#handshaking = new Handshaking(resolved, this.#records, this.#delivery, inside);
+  }
+
+  /** See `Prefetchable`. */
+  prefetch(): number {
+    return (this.#writable ? 1 : 0) + this.#records.mtuBytes + this.#records.epochs.prefetch();
   }
 
   get state(): DtlsState {

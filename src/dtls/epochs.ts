@@ -1,4 +1,5 @@
 import type { Datapath } from "../wasm/datapath.ts";
+import type { Prefetchable } from "../wire/prefetch.ts";
 import type { TrafficKey } from "./keys12.ts";
 import { trafficKeys } from "./keys13.ts";
 import { ReplayWindow } from "./replay.ts";
@@ -49,7 +50,7 @@ interface Chained<Side> {
 const NO_KEY = -1;
 
 /** The epochs in use on both sides, with their keys in slots of the datapath. */
-export class Epochs {
+export class Epochs implements Prefetchable {
   readonly #datapath: Datapath;
   /** The newest first, chained: two of a kind are the rule, four the most. */
   #write: WriteEpoch | undefined;
@@ -64,6 +65,11 @@ export class Epochs {
   constructor(datapath: Datapath) {
     this.#datapath = datapath;
     this.#write = this.#current;
+  }
+
+  /** See `Prefetchable`. */
+  prefetch(): number {
+    return this.#current.keySlot + (this.#read === undefined ? 0 : this.#read.keySlot);
   }
 
   /** The epoch of what we send now, except for flights, whose messages know theirs. */

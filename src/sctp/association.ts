@@ -2,6 +2,7 @@ import type { RandomSource } from "../crypto/platform.ts";
 import { type AssociationLimits, DEFAULT_ASSOCIATION_LIMITS } from "../options.ts";
 import type { Datapath } from "../wasm/datapath.ts";
 import type { DropCounters } from "../wire/drops.ts";
+import type { Prefetchable } from "../wire/prefetch.ts";
 import { type Tsn, tsn, tsnAdd } from "../wire/serial.ts";
 import { PacketAssembler, type PacketTransport } from "./assembler.ts";
 import {
@@ -46,7 +47,7 @@ type Inside = HandshakeHost & InboundHost & ReassemblySink & ResetHost;
  * association.flush(now);                             // once per turn
  * if (now >= association.nextDeadline) association.handleTimeout(now);
  */
-export class Association {
+export class Association implements Prefetchable {
   readonly #events: EventQueue;
   readonly #datapath: Datapath;
   readonly #drops: DropCounters;
@@ -138,6 +139,14 @@ export class Association {
 
   /** Largest message that both sides take, bytes. */
   readonly maxMessageBytes: number;
+
+  /** See `Prefetchable`. */
+  prefetch(): number {
+    const inbound = this.#inbound.isEstablished ? 1 : 0;
+    const receiver = this.#receiver === undefined ? 0 : this.#receiver.prefetch();
+    const out = this.#assembler.peerTag + this.#transmitter.prefetch();
+    return (inbound + receiver + out + this.#unreadBytes + (this.#events.isEmpty ? 1 : 0)) | 0;
+  }
 
   get state(): "idle" | "cookie-wait" | "cookie-echoed" | "established" | "shutting-down" | "closed" {
     if (this.#closed) return "closed";

@@ -64,7 +64,7 @@ export class EventQueue implements AssociationEvents {
   }
 
   message(streamId: number, ppid: number, data: Uint8Array): void {
-    if (this.#data !== undefined || this.#first !== undefined) {
+    if (!this.isEmpty) {
       this.#push({ kind: "message", streamId, ppid, data, next: undefined });
       return;
     }
@@ -85,11 +85,15 @@ export class EventQueue implements AssociationEvents {
     this.#push({ kind: "closed", reason, next: undefined });
   }
 
+  get isEmpty(): boolean {
+    return this.#data === undefined && this.#first === undefined;
+  }
+
   /** Calls the listener with everything, also with what the listener's own calls add. */
   drain(): void {
-    if (this.#draining || (this.#data === undefined && this.#first === undefined)) return;
+    if (this.#draining || this.isEmpty) return;
     this.#draining = true;
-    while (this.#data !== undefined || this.#first !== undefined) {
+    while (!this.isEmpty) {
       if (this.#data !== undefined) this.#deliverMessage(this.#data);
       else if (this.#first !== undefined) this.#deliverFirst(this.#first);
     }

@@ -1,5 +1,6 @@
 import type { AssociationLimits } from "../options.ts";
 import type { DropCounters } from "../wire/drops.ts";
+import type { Prefetchable } from "../wire/prefetch.ts";
 import { ssn, type Tsn, tsnAdd, tsnAfter } from "../wire/serial.ts";
 import { FLAG_IMMEDIATE, SACK, SACK_HEADER_BYTES } from "./packet.ts";
 import { Reassembly, type ReassemblySink } from "./reassembly.ts";
@@ -28,7 +29,7 @@ const MAX_OPEN_GAPS = 32;
 const OLD_GAP_MS = 2_000;
 
 /** The receiving half of an association: what has come, what is delivered, and when that must be acknowledged. */
-export class Receiver {
+export class Receiver implements Prefetchable {
   readonly #tsns: ReceivedTsns;
   readonly #reassembly: Reassembly;
   readonly #limits: AssociationLimits;
@@ -67,6 +68,11 @@ export class Receiver {
     this.#limits = limits;
     this.#reassembly = new Reassembly(limits, sink);
     this.#drops = drops;
+  }
+
+  /** See `Prefetchable`. */
+  prefetch(): number {
+    return this.#packets + this.#tsns.blockCount + this.#reassembly.heldBytes + (this.sackDeadline > 0 ? 1 : 0);
   }
 
   get cumulativeTsn(): Tsn {

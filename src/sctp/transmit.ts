@@ -1,4 +1,5 @@
 import { type Ssn, ssn, ssnAdd, type Tsn, tsnAdd } from "../wire/serial.ts";
+import type { Prefetchable } from "../wire/prefetch.ts";
 import { SmallMap } from "../wire/small-map.ts";
 import type { PacketAssembler } from "./assembler.ts";
 import { CongestionWindow } from "./congestion.ts";
@@ -49,7 +50,7 @@ const NONE_MARKED = { acked: 0, lost: false };
 const LEAST_FRAGMENT_BYTES = 200;
 
 /** The sending half of an association: queue, window, retransmission, abandonment (RFC 9260 §6.1, §7.2; RFC 3758 §3.5). */
-export class Transmitter implements FlightSender {
+export class Transmitter implements FlightSender, Prefetchable {
   readonly #assembler: PacketAssembler;
   readonly #rto: RetransmissionTimeout;
   readonly #maxMessageBytes: number;
@@ -84,6 +85,13 @@ export class Transmitter implements FlightSender {
     this.#maxQueuedBytes = options.maxQueuedBytes;
     this.#flight = new Flight(options.initialTsn, rto, this);
     this.#congestion = new CongestionWindow(assembler.maxPayloadBytes);
+  }
+
+  /** See `Prefetchable`. */
+  prefetch(): number {
+    const flight = this.#flight;
+    const times = this.deadline + this.#lastSentAt + this.#rto.smoothedMs;
+    return (times > 0 ? 1 : 0) + this.retransmissions + this.#congestion.bytes + flight.bytes + flight.chunks.count;
   }
 
   get nextTsn(): Tsn {
