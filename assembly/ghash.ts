@@ -6,7 +6,7 @@
 // row j with all upper nibbles of X as indices then yields byte j of 16 products at once; they belong j bytes further on,
 // which the loop over j does by Horner's rule. Several blocks with as many powers of H share that shifting, and the one
 // reduction at its end.
-import { and, at, pick, xor } from "./lanes";
+import { and, at, moveFar, moveNear, pick, xor } from "./lanes";
 import { ANCHORS, BLOCKS, HASH_BYTES, KEY_BYTES, KEY_HASH, KEY_ROUNDS } from "./layout";
 
 /** 0x0f in every byte. */
@@ -44,23 +44,7 @@ function lower(x: v128): v128 {
   return and(x, at(NIBBLE));
 }
 
-/** One byte on, with zero in front. */
-const MOVE: usize = memory.data<u8>([128, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
-
 // A sum so far is 32 bytes, `near` (x^0…) and `far` (x^128…). Multiplying by x^8 moves all one byte on.
-// @ts-ignore: decorator
-@inline
-function moveFar(near: v128, far: v128): v128 {
-  return i8x16.shuffle(near, far, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30);
-}
-
-// @ts-ignore: decorator
-@inline
-function moveNear(near: v128): v128 {
-  // JavaScriptCore makes four instructions of a shuffle, V8 one.
-  if (FOR_JAVASCRIPTCORE) return pick(near, at(MOVE));
-  return i8x16.shuffle(i8x16.splat(0), near, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30);
-}
 
 /** U + x^4·L mod P: four bits on, a lower nibble becomes the upper one of the next byte. */
 // @ts-ignore: decorator

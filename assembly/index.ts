@@ -1,5 +1,5 @@
 // Every export of the kernels. All arguments and results are integers of 32 bits; src/wasm/datapath.ts is their typed view.
-import { buildTables, crc32c } from "./crc32c";
+import { buildRows, crc32c } from "./crc32c";
 import { installKey, installNumberKey, placeKeys, wipeKey } from "./keys";
 import {
   BAD_CHECKSUM, BAD_LENGTH, BAD_SLOT, BAD_TAG, CHUNK_TABLE, CHUNK_WORDS, IV_INPUT, KEY_BYTES, KEY_INPUT, MAC_BYTES,
@@ -19,5 +19,5 @@ export { BAD_CHECKSUM, BAD_LENGTH, BAD_SLOT, BAD_TAG, TOO_MANY_CHUNKS, TOO_SHORT
 /** Once per instance, before anything else. */
 export function initialize(keysOffset: usize, keySlots: u32): void {
   placeKeys(keysOffset, keySlots);
-  buildTables();
+  buildRows();
 }

@@ -35,3 +35,21 @@ export function pick(row: v128, index: v128): v128 {
 export function pair(first: u64, second: u64): v128 {
   return i64x2.replace_lane(i64x2.splat(first), 1, second);
 }
+
+/** One byte on, with zero in front. */
+const MOVE: usize = memory.data<u8>([128, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
+
+// 32 bytes, `near` and then `far`, move one byte on.
+// @ts-ignore: decorator
+@inline
+export function moveFar(near: v128, far: v128): v128 {
+  return i8x16.shuffle(near, far, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30);
+}
+
+// @ts-ignore: decorator
+@inline
+export function moveNear(near: v128): v128 {
+  // JavaScriptCore makes four instructions of a shuffle, V8 one.
+  if (FOR_JAVASCRIPTCORE) return pick(near, at(MOVE));
+  return i8x16.shuffle(i8x16.splat(0), near, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30);
+}

@@ -2,11 +2,11 @@
 // the two through the globals exported by index.ts.
 //
 //   0x00000  constants placed by the compiler (permutation tables, masks)
-//   0x02000  CRC32c tables, 16 x 1 KiB
-//   0x06000  chunk table, 512 x 32 B
-//   0x0a000  scratch: where key material enters (wiped at once), block buffers of the record kernels
-//   0x0b000  RX: one received datagram
-//   0x1c000  TX: ring of slots, one finished datagram each
+//   0x02000  scratch: where key material enters (wiped at once), block buffers of the record kernels
+//   0x02700  CRC32c rows
+//   0x02a00  chunk table, 512 x 32 B; the first entries share a page with what is in front
+//   0x07000  RX: one received datagram
+//   0x18000  TX: ring of slots, one finished datagram each
 //   …        key slots
 //   …        slots for packets under construction
 //
@@ -15,44 +15,42 @@
 /** The compiler's own data must end below this address; the build checks it. */
 export const STATIC_END: usize = 0x2000;
 
-export const CRC_TABLES: usize = 0x2000;
+/** Key (16 B), then salt or iv (12 B): written by JavaScript, wiped by the call that reads it. */
+export const KEY_INPUT: usize = 0x2000;
+export const IV_INPUT: usize = 0x2010;
+/** Key stream on its way to the data: 8 blocks, wiped at the end of each call. */
+export const STREAM: usize = 0x2040;
+/** Blocks of a record put together for GHASH; wiped at the end of each call. */
+export const BLOCKS: usize = 0x20c0;
+/** Written and never read, ghash.ts says why; wiped at the end of each call. */
+export const ANCHORS: usize = 0x2100;
+/** Factors of SubBytes, in the build for JavaScriptCore; wiped at the end of each call. */
+export const ASIDE: usize = 0x2300;
+export const ASIDE_BYTES: usize = 18 * 16;
 
-export const CHUNK_TABLE: usize = 0x6000;
+/** SHA-1: the words of one block, expanded to 80; the state (20 B); the result (20 B). Wiped at the end of each call, with the key. */
+export const SHA_SCHEDULE: usize = 0x2480;
+export const SHA_STATE: usize = 0x25c0;
+export const SHA_DIGEST: usize = 0x25e0;
+/** The key of an HMAC: written by JavaScript, wiped by the call that reads it. */
+export const MAC_KEY: usize = 0x2600;
+/** RFC 8839 section 5.4: the longest password of ICE. */
+export const MAC_KEY_BYTES: u32 = 256;
+export const MAC_BYTES: u32 = 20;
+
+/** Rows of CRC32c for six distances, 8 x 16 B each: 12 cache lines. */
+export const CRC_ROWS: usize = 0x2700;
+
+export const CHUNK_TABLE: usize = 0x2a00;
 /** Words of 32 bits per descriptor; the fields are described in src/wasm/layout.ts. */
 export const CHUNK_WORDS: u32 = 8;
 /** A packet of 2 KiB holds at most (2048 - 12) / 4 = 509 chunks. */
 export const MAX_CHUNKS: u32 = 512;
 
-/** Key (16 B), then salt or iv (12 B): written by JavaScript, wiped by the call that reads it. */
-export const KEY_INPUT: usize = 0xa000;
-export const IV_INPUT: usize = 0xa010;
-/** Key stream on its way to the data: 8 blocks, wiped at the end of each call. */
-export const STREAM: usize = 0xa040;
-/** Blocks of a record put together for GHASH; wiped at the end of each call. */
-export const BLOCKS: usize = 0xa0c0;
-/** Written and never read, ghash.ts says why; wiped at the end of each call. */
-export const ANCHORS: usize = 0xa100;
-/** Factors of SubBytes, in the build for JavaScriptCore; wiped at the end of each call. */
-export const ASIDE: usize = 0xa300;
-export const ASIDE_BYTES: usize = 18 * 16;
-/** Nibble tables for long checksums, 8 x 16 B, and four vectors on their way out. */
-export const CRC_ROWS: usize = 0xa200;
-export const CRC_VECTORS: usize = 0xa280;
-
-/** SHA-1: the words of one block, expanded to 80; the state (20 B); the result (20 B). Wiped at the end of each call, with the key. */
-export const SHA_SCHEDULE: usize = 0xa480;
-export const SHA_STATE: usize = 0xa5c0;
-export const SHA_DIGEST: usize = 0xa5e0;
-/** The key of an HMAC: written by JavaScript, wiped by the call that reads it. */
-export const MAC_KEY: usize = 0xa600;
-/** RFC 8839 section 5.4: the longest password of ICE. */
-export const MAC_KEY_BYTES: u32 = 256;
-export const MAC_BYTES: u32 = 20;
-
-export const RX: usize = 0xb000;
+export const RX: usize = 0x7000;
 export const RX_BYTES: u32 = 0x10000;
 
-export const TX: usize = 0x1c000;
+export const TX: usize = 0x18000;
 /** Room for a datagram on any path in use (1,500 B) with headers and tags, and a multiple of the cache line. */
 export const TX_BYTES: u32 = 2432;
 

@@ -1,5 +1,5 @@
 // SCTP packets (RFC 9260 section 3): checksum, and the walk over the chunks.
-import { update } from "./crc32c";
+import { checksum } from "./crc32c";
 import { BAD_CHECKSUM, BAD_LENGTH, CHUNK_TABLE, CHUNK_WORDS, MAX_CHUNKS, TOO_MANY_CHUNKS, TOO_SHORT, TRUNCATED } from "./layout";
 
 /** Section 3.1: ports (4), verification tag (4), checksum (4). */
@@ -12,17 +12,16 @@ const DATA: u32 = 0;
 const SACK: u32 = 3;
 const FORWARD_TSN: u32 = 192;
 
-/**
- * CRC32c of the packet with its checksum field taken as zero (section 6.8). The field's four bytes of the first 12 are
- * replaced by zeros on the way, not in memory.
- */
-function packetChecksum(packet: usize, length: u32): u32 {
-  // Bytes 0…7, then four zero bytes: both are short, the rest runs 16 bytes at a time.
-  const crc = update(update(0xffffffff, packet, 8), ZEROS, 4);
-  return ~update(crc, packet + COMMON_HEADER, length - COMMON_HEADER);
-}
+/** A mask for {@link checksum}: section 6.8 has the checksum field taken as zero. In memory it stays as it is. */
+// prettier-ignore
+const ALL_BUT_CHECKSUM: usize = memory.data<u8>([
+  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0, 255, 255, 255, 255,
+  255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+]);
 
-const ZEROS: usize = memory.data(4);
+function packetChecksum(packet: usize, length: u32): u32 {
+  return checksum(packet, length, ALL_BUT_CHECKSUM);
+}
 
 /** The checksum travels least significant byte first (Appendix A). */
 export function finishPacket(packet: usize, length: u32): void {
