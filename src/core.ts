@@ -13,14 +13,9 @@ export type {
 export { ClientEndpoint } from "./core/client-endpoint.ts";
 export type { Connection } from "./core/connection.ts";
 export { Endpoint, type EndpointEvents, type EndpointOptions } from "./core/endpoint.ts";
-export type {
-  ConnectionState,
-  ConnectionStats,
-  NegotiatedChannel,
-  PeerDescription,
-  PeerSettings,
-} from "./core/peer.ts";
 export type { RemoteDescription, Session } from "./core/session.ts";
+export type { NegotiatedChannel, PeerDescription, PeerSettings } from "./core/settings.ts";
+export type { ConnectionState, ConnectionStats } from "./core/stats.ts";
 export { type RandomSource, randomBytes } from "./crypto/platform.ts";
 export { Certificate } from "./dtls/certificate.ts";
 export type { CloseReason } from "./errors.ts";

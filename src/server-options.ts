@@ -1,5 +1,5 @@
 import { checkChannels } from "./channel/channels.ts";
-import type { NegotiatedChannel } from "./core/peer.ts";
+import type { NegotiatedChannel } from "./core/settings.ts";
 import { Certificate } from "./dtls/certificate.ts";
 import type { DtlsVersion } from "./dtls/connection.ts";
 import {

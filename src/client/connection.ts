@@ -1,7 +1,7 @@
 import type { Channel } from "../channel/channel.ts";
 import type { ChannelOptions as CoreChannelOptions } from "../channel/channels.ts";
 import { type MessageData, messageBytes, type SendOptions } from "../connection.ts";
-import type { ConnectionStats } from "../core/peer.ts";
+import type { ConnectionStats } from "../core/stats.ts";
 import { type CloseReason, SendError, type SendErrorCode } from "../errors.ts";
 import { callUserCode, Emitter } from "../events.ts";
 import { ReceiveQueue } from "../receive-queue.ts";

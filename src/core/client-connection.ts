@@ -6,7 +6,8 @@ import type { IceCredentials } from "../ice/credentials.ts";
 import type { SignalledInit } from "../sctp/snap.ts";
 import { isSameAddress, type SocketAddress } from "../wire/address.ts";
 import type { ClientEndpoint } from "./client-endpoint.ts";
-import { Peer, type PeerDescription, type PeerSettings } from "./peer.ts";
+import { Peer } from "./peer.ts";
+import type { PeerDescription, PeerSettings } from "./settings.ts";
 
 /** What the server's answer says of it. */
 export interface ServerDescription extends PeerDescription {

@@ -7,7 +7,7 @@ import type { Endpoint } from "./endpoint.ts";
 import { Peer } from "./peer.ts";
 import type { RemoteDescription, Session } from "./session.ts";
 
-export type { ConnectionState, ConnectionStats } from "./peer.ts";
+export type { ConnectionState, ConnectionStats } from "./stats.ts";
 
 /** A check of some 100 bytes has come from a new address: what may be sent there at once, the HEARTBEAT first of all. */
 const CHECK_CREDIT_BYTES = 200;

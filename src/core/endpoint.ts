@@ -11,9 +11,10 @@ import { addressBlock, type SocketAddress } from "../wire/address.ts";
 import { DropCounters } from "../wire/drops.ts";
 import { Agenda } from "./agenda.ts";
 import { Connection } from "./connection.ts";
-import type { PeerEvents, PeerHost, PeerSettings } from "./peer.ts";
+import type { PeerEvents, PeerHost } from "./peer.ts";
 import { Routes } from "./routes.ts";
 import type { RemoteDescription, Session } from "./session.ts";
+import type { PeerSettings } from "./settings.ts";
 
 export type EndpointOptions = PeerSettings;
 

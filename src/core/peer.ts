@@ -1,91 +1,21 @@
 import type { Channel } from "../channel/channel.ts";
 import { type ChannelEvents, type ChannelOptions, Channels } from "../channel/channels.ts";
-import { type RandomSource, sha256 } from "../crypto/platform.ts";
-import type { Certificate } from "../dtls/certificate.ts";
+import { sha256 } from "../crypto/platform.ts";
 import { type DtlsCloseReason, DtlsConnection, type DtlsEvents, type DtlsVersion } from "../dtls/connection.ts";
 import { groupName } from "../dtls/groups.ts";
 import type { CloseReason } from "../errors.ts";
-import type { AssociationLimits, EndpointLimits } from "../options.ts";
-import {
-  Association,
-  type AssociationCloseReason,
-  type AssociationStats,
-  type SendResult,
-} from "../sctp/association.ts";
+import { Association, type AssociationCloseReason, type SendResult } from "../sctp/association.ts";
 import type { SignalledInit } from "../sctp/snap.ts";
 import type { Datapath } from "../wasm/datapath.ts";
 import { equalBytes } from "../wire/bytes.ts";
 import type { DropCounters } from "../wire/drops.ts";
 import type { HeapItem } from "./deadlines.ts";
-
-/**
- * - `handshaking`: the path works; DTLS and SCTP are on their way
- * - `connected`: SCTP is up, no data channel yet
- * - `open`: a data channel is open
- */
-export type ConnectionState = "handshaking" | "connected" | "open" | "closed";
-
-/** What a connection can tell of itself. */
-export interface ConnectionStats {
-  readonly state: ConnectionState;
-  /** Milliseconds since it began: a server's with the first verified check. */
-  readonly ageMs: number;
-  readonly dtls: {
-    readonly version: DtlsVersion | undefined;
-    /** IANA numbers of the cipher suite and of the key exchange's group. */
-    readonly cipherSuite: number | undefined;
-    readonly group: number | undefined;
-    /** The group as IANA names it: `X25519MLKEM768`, `x25519`, `secp256r1`. */
-    readonly groupName: string | undefined;
-  };
-  /** `undefined` before the DTLS handshake is complete. */
-  readonly sctp: AssociationStats | undefined;
-  readonly messagesReceived: number;
-  readonly messagesSent: number;
-  /** User data; for text, UTF-16 code units. */
-  readonly bytesReceived: number;
-  readonly bytesSent: number;
-}
-
-/** What signalling says of the peer. */
-export interface PeerDescription {
-  /** SHA-256 over the peer's certificate, 32 bytes (RFC 8122 §5). */
-  readonly fingerprint: Uint8Array;
-  /** The peer's SCTP port (RFC 8841 §5); 5000 in both browsers. */
-  readonly sctpPort: number;
-  /** Largest message the peer takes, in bytes; 0 for no limit (RFC 8841 §6). */
-  readonly maxMessageBytes: number;
-  /** The peer's SCTP INIT chunk, where it came by signalling (`a=sctp-init`). */
-  readonly sctpInit?: Uint8Array | undefined;
-}
-
-/** A data channel that both sides know beforehand: the `id` and the options of the page's `createDataChannel`. */
-export interface NegotiatedChannel extends Omit<ChannelOptions, "negotiated"> {
-  readonly label: string;
-  readonly id: number;
-}
-
-/** What this side is and allows. */
-export interface PeerSettings {
-  certificate: Certificate;
-  limits: EndpointLimits & AssociationLimits;
-  random: RandomSource;
-  /** Channels that pages create with `negotiated: true`: open on every connection as soon as SCTP is up. Default: none. */
-  negotiatedChannels?: readonly NegotiatedChannel[] | undefined;
-  /** Versions of DTLS, the preferred first. Default: 1.3, then 1.2. */
-  dtlsVersions?: readonly DtlsVersion[] | undefined;
-  /** Receives NSS key log lines (for Wireshark). Default: none. */
-  keyLog?: ((line: string) => void) | undefined;
-}
+import { silenceDeadline } from "./liveness.ts";
+import type { PeerDescription, PeerSettings } from "./settings.ts";
+import type { ConnectionState, ConnectionStats } from "./stats.ts";
 
 /** Both browsers offer 1.3 first. */
 const DTLS_VERSIONS: readonly DtlsVersion[] = ["1.3", "1.2"];
-
-/**
- * Without a record for half of this time the peer is asked for one, without one for all of it it is gone, whatever checks say:
- * a check can be overheard, and sent again by anybody to keep a connection from its end.
- */
-const RECORD_SILENCE_MS = 30_000;
 
 /** Events of a connection, for whoever owns it. Called synchronously from within it. */
 export interface PeerEvents {
@@ -456,20 +386,13 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     );
   }
 
-  /**
-   * When silence wants something done: half of `idleTimeoutMs` after the last sign of life a HEARTBEAT asks for one, because a
-   * browser's checks are 3 to 6 s apart and one or two may be lost; at the whole of it the connection is closed.
-   */
+  /** When silence wants something done: a question to the peer, or the end. */
   #idleDeadline(): number {
     const canAsk = this.#association?.state === "established" && !this.#association.isProbing;
     return this.#silenceDeadline(canAsk ? 1 / 2 : 1);
   }
 
   #silenceDeadline(share: number): number {
-    const { idleTimeoutMs } = this.settings.limits;
-    const lastRecord = this.#lastRecord;
-    if (lastRecord === undefined) return this.lastCheck + share * idleTimeoutMs;
-    const silent = Math.max(this.lastCheck, lastRecord) + share * idleTimeoutMs;
-    return Math.min(silent, lastRecord + share * Math.max(RECORD_SILENCE_MS, idleTimeoutMs));
+    return silenceDeadline(this.lastCheck, this.#lastRecord, this.settings.limits.idleTimeoutMs, share);
   }
 }

@@ -1,7 +1,7 @@
 import type { LiteSession } from "../ice/lite.ts";
 import type { SignalledInit } from "../sctp/snap.ts";
 import type { Connection } from "./connection.ts";
-import type { PeerDescription } from "./peer.ts";
+import type { PeerDescription } from "./settings.ts";
 
 /** What the browser's offer says of itself: all that a connection needs to know of its peer. */
 export interface RemoteDescription extends PeerDescription {
