@@ -4,7 +4,6 @@ import type { ConnectOptions } from "./client/options.ts";
 
 export { ClientConnection, type ClientEvents, type ClientStats, type ClientMessage } from "./browser/connection.ts";
 export type { ChannelOptions, ConnectOptions, Reconnecting, ReconnectOptions } from "./client/options.ts";
-export type { MessageData } from "./connection.ts";
 export {
   ClosedError,
   type CloseReason,
@@ -13,6 +12,7 @@ export {
   SendError,
   type SendErrorCode,
 } from "./errors.ts";
+export type { MessageData } from "./message-data.ts";
 
 /**
  * Opens a connection to a webrtc-datagram server, or to any other that answers a POST of an SDP offer with

@@ -3,11 +3,9 @@ import type { ChannelOptions } from "./channel/channels.ts";
 import type { ConnectionState, ConnectionStats, Connection as CoreConnection } from "./core/connection.ts";
 import { type CloseReason, SendError, type SendErrorCode } from "./errors.ts";
 import { Emitter } from "./events.ts";
+import { type MessageData, messageBytes } from "./message-data.ts";
 import type { Shell } from "./shell.ts";
 import type { SocketAddress } from "./wire/address.ts";
-
-/** What may be sent: text arrives as a string, everything else as bytes. */
-export type MessageData = string | ArrayBuffer | ArrayBufferView;
 
 export interface SendOptions {
   /** Which data channel. Default: the connection's first. Its own reliability and order apply. */
@@ -148,13 +146,6 @@ export class Connection extends Emitter<ConnectionEvents> {
     this.#shell.settle();
     return result === "sent" || result === "queued" ? undefined : result;
   }
-}
-
-export function messageBytes(data: MessageData): Uint8Array | string {
-  if (typeof data === "string" || data instanceof Uint8Array) return data;
-  if (data instanceof ArrayBuffer) return new Uint8Array(data);
-  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  throw new TypeError("data must be a string, an ArrayBuffer or a view of one");
 }
 
 export type { ConnectionStats } from "./core/connection.ts";

@@ -3,7 +3,6 @@ export {
   Connection,
   type ConnectionEvents,
   type ConnectionStats,
-  type MessageData,
   type SendOptions,
 } from "./connection.ts";
 export type { Channel } from "./channel/channel.ts";
@@ -16,6 +15,7 @@ export {
   SendError,
   type SendErrorCode,
 } from "./errors.ts";
+export type { MessageData } from "./message-data.ts";
 export { type Message, Server, type ServerEvents, type ServerStats } from "./server.ts";
 export { DEFAULT_LIMITS, type Limits, type ListenOptions } from "./server-options.ts";
 export type { SocketAddress } from "./wire/address.ts";

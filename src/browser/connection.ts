@@ -1,8 +1,8 @@
 import type { ConnectOptions, Reconnecting } from "../client/options.ts";
 import { redial } from "../client/redial.ts";
-import type { MessageData } from "../connection.ts";
 import { type CloseReason, SendError, type SendErrorCode } from "../errors.ts";
 import { Emitter } from "../events.ts";
+import type { MessageData } from "../message-data.ts";
 import { ReceiveQueue } from "../receive-queue.ts";
 import { dial, type Link } from "./dial.ts";
 

@@ -1,9 +1,10 @@
 import type { Channel } from "../channel/channel.ts";
 import type { ChannelOptions as CoreChannelOptions } from "../channel/channels.ts";
-import { type MessageData, messageBytes, type SendOptions } from "../connection.ts";
+import type { SendOptions } from "../connection.ts";
 import type { ConnectionStats } from "../core/stats.ts";
 import { type CloseReason, SendError, type SendErrorCode } from "../errors.ts";
 import { callUserCode, Emitter } from "../events.ts";
+import { type MessageData, messageBytes } from "../message-data.ts";
 import { ReceiveQueue } from "../receive-queue.ts";
 import type { SocketAddress } from "../wire/address.ts";
 import { dial, type NativeOptions, type Plan, planConnect } from "./dial.ts";

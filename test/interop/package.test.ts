@@ -45,6 +45,31 @@ const CONSUMER_OPTIONS = {
   files: ["consumer.ts"],
 };
 
+/** The same for a page. */
+const PAGE = `
+import { type ClientMessage, type CloseReason, connect, ConnectError, type MessageData } from "webrtc-datagram/browser";
+
+const connection = await connect("/new_rtc_session", { reconnect: { maxAttempts: 3 }, channel: { label: "game" } });
+const hello: MessageData = "hello";
+connection.send(hello).catch((error: unknown) => console.error(error instanceof ConnectError));
+connection.on("message", ({ data }: ClientMessage) => console.log(data));
+connection.on("close", (reason: CloseReason) => console.log(reason, connection.peerConnection));
+`;
+
+const PAGE_OPTIONS = {
+  compilerOptions: {
+    target: "ES2022",
+    lib: ["ES2022", "DOM"],
+    module: "esnext",
+    moduleResolution: "bundler",
+    strict: true,
+    skipLibCheck: false,
+    types: [],
+    noEmit: true,
+  },
+  files: ["page.ts"],
+};
+
 describe("the packed package", () => {
   let project: string;
   let installed: string;
@@ -114,6 +139,13 @@ describe("the packed package", () => {
       const { stdout } = await run(findNode(major), [join(project, "out", "consumer.js")], { cwd: project });
       expect(JSON.parse(stdout)).toEqual({ status: 400, reason: "stopped", connections: 0, port: true });
     }
+  });
+
+  test("a strict page compiles against the browser's types without those of Node.js", async () => {
+    await writeFile(join(project, "page.ts"), PAGE);
+    await writeFile(join(project, "tsconfig.page.json"), JSON.stringify(PAGE_OPTIONS));
+    const tsc = join(ROOT, "node_modules", "typescript", "bin", "tsc");
+    await run(process.execPath, [tsc, "-p", join(project, "tsconfig.page.json")], { cwd: project });
   });
 
   test("its command answers", async () => {
