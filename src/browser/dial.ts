@@ -52,12 +52,12 @@ export function dial(url: string, options: ConnectOptions, signal: AbortSignal):
         end();
         resolve({ peer, channel, id });
       };
-      peer.oniceconnectionstatechange = () => {
-        answered ||= /^co/.test(peer.iceConnectionState); // connected, completed
-      };
+      const isAnswered = () => (answered ||= /^co/.test(peer.iceConnectionState)); // connected, completed
+      peer.oniceconnectionstatechange = isAnswered;
       peer.onconnectionstatechange = () => {
         if (peer.connectionState !== "failed") return;
-        if (peer.iceConnectionState === "failed") giveUp();
+        // Firefox may say so while ICE is still "new", where it sends to none of the server's addresses: loopback (measured).
+        if (!isAnswered() || peer.iceConnectionState === "failed") giveUp();
         else failWith("handshake-failed", "DTLS refused: another certificate than announced?");
       };
       negotiate(peer, url, options, stop.signal, (ufrag) => {

@@ -91,8 +91,8 @@ describe("connect", () => {
     expect(await failure({ fetch: async () => new Response(body) })).toMatchObject({ code: "bad-answer" });
   });
 
-  test("says that UDP is blocked when ICE fails", async () => {
-    expect(await failure({ fetch: answering() }, (peer) => peer.become("failed", "failed"))).toMatchObject({
+  test.each(["failed", "new"])("says that UDP is blocked when the connection fails while ICE is %s", async (ice) => {
+    expect(await failure({ fetch: answering() }, (peer) => peer.become("failed", ice))).toMatchObject({
       code: "udp-blocked",
     });
   });
