@@ -113,7 +113,13 @@ describe("the packed package", () => {
     const files = await readdir(installed, { recursive: true });
     expect(files.filter((file) => /^(src|test|bench|assembly|scripts|node_modules)\b/.test(file))).toEqual([]);
     expect(files).toEqual(
-      expect.arrayContaining(["LICENSE", "README.md", join("build", "index.js"), join("build", "index.d.ts")]),
+      expect.arrayContaining([
+        "LICENSE",
+        "README.md",
+        join("build", "index.js"),
+        join("build", "index.d.ts"),
+        join("examples", "bot.mjs"),
+      ]),
     );
   });
 
