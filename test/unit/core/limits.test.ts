@@ -26,11 +26,10 @@ function scene(limits: Partial<EndpointLimits>) {
     },
     { transmit: () => answers++, opened() {}, message() {}, closed() {} },
   );
-  const newSession = () => {
-    const { fingerprintBytes: fingerprint } = certificate;
-    return endpoint.createSession(0, { ufrag: "page", fingerprint, sctpPort: 5000, maxMessageBytes: 0 })!;
-  };
-  const check = (session: Session, address: string, port = 50_000) => {
+  const { fingerprintBytes: fingerprint } = certificate;
+  const remote = { ufrag: "page", fingerprint, sctpPort: 5000, maxMessageBytes: 0 };
+  const newSession = (now = 0) => endpoint.createSession(now, remote)!;
+  const check = (session: Session, address: string, port = 50_000, now = 0) => {
     const before = answers;
     const request = writeBindingRequest({
       transactionId: random(12),
@@ -41,7 +40,7 @@ function scene(limits: Partial<EndpointLimits>) {
       role: "controlling",
       useCandidate: true,
     });
-    endpoint.handleDatagram(0, { address, port }, request);
+    endpoint.handleDatagram(now, { address, port }, request);
     return answers > before;
   };
   const arrive = (address: string, port?: number) => check(newSession(), address, port);
@@ -80,4 +79,49 @@ test("connections and handshakes have limits of their own, each counted", () => 
   const busy = scene({ maxHandshakes: 1 });
   expect(["192.0.2.1", "192.0.2.2"].map((address) => busy.arrive(address))).toEqual([true, false]);
   expect(busy.endpoint.drops.get("handshake-limit")).toBe(1);
+});
+
+test("a handshake that has ended makes room for another one", () => {
+  const { endpoint, arrive } = scene({ maxHandshakes: 1 });
+  for (let i = 0; i < 3; i++) {
+    expect(arrive("192.0.2.1")).toBe(true);
+    expect(endpoint.handshakeCount).toBe(1);
+    [...endpoint.connections()][0].close(0, "local");
+    expect([endpoint.handshakeCount, endpoint.connectionCount]).toEqual([0, 0]);
+  }
+});
+
+test("sessions that wait have a limit; one that began or is too old waits no more", () => {
+  const { endpoint, newSession, check } = scene({ maxPendingSessions: 2, sessionTimeoutMs: 1_000 });
+  const [first, second] = [newSession(), newSession(500)];
+  expect(newSession(500)).toBeUndefined();
+  expect(endpoint.drops.get("session-limit")).toBe(1);
+  expect(check(first, "192.0.2.1", 1, 999)).toBe(true);
+  expect(endpoint.pendingSessionCount).toBe(1);
+  const third = newSession(999);
+  expect(newSession(1_499)).toBeUndefined();
+  // The second one's time has passed, which needs no timer to show.
+  expect(newSession(1_500)).toBeDefined();
+  expect(check(second, "192.0.2.2", 1, 1_500)).toBe(false);
+  expect(check(third, "192.0.2.3", 1, 1_500)).toBe(true);
+});
+
+test("a session that waits for too long is forgotten at its time, and those after it are not", () => {
+  const { endpoint, newSession, check } = scene({ sessionTimeoutMs: 1_000 });
+  const [first, second] = [newSession(), newSession(1)];
+  expect(endpoint.nextDeadline).toBe(1_000);
+  endpoint.handleTimeout(1_000);
+  expect(endpoint.nextDeadline).toBe(1_001);
+  expect([check(first, "192.0.2.1"), check(second, "192.0.2.2")]).toEqual([false, true]);
+});
+
+test("an endpoint that is closed closes what there is, and takes nothing more", () => {
+  const { endpoint, newSession, check } = scene({});
+  const [active, pending] = [newSession(), newSession()];
+  check(active, "192.0.2.1");
+  endpoint.close(0);
+  expect(active.connection?.state).toBe("closed");
+  expect([endpoint.connectionCount, endpoint.pendingSessionCount, endpoint.handshakeCount]).toEqual([0, 0, 0]);
+  expect([check(active, "192.0.2.1"), check(pending, "192.0.2.2")]).toEqual([false, false]);
+  expect(newSession()).toBeUndefined();
 });

@@ -7,18 +7,21 @@ const HOME = { address: "192.0.2.1", port: 1000 };
 const DATAGRAM = Uint8Array.of(22);
 
 class Peer implements Claimant<Peer> {
-  readonly routes: Route<Peer>[] = [];
+  routes: Route<Peer>[] = [];
   readonly name: string;
   established: boolean;
   remote: SocketAddress = HOME;
+  /** What it does with a datagram besides. */
+  onDatagram: (source: SocketAddress) => void = () => {};
 
   constructor(name: string, established = false) {
     this.name = name;
     this.established = established;
   }
 
-  handleDatagram(): void {
+  handleDatagram(_now: number, source: SocketAddress): void {
     delivered.push(this.name);
+    this.onDatagram(source);
   }
 }
 
@@ -58,6 +61,47 @@ test("of several handshakes on one address only the one that checked last is giv
   expect(deliver()).toEqual(["first"]);
 });
 
+test("an address is one and the same object, for however many it stands", () => {
+  const [first, second] = [new Peer("first", true), new Peer("second", true)];
+  const seen = new Set<SocketAddress>([routes.claim({ ...HOME }, first), routes.claim({ ...HOME }, first)]);
+  first.onDatagram = second.onDatagram = (source) => seen.add(source);
+  deliver({ ...HOME });
+  seen.add(routes.claim({ ...HOME }, second));
+  expect(deliver({ ...HOME })).toEqual(["first", "second"]);
+  expect(seen.size).toBe(1);
+});
+
+test("a claim that is renewed is still one, and the first one stays the first", () => {
+  const [owner, newcomer] = [new Peer("owner", true), new Peer("newcomer", true)];
+  for (const peer of [owner, owner, newcomer, owner]) routes.claim(HOME, peer);
+  expect(deliver()).toEqual(["owner", "newcomer"]);
+});
+
+test("a claimant that ends with a datagram keeps it from none of the others", () => {
+  const peers = ["a", "b", "c"].map((name) => new Peer(name, true));
+  for (const peer of peers) routes.claim(HOME, peer);
+  peers[0].onDatagram = () => routes.releaseAll(peers[0]);
+  expect(deliver()).toEqual(["a", "b", "c"]);
+  expect(deliver()).toEqual(["b", "c"]);
+});
+
+test("four claims stand on one address; a fifth takes the place of the oldest without keys but for the first", () => {
+  const [first, established, handshaking, other] = [
+    new Peer("first"),
+    new Peer("established", true),
+    new Peer("handshaking"),
+    new Peer("other", true),
+  ];
+  for (const peer of [first, established, handshaking, other]) routes.claim(HOME, peer);
+  const held = () => [first, established, handshaking, other].map((peer) => peer.routes.length);
+  expect(held()).toEqual([1, 1, 1, 1]);
+  routes.claim(HOME, new Peer("fifth", true));
+  expect(held()).toEqual([1, 1, 0, 1]);
+  // All but the first have keys: then the oldest of these gives way.
+  routes.claim(HOME, new Peer("sixth", true));
+  expect(held()).toEqual([1, 0, 0, 1]);
+});
+
 test("a connection that receives at an address ends the other claims, and names those that are left without any", () => {
   const [homeless, moved, winner] = [new Peer("homeless", true), new Peer("moved", true), new Peer("winner", true)];
   for (const peer of [homeless, moved, winner]) routes.claim(HOME, peer);
@@ -86,9 +130,11 @@ test("a connection keeps its latest addresses and the one it sends to", () => {
 
 test("when a connection ends its addresses are free", () => {
   const [gone, next] = [new Peer("gone", true), new Peer("next")];
-  routes.claim(HOME, gone);
+  const others = [1001, 1002].map((port) => ({ address: HOME.address, port }));
+  for (const address of [HOME, ...others]) routes.claim(address, gone);
   routes.releaseAll(gone);
-  expect(deliver()).toEqual([]);
+  for (const address of [HOME, ...others]) expect(routes.deliver(0, address, DATAGRAM)).toBe(false);
+  expect(gone.routes).toEqual([]);
   routes.claim(HOME, next);
   expect(deliver()).toEqual(["next"]);
 });

@@ -1,0 +1,306 @@
+import { describe, expect, test } from "vitest";
+import { ScriptedPage, ScriptedServer } from "./support/scripted-page.ts";
+
+const HOME = { address: "198.51.100.1", port: 50_000 };
+const AWAY = { address: "198.51.100.2", port: 50_001 };
+const ELSEWHERE = { address: "198.51.100.3", port: 50_002 };
+
+/** What a check is good for at once, before the page has shown that it hears where the check came from. */
+const CHECK_BYTES = 200;
+const MESSAGE_BYTES = 500;
+
+function open(seed: string, nominated = true) {
+  const server = new ScriptedServer(seed);
+  const page = new ScriptedPage(server).open(HOME, nominated);
+  return { server, page };
+}
+
+/** A page that has said something half a second ago. */
+function talking(seed: string, nominated = true) {
+  const scene = open(seed, nominated);
+  scene.server.runUntil(1_000);
+  scene.page.say(HOME);
+  scene.server.runUntil(1_500);
+  return scene;
+}
+
+/** A page that has said nothing for two seconds. */
+function silent(seed: string, nominated = true) {
+  const scene = open(seed, nominated);
+  scene.server.runUntil(2_000);
+  return scene;
+}
+
+/**
+ * The server has much to say to a page at an address, which sends from there and hears nothing; other things come from elsewhere.
+ * Returns the bytes that came from there.
+ */
+function flood(server: ScriptedServer, page: ScriptedPage, at: typeof HOME, others: typeof HOME): number {
+  let bytes = 0;
+  for (let round = 0; round < 100; round++) {
+    server.runUntil(server.now + 50);
+    page.connection.send(server.now, new Uint8Array(MESSAGE_BYTES));
+    server.endpoint.flush(server.now);
+    if (round % 10 === 0) bytes += page.say(at);
+    if (round % 10 === 1) page.say(others, new Uint8Array(MESSAGE_BYTES));
+    if (round % 10 === 2) page.check(at, true);
+  }
+  return bytes;
+}
+
+describe("until a page has shown that it hears at an address", () => {
+  /** Nothing beyond the limit, and the limit is made use of. */
+  function expectLimited(server: ScriptedServer, page: ScriptedPage, since: number, checkBytes = CHECK_BYTES): void {
+    const others = page.connection.remote.port === HOME.port ? AWAY : HOME;
+    const fromThere = flood(server, page, page.connection.remote, others);
+    const limit = checkBytes + 3 * fromThere;
+    const sent = server.bytesTo(page.connection.remote, since);
+    expect(sent).toBeLessThanOrEqual(limit);
+    expect(sent).toBeGreaterThan(limit - MESSAGE_BYTES - 100);
+    expect(server.endpoint.drops.get("address-unproven")).toBeGreaterThan(0);
+  }
+
+  test("after it has moved there, three bytes go out for one in", () => {
+    const { server, page } = silent("moved");
+    page.check(AWAY, true);
+    expectLimited(server, page, 0);
+  });
+
+  test("the same holds each time it moves, and at an address where it was before", () => {
+    const { server, page } = silent("moved back");
+    page.check(AWAY, true);
+    page.converse(AWAY);
+    server.runUntil(5_000);
+    page.check(HOME, true);
+    expectLimited(server, page, 5_000);
+  });
+
+  test("the same holds where it moves before SCTP is up", () => {
+    const server = new ScriptedServer("moved early");
+    const page = new ScriptedPage(server);
+    page.check(HOME, true);
+    page.dtls.start(server.now);
+    page.send(HOME);
+    page.hear(HOME);
+    page.send(HOME);
+    expect(page.connection.established).toBe(true);
+    expect(page.connection.association!.state).not.toBe("established");
+    page.hear(HOME);
+    server.runUntil(1);
+    page.check(AWAY, true);
+    // It hears so much there and no more: a page that hears nothing could guess what to say to it, but for HEARTBEATs.
+    let bytes = page.send(AWAY);
+    page.hear(AWAY);
+    bytes += page.send(AWAY);
+    expect(page.connection.association!.state).toBe("established");
+    expectLimited(server, page, 1, CHECK_BYTES + 3 * bytes);
+  });
+
+  test("the answer to a HEARTBEAT that it heard elsewhere shows nothing", () => {
+    const { server, page } = open("late answer");
+    server.runUntil(5_000);
+    expect(page.connection.association!.isProbing).toBe(true);
+    page.hear(HOME);
+    page.association.flush(server.now);
+    page.check(AWAY, true);
+    const answer = page.send(AWAY);
+    expect(answer).toBeGreaterThan(0);
+    expectLimited(server, page, 5_000, CHECK_BYTES + 3 * answer);
+  });
+
+  test("it is asked there at once, by a HEARTBEAT that is within the limit", () => {
+    const { server, page } = silent("asked");
+    page.check(AWAY, true);
+    expect(server.sentTo(AWAY)).toHaveLength(1);
+    expect(page.connection.association!.isProbing).toBe(true);
+  });
+
+  test("a handshake has two flights, more for each check, and three bytes for one", () => {
+    const server = new ScriptedServer("flights", { dtlsRetransmitMs: 5 });
+    const page = new ScriptedPage(server);
+    for (let i = 0; i < 10; i++) page.check(HOME, true);
+    page.dtls.start(server.now);
+    const limit = 4_096 + 10 * CHECK_BYTES + 3 * page.send(HOME);
+    const flightBytes = server.bytesTo(HOME);
+    server.runUntil(9_999);
+    expect(server.bytesTo(HOME)).toBeLessThanOrEqual(limit);
+    expect(server.bytesTo(HOME)).toBeGreaterThan(limit - flightBytes);
+  });
+});
+
+describe("once a page has shown that it hears at an address, there is no limit", () => {
+  function expectUnlimited(server: ScriptedServer, page: ScriptedPage): void {
+    const { remote } = page.connection;
+    const before = server.bytesTo(remote);
+    for (let i = 0; i < 10; i++) page.connection.send(server.now, new Uint8Array(1_000));
+    server.endpoint.flush(server.now);
+    expect(server.bytesTo(remote) - before).toBeGreaterThan(10_000);
+    expect(server.endpoint.drops.get("address-unproven")).toBe(0);
+  }
+
+  test("by its handshake: then it is not asked, either", () => {
+    const { server, page } = open("handshake");
+    page.say(HOME);
+    expect(page.connection.association!.isProbing).toBe(false);
+    expectUnlimited(server, page);
+  });
+
+  test("by the answer to the HEARTBEAT that went there", () => {
+    const { server, page } = silent("answered");
+    page.check(AWAY, true);
+    page.converse(AWAY);
+    expectUnlimited(server, page);
+  });
+
+  test("by a HEARTBEAT after a handshake that began elsewhere", () => {
+    const server = new ScriptedServer("two paths");
+    const page = new ScriptedPage(server);
+    page.check(HOME, false);
+    page.dtls.start(server.now);
+    page.send(HOME);
+    page.hear(HOME);
+    page.check(AWAY, true);
+    page.converse(AWAY);
+    page.say(AWAY);
+    page.converse(AWAY);
+    expectUnlimited(server, page);
+  });
+});
+
+describe("other claims on an address", () => {
+  test("stand while a handshake has gone to another address, too", () => {
+    const server = new ScriptedServer("not settled");
+    const owner = new ScriptedPage(server).open(AWAY);
+    const rogue = new ScriptedPage(server);
+    rogue.check(HOME, false);
+    rogue.dtls.start(server.now);
+    rogue.send(HOME);
+    rogue.hear(HOME);
+    rogue.check(AWAY, true);
+    rogue.send(AWAY);
+    expect(rogue.connection.established).toBe(true);
+    expect(server.closed).toEqual([]);
+    expect(owner.connection.state).toBe("open");
+  });
+
+  test("end where the whole handshake took place, not where there were only checks before it", () => {
+    const server = new ScriptedServer("settled");
+    const bystander = new ScriptedPage(server).open(HOME);
+    const replaced = new ScriptedPage(server).open(AWAY);
+    const page = new ScriptedPage(server);
+    page.check(HOME, false);
+    page.check(AWAY, true);
+    page.dtls.start(server.now);
+    page.converse(AWAY);
+    expect(server.closed.map(({ connection, reason }) => [connection, reason])).toEqual([
+      [replaced.connection, "replaced"],
+    ]);
+    expect(bystander.connection.state).toBe("open");
+    page.say(AWAY);
+    expect(page.connection.association!.isProbing).toBe(false);
+  });
+});
+
+describe("the handshake goes", () => {
+  test("to where the hello came from, while no path is nominated", () => {
+    const server = new ScriptedServer("hello decides");
+    const page = new ScriptedPage(server);
+    page.check(AWAY, false);
+    page.check(HOME, false);
+    page.dtls.start(server.now);
+    page.send(AWAY);
+    expect(server.sentTo(AWAY).length).toBeGreaterThan(0);
+    expect(server.sentTo(HOME)).toEqual([]);
+  });
+
+  test("to the path that is nominated, wherever the hello came from", () => {
+    const server = new ScriptedServer("nomination decides");
+    const page = new ScriptedPage(server);
+    page.check(AWAY, false);
+    page.check(HOME, true);
+    page.dtls.start(server.now);
+    page.send(AWAY);
+    expect(server.sentTo(AWAY)).toEqual([]);
+    expect(server.sentTo(HOME).length).toBeGreaterThan(0);
+  });
+});
+
+describe("a connection moves", () => {
+  test("with a check that nominates, once nothing has come from where it was for a second", () => {
+    const { server, page } = talking("second");
+    server.runUntil(1_999);
+    page.check(AWAY, true);
+    expect(page.connection.remote).toMatchObject(HOME);
+    server.runUntil(2_000);
+    page.check(AWAY, true);
+    expect(page.connection.remote).toMatchObject(AWAY);
+  });
+
+  test("before that with the first record from where the check came from, and not with one from elsewhere", () => {
+    const { page } = talking("record");
+    page.check(ELSEWHERE, true);
+    page.check(AWAY, true);
+    page.check(HOME, true);
+    page.say(ELSEWHERE);
+    expect(page.connection.remote).toMatchObject(HOME);
+    page.say(AWAY);
+    expect(page.connection.remote).toMatchObject(AWAY);
+    // Overtaken on the way by the move.
+    page.say(HOME);
+    expect(page.connection.remote).toMatchObject(AWAY);
+  });
+
+  test("at once where nothing has come since it moved last", () => {
+    const { page } = silent("twice");
+    page.check(AWAY, true);
+    page.check(ELSEWHERE, true);
+    expect(page.connection.remote).toMatchObject(ELSEWHERE);
+  });
+
+  test("not with a check that does not nominate, while the last one nominated the path in use", () => {
+    const { server, page } = silent("other path");
+    page.check(AWAY, false);
+    expect(page.connection.remote).toMatchObject(HOME);
+    page.check(HOME, true);
+    server.runUntil(4_000);
+    page.check(AWAY, false);
+    expect(page.connection.remote).toMatchObject(HOME);
+    // The page uses that path all the same.
+    page.check(HOME, true);
+    page.say(AWAY);
+    expect(page.connection.remote).toMatchObject(AWAY);
+  });
+
+  test("with the second such check in a row", () => {
+    const { page } = silent("second check");
+    page.check(AWAY, false);
+    page.check(AWAY, false);
+    expect(page.connection.remote).toMatchObject(AWAY);
+  });
+
+  test("with the first such check where the last one on the path in use did not nominate", () => {
+    const { page } = silent("nominated once");
+    page.check(HOME, false);
+    page.check(AWAY, false);
+    expect(page.connection.remote).toMatchObject(AWAY);
+  });
+
+  test("not back by what comes late from where it was, proven or not", () => {
+    const { page } = silent("late", false);
+    page.check(AWAY, false);
+    page.say(HOME);
+    expect(page.connection.remote).toMatchObject(AWAY);
+    page.converse(AWAY);
+    page.say(HOME);
+    expect(page.connection.remote).toMatchObject(AWAY);
+  });
+
+  test("not to where it was once seen, after it has moved to a third place", () => {
+    const { server, page } = talking("third place");
+    page.check(AWAY, true);
+    server.runUntil(3_000);
+    page.check(ELSEWHERE, true);
+    page.say(AWAY);
+    expect(page.connection.remote).toMatchObject(ELSEWHERE);
+  });
+});
