@@ -15,6 +15,7 @@ import { writeBindingRequest } from "../../../src/ice/stun-write.ts";
 import { DEFAULT_ASSOCIATION_LIMITS, DEFAULT_ENDPOINT_LIMITS } from "../../../src/options.ts";
 import { Datapath } from "../../../src/wasm/datapath.ts";
 import { Random } from "../../sim/random.ts";
+import { ScriptedPage, ScriptedServer } from "./support/scripted-page.ts";
 
 const SOURCE = { address: "198.51.100.1", port: 50_000 };
 const certificate = Certificate.generate();
@@ -128,4 +129,26 @@ test("rubbish in place of DTLS is answered as a check is, and the handshake stil
   }
   for (const datagram of flight.splice(0)) check(1_000, [carried(datagram)]);
   expect(session.connection?.dtls?.state).toBe("connected");
+});
+
+test("what answers carry counts as sent to an address at which nothing has been heard yet", () => {
+  const server = new ScriptedServer("limited");
+  const page = new ScriptedPage(server, true);
+  page.dtls.start(server.now);
+  const [hello] = page.outbox;
+  const ROUNDS = 100;
+  for (let round = 0; round < ROUNDS; round++) {
+    server.runUntil(100 * round);
+    page.check(SOURCE, true, [carried(hello)]);
+  }
+  const flights = server.sent.map(({ datagram }) => {
+    const answer = parseStun(datagram);
+    return typeof answer === "string" ? datagram.length : (attributeValue(answer, META_DTLS_IN_STUN)?.length ?? 0);
+  });
+  const bytes = flights.reduce((sum, length) => sum + length, 0);
+  // Two flights, something for each check, and three bytes for one.
+  const limit = 4_096 + ROUNDS * (200 + 3 * hello.length);
+  expect(bytes).toBeLessThanOrEqual(limit);
+  expect(bytes).toBeGreaterThan(limit - Math.max(...flights));
+  expect(server.endpoint.drops.get("address-unproven")).toBeGreaterThan(0);
 });
