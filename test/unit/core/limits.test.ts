@@ -88,6 +88,9 @@ test("a handshake that has ended makes room for another one", () => {
     expect(endpoint.handshakeCount).toBe(1);
     [...endpoint.connections()][0].close(0, "local");
     expect([endpoint.handshakeCount, endpoint.connectionCount]).toEqual([0, 0]);
+    // Its address is nobody's again.
+    endpoint.handleDatagram(0, { address: "192.0.2.1", port: 50_000 }, Uint8Array.of(22));
+    expect(endpoint.drops.get("unknown-address")).toBe(i + 1);
   }
 });
 
@@ -113,6 +116,26 @@ test("a session that waits for too long is forgotten at its time, and those afte
   endpoint.handleTimeout(1_000);
   expect(endpoint.nextDeadline).toBe(1_001);
   expect([check(first, "192.0.2.1"), check(second, "192.0.2.2")]).toEqual([false, true]);
+});
+
+test("the next deadline is that of a session or of a connection, whichever comes first", () => {
+  const { endpoint, newSession, arrive } = scene({ sessionTimeoutMs: 30_000, idleTimeoutMs: 10_000 });
+  arrive("192.0.2.1");
+  newSession();
+  endpoint.flush(0);
+  expect(endpoint.nextDeadline).toBe(10_000);
+});
+
+test("what a datagram is for is said by its first byte", () => {
+  const { endpoint } = scene({});
+  for (let first = 0; first < 256; first++) {
+    const { drops } = endpoint;
+    const expected =
+      first <= 3 ? "stun-malformed" : first >= 20 && first <= 63 ? "unknown-address" : "unknown-protocol";
+    const before = drops.get(expected);
+    endpoint.handleDatagram(0, { address: "192.0.2.1", port: 1 }, new Uint8Array(40).fill(first));
+    expect(drops.get(expected), `first byte ${first}`).toBe(before + 1);
+  }
 });
 
 test("an endpoint that is closed closes what there is, and takes nothing more", () => {

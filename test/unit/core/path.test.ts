@@ -167,9 +167,14 @@ describe("once a page has shown that it hears at an address, there is no limit",
     page.send(HOME);
     page.hear(HOME);
     page.check(AWAY, true);
-    page.converse(AWAY);
+    while (page.association.state !== "established") {
+      expect(page.send(AWAY)).toBeGreaterThan(0);
+      page.hear(AWAY);
+    }
     page.say(AWAY);
+    expect(page.connection.association!.isProbing).toBe(true);
     page.converse(AWAY);
+    expect(page.connection.association!.isProbing).toBe(false);
     expectUnlimited(server, page);
   });
 });
@@ -262,6 +267,18 @@ describe("a connection moves", () => {
     page.check(AWAY, true);
     page.check(ELSEWHERE, true);
     expect(page.connection.remote).toMatchObject(ELSEWHERE);
+  });
+
+  test("at once where what came lately came from elsewhere", () => {
+    const { page } = silent("from elsewhere");
+    for (const other of [AWAY, ELSEWHERE]) {
+      page.check(other, false);
+      page.check(HOME, true);
+    }
+    page.say(AWAY);
+    expect(page.connection.remote).toMatchObject(HOME);
+    page.check(AWAY, true);
+    expect(page.connection.remote).toMatchObject(AWAY);
   });
 
   test("not with a check that does not nominate, while the last one nominated the path in use", () => {

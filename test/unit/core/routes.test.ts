@@ -59,6 +59,8 @@ test("of several handshakes on one address only the one that checked last is giv
   expect(deliver()).toEqual(["second"]);
   routes.claim(HOME, first);
   expect(deliver()).toEqual(["first"]);
+  routes.claim(HOME, new Peer("established", true));
+  expect(deliver()).toEqual(["first", "established"]);
 });
 
 test("an address is one and the same object, for however many it stands", () => {

@@ -95,6 +95,8 @@ test("a ClientHello in two checks is answered in the second one's answer, and wh
   const serverHello = attributeValue(answer, META_DTLS_IN_STUN)!;
   expect(sent.length).toBeGreaterThan(1);
   for (const datagram of sent) expect(datagram.length).toBeLessThanOrEqual(limits.mtuBytes);
+  // What the answer carried does not come again.
+  expect(sent.slice(1)).not.toContainEqual(serverHello);
 
   client.handleDatagram(60, serverHello);
   for (const datagram of sent.slice(1)) client.handleDatagram(60, datagram);
@@ -102,6 +104,8 @@ test("a ClientHello in two checks is answered in the second one's answer, and wh
   // The client's last flight may come either way.
   for (const datagram of flight.splice(0)) check(70, [carried(datagram)]);
   expect(session.connection?.dtls?.state).toBe("connected");
+  // Nobody asks any more for what the offer said.
+  expect(session.remote).toBeUndefined();
   expect([...endpoint.connections()]).toHaveLength(1);
 });
 
