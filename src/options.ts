@@ -5,20 +5,20 @@
 
 /** Limits of one SCTP association. */
 export interface AssociationLimits {
-  /** Largest message accepted from the peer and by `send`, in bytes. Announced as `a=max-message-size`. */
+  /** Largest message accepted from the peer and by `send`, in bytes. Announced as `a=max-message-size`. Default 65,536. */
   maxMessageBytes: number;
   /**
    * User bytes waiting for the congestion window, over all streams: of unreliable messages, beyond which the oldest is dropped,
-   * and as many of reliable ones, beyond which they are refused. Of either at most 4,096 messages, however small.
+   * and as many of reliable ones, beyond which they are refused. Of either at most 4,096 messages, however small. Default 262,144.
    */
   maxQueuedBytes: number;
-  /** Our advertised receive window: user bytes held for reassembly or reordering. */
+  /** Our advertised receive window: user bytes held for reassembly or reordering. Default 262,144. */
   receiveWindowBytes: number;
-  /** DATA chunks held for reassembly or reordering. */
+  /** DATA chunks held for reassembly or reordering. Default 1,024. */
   maxReassemblyChunks: number;
-  /** Streams we announce in each direction (OS/MIS), and so the highest number of channels. */
+  /** Streams we announce in each direction (OS/MIS), and so the highest number of channels. Default 1,024. */
   maxStreams: number;
-  /** Characters of all channels' labels and protocols together; channels that the peer opens beyond it are refused. */
+  /** Characters of all channels' labels and protocols together; channels that the peer opens beyond it are refused. Default 16,384. */
   maxNameCharacters: number;
 }
 
@@ -36,30 +36,30 @@ export const DEFAULT_ASSOCIATION_LIMITS: Readonly<AssociationLimits> = {
 
 /** Limits and times of one endpoint, that is of one UDP port. */
 export interface EndpointLimits {
-  /** Connections at once. Each takes two or three key slots of 1,216 bytes in WebAssembly memory, touched only when used. */
+  /** Connections at once. Each takes two or three key slots of 1,216 bytes in WebAssembly memory, touched only when used. Default 8,192. */
   maxConnections: number;
   /**
    * Connections at once from one IPv4 address or one IPv6 /64, whatever the ports. Further checks from there go unanswered and are
    * counted as `address-budget`. As many as `maxConnections` where a load test comes from one machine, or where a forwarder in front
-   * of the server hides the addresses behind its own.
+   * of the server hides the addresses behind its own. Default 1,024.
    */
   maxConnectionsPerAddress: number;
-  /** Sessions agreed by signalling whose first check has not come yet; more are refused. About 0.5 KB each. */
+  /** Sessions agreed by signalling whose first check has not come yet; more are refused. About 0.5 KB each. Default 4,096. */
   maxPendingSessions: number;
-  /** Connections whose handshake is not complete; checks of further ones go unanswered until there is room. */
+  /** Connections whose handshake is not complete; checks of further ones go unanswered until there is room. Default 1,024. */
   maxHandshakes: number;
-  /** How long a session waits for its first check, ms. Browsers check for 11 to 16 s (measured). */
+  /** How long a session waits for its first check, ms. Browsers check for 11 to 16 s (measured). Default 30,000. */
   sessionTimeoutMs: number;
-  /** From the first verified check to the first open data channel, ms. */
+  /** From the first verified check to the first open data channel, ms. Default 20,000. */
   handshakeTimeoutMs: number;
   /**
    * A peer from which nothing authentic has come for this long is gone, ms. Browsers check every 2.7 to 6 s, and after half
-   * of this time a HEARTBEAT asks for a sign of life, so that a few lost checks end nothing.
+   * of this time a HEARTBEAT asks for a sign of life, so that a few lost checks end nothing. Default 10,000.
    */
   idleTimeoutMs: number;
-  /** First retransmission of a DTLS flight, ms; doubles from there. */
+  /** First retransmission of a DTLS flight, ms; doubles from there. Default 200. */
   dtlsRetransmitMs: number;
-  /** Largest UDP datagram we send, in bytes. 1,200 passes every path that browsers themselves rely on. */
+  /** Largest UDP datagram we send, in bytes. 1,200 passes every path that browsers themselves rely on. Default 1,200. */
   mtuBytes: number;
 }
 
@@ -78,13 +78,13 @@ export const DEFAULT_ENDPOINT_LIMITS: Readonly<EndpointLimits> = {
 
 /** Limits of one server beyond its endpoint's. */
 export interface ServerLimits {
-  /** Messages that wait for `recv`; beyond it the oldest is dropped and counted as `receive-queue-full`. */
+  /** Messages that wait for `recv`; beyond it the oldest is dropped and counted as `receive-queue-full`. Default 65,536. */
   maxReceiveQueueMessages: number;
-  /** The same in bytes. */
+  /** The same in bytes. Default 33,554,432. */
   maxReceiveQueueBytes: number;
-  /** Largest signalling body in bytes. Offers are about 500 B (measured). */
+  /** Largest signalling body in bytes. Offers are about 500 B (measured). Default 65,536. */
   maxOfferBytes: number;
-  /** Size asked for the kernel's socket buffers, in bytes: at 1,200 B some 3,000 datagrams of a burst. */
+  /** Size asked for the kernel's socket buffers, in bytes: at 1,200 B some 3,000 datagrams of a burst. Default 4,194,304. */
   socketBufferBytes: number;
 }
 
