@@ -381,7 +381,9 @@ export class Association implements Prefetchable {
   }
 
   #sendHeartbeat(now: number): void {
-    this.#assembler.alone(now, this.#useHeartbeat().timeout(now, this.#rto.ms), this.#assembler.peerTag);
+    const heartbeat = this.#useHeartbeat();
+    const chunk = heartbeat.timeout(now, this.#rto.backedOff(heartbeat.unanswered));
+    this.#assembler.alone(now, chunk, this.#assembler.peerTag);
   }
 
   #useHeartbeat(): Heartbeat {

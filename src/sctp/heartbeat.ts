@@ -13,6 +13,7 @@ export class Heartbeat {
   readonly #random: RandomSource;
   #info: Uint8Array | undefined;
   #sentAt = 0;
+  #repetitions = 0;
   /** When the next one is due, absolute ms. */
   deadline = Number.POSITIVE_INFINITY;
 
@@ -35,6 +36,11 @@ export class Heartbeat {
     return this.#intervalMs > 0 && this.isUnanswered;
   }
 
+  /** How many in a row were not answered, the last one included. */
+  get unanswered(): number {
+    return this.isUnanswered ? this.#repetitions + 1 : 0;
+  }
+
   start(now: number): void {
     if (this.#intervalMs > 0) this.deadline = now + this.#intervalMs;
   }
@@ -42,8 +48,12 @@ export class Heartbeat {
   /**
    * A HEARTBEAT chunk to send now; the next is due an interval and a time-out later. Without an interval it is a question
    * of its own, repeated each time-out until it is answered.
+   *
+   * @param rtoMs backed off by {@link unanswered} (§8.3): each has a nonce of its own, so none would ever be answered in time where
+   *   the round trip is longer than the time-out
    */
   timeout(now: number, rtoMs: number): Uint8Array {
+    this.#repetitions = this.unanswered;
     this.#info = new ByteWriter(NONCE_BYTES).bytes(this.#random(NONCE_BYTES)).finish();
     this.#sentAt = now;
     this.deadline = now + this.#intervalMs + rtoMs;

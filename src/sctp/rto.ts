@@ -46,6 +46,11 @@ export class RetransmissionTimeout {
     return this.#timeout;
   }
 
+  /** What the time-out would be after so many {@link backOff}s, ms. */
+  backedOff(times: number): number {
+    return Math.min(this.#times.maxMs, this.#timeout * 2 ** times);
+  }
+
   /** Smoothed round-trip time, ms; 0 before the first measurement. */
   get smoothedMs(): number {
     return this.#smoothed;
