@@ -1,5 +1,5 @@
-import { type Ssn, ssn, ssnAdd, type Tsn, tsnAdd } from "../wire/serial.ts";
 import type { Prefetchable } from "../wire/prefetch.ts";
+import { type Ssn, ssn, ssnAdd, type Tsn, tsnAdd } from "../wire/serial.ts";
 import { SmallMap } from "../wire/small-map.ts";
 import type { PacketAssembler } from "./assembler.ts";
 import { CongestionWindow } from "./congestion.ts";

@@ -3,8 +3,9 @@ import { Endpoint } from "../../../src/core/endpoint.ts";
 import type { Session } from "../../../src/core/session.ts";
 import { Certificate } from "../../../src/dtls/certificate.ts";
 import { writeBindingRequest } from "../../../src/ice/stun-write.ts";
-import { DEFAULT_ASSOCIATION_LIMITS, DEFAULT_ENDPOINT_LIMITS, type EndpointLimits } from "../../../src/options.ts";
+import type { EndpointLimits } from "../../../src/options.ts";
 import { Random } from "../../sim/random.ts";
+import { smallLimits } from "./support/scripted-page.ts";
 
 const certificate = Certificate.generate();
 
@@ -15,13 +16,7 @@ function scene(limits: Partial<EndpointLimits>) {
   const endpoint = new Endpoint(
     {
       certificate,
-      limits: {
-        ...DEFAULT_ENDPOINT_LIMITS,
-        ...DEFAULT_ASSOCIATION_LIMITS,
-        maxConnections: 8,
-        maxHandshakes: 8,
-        ...limits,
-      },
+      limits: smallLimits(limits),
       random,
     },
     { transmit: () => answers++, opened() {}, message() {}, closed() {} },

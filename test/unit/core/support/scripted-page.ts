@@ -25,6 +25,13 @@ const PPID_BINARY = 53;
 /** More in one go is a deadline that does not move on. */
 const MAX_TIMEOUTS = 20_000;
 
+/** The default limits of a server with little room. */
+export function smallLimits(
+  limits: Partial<EndpointLimits & AssociationLimits> = {},
+): EndpointLimits & AssociationLimits {
+  return { ...DEFAULT_ENDPOINT_LIMITS, ...DEFAULT_ASSOCIATION_LIMITS, maxConnections: 8, maxHandshakes: 8, ...limits };
+}
+
 export interface Sent {
   readonly at: number;
   readonly to: SocketAddress;
@@ -50,13 +57,7 @@ export class ScriptedServer {
       {
         certificate: serverCertificate,
         random: this.random.fork("server").bytes,
-        limits: {
-          ...DEFAULT_ENDPOINT_LIMITS,
-          ...DEFAULT_ASSOCIATION_LIMITS,
-          maxConnections: 8,
-          maxHandshakes: 8,
-          ...limits,
-        },
+        limits: smallLimits(limits),
         negotiatedChannels: [{ label: "data", id: 0, ordered: false, maxRetransmits: 0 }],
         ...options,
       },
