@@ -10,6 +10,7 @@
  * | `handshake-timeout` | not open within `handshakeTimeoutMs` |
  * | `replaced` | a newer connection completed its handshake from the same address and port (a reload) |
  * | `protocol-error` | the peer broke SCTP or DTLS beyond repair, or acknowledged nothing for too long |
+ * | `memory-limit` | the connection held more than its share while `maxMemoryBytes`, or its address block's part of it, was full |
  * | `server-closed` | `server.close()` was called here |
  */
 export type CloseReason =
@@ -20,6 +21,7 @@ export type CloseReason =
   | "handshake-timeout"
   | "replaced"
   | "protocol-error"
+  | "memory-limit"
   | "server-closed";
 
 /**

@@ -48,6 +48,15 @@ export interface EndpointLimits {
   maxPendingSessions: number;
   /** Connections whose handshake is not complete; checks of further ones go unanswered until there is room. Default 1,024. */
   maxHandshakes: number;
+  /**
+   * What all connections together may hold on their peers' word, in bytes: messages that wait to be sent, acknowledged or received,
+   * incomplete ones, handshakes. Each connection may always hold its share of it, `maxMemoryBytes / maxConnections`; more while there
+   * is room. One address block has as much as `maxConnectionsPerAddress` shares. Where a budget is full and another connection claims
+   * its share, the one that holds the most is ended with `memory-limit`. Default 268,435,456.
+   */
+  maxMemoryBytes: number;
+  /** The same for one connection: beyond it `send` refuses with `queue-full`, and what comes is dropped. Default 4,194,304. */
+  maxMemoryBytesPerConnection: number;
   /** How long a session waits for its first check, ms. Browsers check for 11 to 16 s (measured). Default 30,000. */
   sessionTimeoutMs: number;
   /** From the first verified check to the first open data channel, ms. Default 20,000. */
@@ -69,6 +78,10 @@ export const DEFAULT_ENDPOINT_LIMITS: Readonly<EndpointLimits> = {
   maxConnectionsPerAddress: 1_024,
   maxPendingSessions: 4_096,
   maxHandshakes: 1_024,
+  // A share of 32 KiB for each of 8,192 connections: some hundred messages of a game. A process of Node.js has it beside its heap.
+  maxMemoryBytes: 268_435_456,
+  // The largest congestion window: at 100 ms some 300 Mbit/s of reliable messages. So it takes 64 such connections to fill the whole.
+  maxMemoryBytesPerConnection: 4_194_304,
   sessionTimeoutMs: 30_000,
   handshakeTimeoutMs: 20_000,
   idleTimeoutMs: 10_000,

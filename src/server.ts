@@ -55,6 +55,8 @@ export interface ServerStats {
   readonly pendingSessions: number;
   /** Messages that wait for `recv`. */
   readonly receiveQueue: number;
+  /** What all connections hold on their peers' word, in bytes: see `limits.maxMemoryBytes`. */
+  readonly memoryBytes: number;
   readonly datagramsReceived: number;
   readonly datagramsSent: number;
   readonly bytesReceived: number;
@@ -195,6 +197,7 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
       handshakes: this.#endpoint.connectionCount - this.#connections.size,
       pendingSessions: this.#endpoint.pendingSessionCount,
       receiveQueue: this.#queue.length,
+      memoryBytes: this.#endpoint.memory.bytes,
       datagramsReceived: this.#datagramsReceived,
       datagramsSent: this.#datagramsSent,
       bytesReceived: this.#bytesReceived,

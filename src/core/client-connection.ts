@@ -5,6 +5,7 @@ import { ControllingAgent } from "../ice/controlling.ts";
 import type { IceCredentials } from "../ice/credentials.ts";
 import type { SignalledInit } from "../sctp/snap.ts";
 import { isSameAddress, type SocketAddress } from "../wire/address.ts";
+import type { MemoryAccount } from "../wire/memory-ledger.ts";
 import type { ClientEndpoint } from "./client-endpoint.ts";
 import { Peer } from "./peer.ts";
 import type { PeerDescription, PeerSettings } from "./settings.ts";
@@ -74,6 +75,7 @@ export class ClientConnection extends Peer {
   readonly server: ServerDescription;
   /** The channel that the connection was opened for; `undefined` until DTLS is up. */
   channel: Channel | undefined;
+  readonly memory: MemoryAccount;
   readonly #endpoint: ClientEndpoint;
   readonly #wanted: ClientOptions["channel"];
   readonly #agent: ControllingAgent;
@@ -87,6 +89,7 @@ export class ClientConnection extends Peer {
     // Until something is heard the time to open counts, not that of a silence.
     this.lastCheck = now + settings.limits.handshakeTimeoutMs;
     this.#endpoint = endpoint;
+    this.memory = endpoint.memory.open(server.candidates[0].address, this);
     this.events = events;
     this.server = server;
     this.#wanted = channel;

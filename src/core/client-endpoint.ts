@@ -1,6 +1,8 @@
 import type { Channel } from "../channel/channel.ts";
 import { Datapath } from "../wasm/datapath.ts";
+import { DEFAULT_ENDPOINT_LIMITS } from "../options.ts";
 import { DropCounters } from "../wire/drops.ts";
+import { MemoryLedger } from "../wire/memory-ledger.ts";
 import { Agenda } from "./agenda.ts";
 import { ClientConnection, type ClientEvents, type ClientOptions } from "./client-connection.ts";
 import type { Peer, PeerEvents, PeerHost } from "./peer.ts";
@@ -25,6 +27,7 @@ export class ClientEndpoint implements PeerHost {
   readonly drops = new DropCounters();
   readonly datapath: Datapath;
   readonly maxConnections: number;
+  readonly memory: MemoryLedger<ClientConnection>;
   readonly events: PeerEvents = {
     opened: (peer) => eventsOf(peer).opened(),
     message: (peer, channel: Channel, data) => eventsOf(peer).message(channel, data),
@@ -36,6 +39,15 @@ export class ClientEndpoint implements PeerHost {
 
   constructor({ maxConnections }: { maxConnections: number }) {
     this.maxConnections = maxConnections;
+    // Whoever connects chose the servers, so they need no shares among each other: each connection has its own limit.
+    const { maxMemoryBytesPerConnection } = DEFAULT_ENDPOINT_LIMITS;
+    const maxMemoryBytes = maxConnections * maxMemoryBytesPerConnection;
+    this.memory = new MemoryLedger({
+      maxMemoryBytes,
+      maxMemoryBytesPerConnection,
+      maxConnections,
+      maxConnectionsPerAddress: maxConnections,
+    });
     this.datapath = new Datapath({ keySlots: SLOTS_PER_CONNECTION * maxConnections });
   }
 
@@ -86,6 +98,7 @@ export class ClientEndpoint implements PeerHost {
   /** Called by a connection when it ends. */
   connectionClosed(connection: ClientConnection): void {
     this.#agenda.remove(connection);
+    this.memory.close(connection.memory);
     this.#connections.delete(connection);
   }
 }

@@ -2,6 +2,7 @@ import type { CloseReason } from "../errors.ts";
 import { DtlsInStun, SPED_OVERHEAD_BYTES } from "../ice/sped.ts";
 import type { StunAttribute } from "../ice/stun.ts";
 import { addressBlock, isSameAddress, type SocketAddress } from "../wire/address.ts";
+import type { MemoryAccount } from "../wire/memory-ledger.ts";
 import type { Route } from "./address-table.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Peer } from "./peer.ts";
@@ -59,6 +60,7 @@ export class Connection extends Peer {
   routes: Route<Connection>[] = [];
   /** The block of addresses under which this connection counts in `maxConnectionsPerAddress`: where it began. */
   readonly countedBlock: string;
+  readonly memory: MemoryAccount;
   readonly #sped: DtlsInStun | undefined;
 
   constructor(now: number, endpoint: Endpoint, session: Session, remote: RemoteDescription, source: SocketAddress) {
@@ -69,6 +71,7 @@ export class Connection extends Peer {
     this.session = session;
     this.#flightsTo = source;
     this.countedBlock = addressBlock(source.address);
+    this.memory = endpoint.memory.open(this.countedBlock, this);
     this.#sped = remote.sped ? new DtlsInStun() : undefined;
   }
 

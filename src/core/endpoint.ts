@@ -9,6 +9,7 @@ import { createSignalledInit, parseSignalledInit, type SignalledInit } from "../
 import { Datapath, MAX_KEY_SLOTS } from "../wasm/datapath.ts";
 import { addressBlock, type SocketAddress } from "../wire/address.ts";
 import { DropCounters } from "../wire/drops.ts";
+import { MemoryLedger } from "../wire/memory-ledger.ts";
 import { Agenda } from "./agenda.ts";
 import { Connection } from "./connection.ts";
 import type { PeerEvents, PeerHost } from "./peer.ts";
@@ -54,6 +55,8 @@ export class Endpoint implements PeerHost {
   readonly drops = new DropCounters();
   readonly datapath: Datapath;
   readonly cookieKey: Uint8Array;
+  /** What the connections hold on their peers' word. */
+  readonly memory: MemoryLedger<Connection>;
   /** Sessions that wait for their first check, oldest first (insertion order), by our ufrag. */
   readonly #pending = new Map<string, Session>();
   /** Sessions with a connection, by our ufrag. */
@@ -68,6 +71,7 @@ export class Endpoint implements PeerHost {
     this.options = options;
     this.events = events;
     this.cookieKey = options.random(COOKIE_KEY_BYTES);
+    this.memory = new MemoryLedger(options.limits);
     // A handshake of DTLS 1.3 holds the keys of two epochs in each direction, and for some minutes after it the connection keeps
     // the peer's of the handshake, to answer its repetition.
     const { maxConnections, maxHandshakes } = options.limits;
@@ -142,6 +146,11 @@ export class Endpoint implements PeerHost {
 
   /** Sends what the calls since the last flush gave rise to. Call once per event-loop turn, so that work is bundled. */
   flush(now: number): void {
+    for (;;) {
+      const heaviest = this.memory.overdrawn();
+      if (heaviest === undefined) break;
+      heaviest.close(now, "memory-limit");
+    }
     this.#agenda.flush(now);
   }
 
@@ -176,6 +185,7 @@ export class Endpoint implements PeerHost {
   connectionClosed(connection: Connection, reason: CloseReason, wasEstablished: boolean): void {
     if (!wasEstablished) this.#handshakes--;
     this.#agenda.remove(connection);
+    this.memory.close(connection.memory);
     this.#active.delete(connection.session.localUfrag);
     this.#routes.releaseAll(connection);
     const block = connection.countedBlock;

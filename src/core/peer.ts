@@ -9,6 +9,7 @@ import type { SignalledInit } from "../sctp/snap.ts";
 import type { Datapath } from "../wasm/datapath.ts";
 import { equalBytes } from "../wire/bytes.ts";
 import type { DropCounters } from "../wire/drops.ts";
+import type { MemoryAccount } from "../wire/memory-ledger.ts";
 import type { HeapItem } from "./deadlines.ts";
 import { silenceDeadline } from "./liveness.ts";
 import type { PeerDescription, PeerSettings } from "./settings.ts";
@@ -225,6 +226,9 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     const channels = this.#channels === undefined ? 0 : this.#channels.prefetch();
     this.#host.prefetched = (dtls + association + channels + this.#bytesSent) | 0;
   }
+
+  /** What is held on the peer's word. */
+  abstract readonly memory: MemoryAccount;
 
   /** When the path wants to be looked after, ms. */
   protected abstract readonly pathDeadline: number;

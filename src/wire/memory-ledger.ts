@@ -1,0 +1,185 @@
+/** The limits that a ledger keeps; see `EndpointLimits`. */
+export interface MemoryLimits {
+  readonly maxMemoryBytes: number;
+  readonly maxMemoryBytesPerConnection: number;
+  readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
+}
+
+/** A budget and what is taken of it: the whole ledger's, or that of one address block. */
+interface Pool {
+  /** The address block; empty for the whole. */
+  readonly block: string;
+  readonly limit: number;
+  bytes: number;
+  /** Accounts that are open, or closed and not empty yet. */
+  accounts: number;
+}
+
+/** What an account needs of the ledger it belongs to. */
+interface Budget {
+  /** What each connection may hold at any time. */
+  readonly share: number;
+  /** What one connection may hold where there is room. */
+  readonly most: number;
+  readonly whole: Pool;
+  readonly crowded: Set<Pool>;
+  removed(account: MemoryAccount): void;
+}
+
+/**
+ * The memory that one connection holds on its peer's word: messages that wait to be sent or acknowledged, fragments, messages whose
+ * turn has not come, messages that the application has not taken yet. Whoever keeps such a thing takes its bytes here, and gives
+ * them back when it lets go of it.
+ *
+ * @example
+ * if (!memory.take(bytes)) return false; // refused: the queue is full, or the chunk is beyond the window
+ * …
+ * memory.give(bytes);
+ */
+export class MemoryAccount {
+  #bytes = 0;
+  #isClosed = false;
+  readonly #budget: Budget;
+  /** The budget of its address block. Owned by the ledger. */
+  readonly pool: Pool;
+
+  constructor(budget: Budget, pool: Pool) {
+    this.#budget = budget;
+    this.pool = pool;
+    pool.accounts++;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether {@link take} would succeed. */
+  hasRoomFor(bytes: number): boolean {
+    const { share, most, whole } = this.#budget;
+    const { pool } = this;
+    const held = this.#bytes + bytes;
+    if (held <= share) return true;
+    return held <= most && whole.bytes + bytes <= whole.limit && pool.bytes + bytes <= pool.limit;
+  }
+
+  /** False, and nothing taken, where the connection holds its share already and there is no room for more. */
+  take(bytes: number): boolean {
+    if (!this.hasRoomFor(bytes)) return false;
+    this.add(bytes);
+    return true;
+  }
+
+  /** Takes bytes without asking: for the little that cannot be refused, and is bounded otherwise. */
+  add(bytes: number): void {
+    const { whole, crowded } = this.#budget;
+    const { pool } = this;
+    this.#bytes += bytes;
+    whole.bytes += bytes;
+    pool.bytes += bytes;
+    if (pool.bytes > pool.limit) crowded.add(pool);
+  }
+
+  give(bytes: number): void {
+    this.#bytes -= bytes;
+    this.#budget.whole.bytes -= bytes;
+    this.pool.bytes -= bytes;
+    if (this.#isClosed && this.#bytes === 0) this.#budget.removed(this);
+  }
+
+  /** The connection has ended. What is still held counts until it is given back. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (this.#bytes === 0) this.#budget.removed(this);
+  }
+}
+
+/**
+ * One byte budget for all connections of an endpoint, divided into shares.
+ *
+ * Each connection may always hold its share, an equal part of the whole. Beyond it a connection may hold more while there is room: up
+ * to its own limit, that of its address block, and that of the whole. The shares of all fill the whole exactly. So where the whole is
+ * full and somebody takes what is his by right, somebody else holds more than his share: {@link overdrawn} names the one that
+ * holds the most, who is to be ended. The same goes for one address block, whose budget is the shares of the connections that it may
+ * have.
+ */
+export class MemoryLedger<Holder> {
+  readonly #budget: Budget;
+  readonly #blockLimit: number;
+  readonly #pools = new Map<string, Pool>();
+  readonly #holders = new Map<MemoryAccount, Holder>();
+
+  constructor({ maxMemoryBytes, maxMemoryBytesPerConnection, maxConnections, maxConnectionsPerAddress }: MemoryLimits) {
+    const share = Math.floor(maxMemoryBytes / maxConnections);
+    this.#blockLimit = share * Math.min(maxConnections, maxConnectionsPerAddress);
+    this.#budget = {
+      share,
+      most: Math.max(share, maxMemoryBytesPerConnection),
+      whole: { block: "", limit: maxMemoryBytes, bytes: 0, accounts: 0 },
+      crowded: new Set(),
+      removed: ({ pool }) => this.#leave(pool),
+    };
+  }
+
+  /** What all connections hold together. */
+  get bytes(): number {
+    return this.#budget.whole.bytes;
+  }
+
+  /** What a connection may hold at any time. */
+  get share(): number {
+    return this.#budget.share;
+  }
+
+  /** @param block of the addresses from which the connection began; see `addressBlock` */
+  open(block: string, holder: Holder): MemoryAccount {
+    let pool = this.#pools.get(block);
+    if (pool === undefined) {
+      pool = { block, limit: this.#blockLimit, bytes: 0, accounts: 0 };
+      this.#pools.set(block, pool);
+    }
+    const account = new MemoryAccount(this.#budget, pool);
+    this.#holders.set(account, holder);
+    return account;
+  }
+
+  /** The connection has ended, and holds no share any more. */
+  close(account: MemoryAccount): void {
+    this.#holders.delete(account);
+    account.close();
+  }
+
+  /**
+   * Who is to be ended, because more is held than the whole or its address block has: of those beyond their share the one that holds
+   * the most. Its account must be closed before the next question. To be asked once a turn: until then what is taken by right may
+   * exceed the budget by as much as one turn brings.
+   */
+  overdrawn(): Holder | undefined {
+    const { whole, crowded } = this.#budget;
+    if (whole.bytes > whole.limit) return this.#heaviest(undefined);
+    for (const pool of crowded) {
+      const heaviest = pool.bytes > pool.limit ? this.#heaviest(pool) : undefined;
+      if (heaviest !== undefined) return heaviest;
+      crowded.delete(pool);
+    }
+    return undefined;
+  }
+
+  #heaviest(pool: Pool | undefined): Holder | undefined {
+    let most = this.#budget.share;
+    let heaviest: Holder | undefined;
+    for (const [account, holder] of this.#holders) {
+      if (account.bytes <= most || (pool !== undefined && account.pool !== pool)) continue;
+      most = account.bytes;
+      heaviest = holder;
+    }
+    return heaviest;
+  }
+
+  #leave(pool: Pool): void {
+    if (--pool.accounts > 0) return;
+    this.#pools.delete(pool.block);
+    this.#budget.crowded.delete(pool);
+  }
+}
