@@ -6,52 +6,64 @@ export interface Route<Owner> extends SocketAddress {
   readonly owners: Owner[];
   /** The only one of the owners; `undefined` where there are several. */
   sole: Owner | undefined;
-  /** Another address with the same port. */
-  next: Route<Owner> | undefined;
 }
 
 /**
- * Routes by remote address. Looked up once per datagram, so without building a key string: by port, then by address among
- * the few that share the port.
+ * Routes by remote address. Looked up once per datagram, so without building a key string: by port, and where several
+ * addresses share a port by the text of the address.
+ *
+ * A peer chooses its port and often its address, and must not be able to choose what a look-up costs. Engines hash small
+ * integers in a way that everybody can compute; so the key is the port under a mask that nobody outside knows.
  */
 export class AddressTable<Owner> {
+  readonly #portMask: number;
+  /** The first route of each port. */
   readonly #byPort = new Map<number, Route<Owner>>();
+  /** The other routes of a port, by address. */
+  readonly #sharing = new Map<number, Map<string, Route<Owner>>>();
   #size = 0;
+
+  /** @param portMask a random number of 30 bits: what is larger is no small integer to an engine */
+  constructor(portMask: number) {
+    this.#portMask = portMask;
+  }
 
   get size(): number {
     return this.#size;
   }
 
-  find(at: SocketAddress): Route<Owner> | undefined {
-    let route = this.#byPort.get(at.port);
-    while (route !== undefined && route.address !== at.address) route = route.next;
-    return route;
+  find({ address, port }: SocketAddress): Route<Owner> | undefined {
+    const first = this.#byPort.get(port ^ this.#portMask);
+    if (first === undefined || first.address === address) return first;
+    return this.#sharing.get(port)?.get(address);
   }
 
   /** A route to its first owner. The address must not be there yet. */
   add(at: SocketAddress, owner: Owner): Route<Owner> {
     const { address, port } = at;
-    const first = this.#byPort.get(port);
-    const route: Route<Owner> = { address, port, owners: [owner], sole: owner, next: first?.next };
-    if (first === undefined) this.#byPort.set(port, route);
-    else first.next = route;
+    const route: Route<Owner> = { address, port, owners: [owner], sole: owner };
+    const key = port ^ this.#portMask;
+    const sharing = this.#sharing.get(port);
+    if (!this.#byPort.has(key)) this.#byPort.set(key, route);
+    else if (sharing === undefined) this.#sharing.set(port, new Map([[address, route]]));
+    else sharing.set(address, route);
     this.#size++;
     return route;
   }
 
-  remove(route: Route<Owner>): void {
-    const { port } = route;
-    let before = this.#byPort.get(port);
-    if (before === route) {
-      if (route.next === undefined) this.#byPort.delete(port);
-      else this.#byPort.set(port, route.next);
+  remove({ address, port }: Route<Owner>): void {
+    const key = port ^ this.#portMask;
+    const sharing = this.#sharing.get(port);
+    if (this.#byPort.get(key)?.address !== address) {
+      if (!sharing?.delete(address)) return;
+    } else if (sharing === undefined) {
+      this.#byPort.delete(key);
     } else {
-      while (before !== undefined && before.next !== route) before = before.next;
-      if (before === undefined) return;
-      before.next = route.next;
+      const [next] = sharing.values();
+      sharing.delete(next.address);
+      this.#byPort.set(key, next);
     }
-    // Whoever still knows the address must not keep others by it.
-    route.next = undefined;
+    if (sharing?.size === 0) this.#sharing.delete(port);
     this.#size--;
   }
 }

@@ -8,6 +8,7 @@ import { COOKIE_KEY_BYTES } from "../sctp/cookie.ts";
 import { createSignalledInit, parseSignalledInit, type SignalledInit } from "../sctp/snap.ts";
 import { Datapath, MAX_KEY_SLOTS } from "../wasm/datapath.ts";
 import { addressBlock, type SocketAddress } from "../wire/address.ts";
+import { ByteReader } from "../wire/bytes.ts";
 import { DropCounters } from "../wire/drops.ts";
 import { MemoryLedger } from "../wire/memory-ledger.ts";
 import { Agenda } from "./agenda.ts";
@@ -61,7 +62,7 @@ export class Endpoint implements PeerHost {
   readonly #pending = new Map<string, Session>();
   /** Sessions with a connection, by our ufrag. */
   readonly #active = new Map<string, Session>();
-  readonly #routes = new Routes<Connection>();
+  readonly #routes: Routes<Connection>;
   readonly #connectionsPerBlock = new Map<string, number>();
   readonly #agenda = new Agenda<Connection>();
   #handshakes = 0;
@@ -71,6 +72,7 @@ export class Endpoint implements PeerHost {
     this.options = options;
     this.events = events;
     this.cookieKey = options.random(COOKIE_KEY_BYTES);
+    this.#routes = new Routes(new ByteReader(options.random(4)).u32() >>> 2);
     this.memory = new MemoryLedger(options.limits);
     // A handshake of DTLS 1.3 holds the keys of two epochs in each direction, and for some minutes after it the connection keeps
     // the peer's of the handshake, to answer its repetition.

@@ -31,7 +31,12 @@ const MAX_CLAIMS = 4;
  * former self at once, and how nobody replaces anybody else.
  */
 export class Routes<Connection extends Claimant<Connection>> {
-  readonly #table = new AddressTable<Connection>();
+  readonly #table: AddressTable<Connection>;
+
+  /** @param random 30 bits that nobody outside knows */
+  constructor(random: number) {
+    this.#table = new AddressTable(random);
+  }
 
   /** Hands a datagram to whom it is for. False when nobody has claimed its source. */
   deliver(now: number, source: SocketAddress, datagram: Uint8Array): boolean {

@@ -29,7 +29,7 @@ let routes: Routes<Peer>;
 let delivered: string[];
 
 beforeEach(() => {
-  routes = new Routes();
+  routes = new Routes(0x2f3c_51a7);
   delivered = [];
 });
 
