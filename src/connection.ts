@@ -4,6 +4,8 @@ import type { ConnectionState, ConnectionStats, Connection as CoreConnection } f
 import { type CloseReason, SendError, type SendErrorCode } from "./errors.ts";
 import { Emitter } from "./events.ts";
 import { type MessageData, messageBytes } from "./message-data.ts";
+import type { SenderBacklog } from "./fair-backlog.ts";
+import type { Message } from "./server.ts";
 import type { Shell } from "./shell.ts";
 import type { SocketAddress } from "./wire/address.ts";
 
@@ -35,6 +37,8 @@ export class Connection extends Emitter<ConnectionEvents> {
   readonly id: string;
   /** Whatever the application attached to this peer when it signalled. */
   userData: unknown;
+  /** @internal What waits of it for `recv`; kept by `FairBacklog`. */
+  backlog: SenderBacklog<Message> | undefined;
   readonly #core: CoreConnection;
   readonly #shell: Shell;
 

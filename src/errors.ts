@@ -86,9 +86,9 @@ export class ConnectError extends Error {
   /** With `refused`: the HTTP status. */
   readonly status: number | undefined;
 
-  constructor(code: ConnectErrorCode, message: string, { cause, status }: { cause?: unknown; status?: number } = {}) {
-    super(message, cause === undefined ? undefined : { cause });
+  constructor(code: ConnectErrorCode, message: string, details: { cause?: unknown; status?: number } = {}) {
+    super(message, details);
     this.code = code;
-    this.status = status;
+    this.status = details.status;
   }
 }

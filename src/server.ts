@@ -6,6 +6,7 @@ import { randomBytes } from "./crypto/platform.ts";
 import { Certificate } from "./dtls/certificate.ts";
 import type { CloseReason } from "./errors.ts";
 import { callUserCode, Emitter } from "./events.ts";
+import { FairBacklog } from "./fair-backlog.ts";
 import { SPED_OPTIONS } from "./ice/sped.ts";
 import { ReceiveQueue } from "./receive-queue.ts";
 import { conditionUdp } from "./runtime/conditioner.ts";
@@ -57,6 +58,8 @@ export interface ServerStats {
   readonly receiveQueue: number;
   /** What all connections hold on their peers' word, in bytes: see `limits.maxMemoryBytes`. */
   readonly memoryBytes: number;
+  /** User data in them; for text, UTF-16 code units. */
+  readonly receiveQueueBytes: number;
   readonly datagramsReceived: number;
   readonly datagramsSent: number;
   readonly bytesReceived: number;
@@ -90,6 +93,7 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
   readonly #endpoint: Endpoint;
   readonly #shell: Shell;
   readonly #socket: UdpSocket;
+  readonly #waiting: FairBacklog<Message>;
   readonly #queue: ReceiveQueue<Message>;
   readonly #onMessage: ((message: Message) => void) | undefined;
   /** Open connections, oldest first. Each is its core's `attachment`. */
@@ -140,9 +144,8 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
     );
     this.#socket = socket;
     this.#shell = new Shell(this.#endpoint, socket);
-    this.#queue = new ReceiveQueue("the server", limits.maxReceiveQueueMessages, limits.maxReceiveQueueBytes, () =>
-      this.#endpoint.drops.count("receive-queue-full"),
-    );
+    this.#waiting = new FairBacklog(limits, (message) => this.#endpoint.drops.count(droppedAs(message)));
+    this.#queue = new ReceiveQueue("the server", this.#waiting);
     const { onMessage } = options;
     if (onMessage !== undefined) this.#onMessage = (message) => callUserCode(onMessage, message);
     this.sessionEndpoint = new SessionEndpoint(this.#answerer, {
@@ -167,7 +170,7 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
   }
 
   /**
-   * The next message of any connection.
+   * The next message. Connections that have messages waiting are served in turn, one message each.
    *
    * @throws ClosedError when the server is closed and nothing waits; the signal's reason when it aborts
    */
@@ -176,7 +179,7 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
     return this.#queue.pop(signal);
   }
 
-  /** Messages of all connections, until the server is closed. */
+  /** Messages of all connections in the same turn, until the server is closed. */
   [Symbol.asyncIterator](): AsyncGenerator<Message, void, void> {
     if (this.#onMessage !== undefined) throw new TypeError("messages go to onMessage: there is nothing to iterate");
     return this.#queue[Symbol.asyncIterator]();
@@ -196,8 +199,9 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
       connections: this.#connections.size,
       handshakes: this.#endpoint.connectionCount - this.#connections.size,
       pendingSessions: this.#endpoint.pendingSessionCount,
-      receiveQueue: this.#queue.length,
       memoryBytes: this.#endpoint.memory.bytes,
+      receiveQueue: this.#waiting.length,
+      receiveQueueBytes: this.#waiting.bytes,
       datagramsReceived: this.#datagramsReceived,
       datagramsSent: this.#datagramsSent,
       bytesReceived: this.#bytesReceived,
@@ -266,7 +270,7 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
     const connection = attachedTo(core);
     if (connection === undefined) return;
     const message: Message = { connection, channel, data, binary: typeof data !== "string" };
-    if (this.#onMessage === undefined) this.#queue.push(message, data.length);
+    if (this.#onMessage === undefined) this.#queue.push(message);
     else this.#shell.later(this.#onMessage, message);
   }
 
@@ -312,6 +316,11 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
     this.#queue.close();
     await this.#socket.close();
   }
+}
+
+function droppedAs({ channel }: Message): DropReason {
+  const isReliable = channel.maxRetransmits === null && channel.maxPacketLifeTime === null;
+  return isReliable ? "receive-queue-full-reliable" : "receive-queue-full";
 }
 
 /** What the application holds of a connection; `undefined` before it is open. */

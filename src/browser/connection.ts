@@ -1,3 +1,4 @@
+import { Backlog } from "../backlog.ts";
 import type { ConnectOptions, Reconnecting } from "../client/options.ts";
 import { redial } from "../client/redial.ts";
 import { type CloseReason, SendError, type SendErrorCode } from "../errors.ts";
@@ -55,9 +56,7 @@ export class ClientConnection extends Emitter<ClientEvents> {
   readonly #stop = new AbortController();
   readonly #received = new ReceiveQueue<ClientMessage>(
     "the connection",
-    MAX_WAITING_MESSAGES,
-    MAX_WAITING_BYTES,
-    () => {},
+    new Backlog({ messages: MAX_WAITING_MESSAGES, bytes: MAX_WAITING_BYTES, dropped() {} }),
   );
   readonly #counts = { messagesReceived: 0, messagesSent: 0, bytesReceived: 0, bytesSent: 0 };
 
@@ -188,7 +187,7 @@ export class ClientConnection extends Emitter<ClientEvents> {
     this.#counts.messagesReceived++;
     this.#counts.bytesReceived += data.length;
     const message = { connection: this, data, binary };
-    if (!this.emit("message", message)) this.#received.push(message, data.length);
+    if (!this.emit("message", message)) this.#received.push(message);
   }
 
   async #reconnect(reason: CloseReason): Promise<void> {

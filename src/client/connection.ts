@@ -5,6 +5,7 @@ import type { ConnectionStats } from "../core/stats.ts";
 import { type CloseReason, SendError, type SendErrorCode } from "../errors.ts";
 import { callUserCode, Emitter } from "../events.ts";
 import { type MessageData, messageBytes } from "../message-data.ts";
+import { Backlog } from "../backlog.ts";
 import { ReceiveQueue } from "../receive-queue.ts";
 import type { SocketAddress } from "../wire/address.ts";
 import { dial, type NativeOptions, type Plan, planConnect } from "./dial.ts";
@@ -61,8 +62,13 @@ export class ClientConnection extends Emitter<ClientEvents> implements LinkEvent
   #isOpen = false;
   #closed = false;
   readonly #stop = new AbortController();
-  readonly #received = new ReceiveQueue<ClientMessage>("the connection", MAX_WAITING_MESSAGES, MAX_WAITING_BYTES, () =>
-    this.#link.hub.endpoint.drops.count("receive-queue-full"),
+  readonly #received = new ReceiveQueue<ClientMessage>(
+    "the connection",
+    new Backlog({
+      messages: MAX_WAITING_MESSAGES,
+      bytes: MAX_WAITING_BYTES,
+      dropped: () => this.#link.hub.endpoint.drops.count("receive-queue-full"),
+    }),
   );
 
   private constructor(plan: Plan, onMessage: ((message: ClientMessage) => void) | undefined) {
@@ -185,7 +191,7 @@ export class ClientConnection extends Emitter<ClientEvents> implements LinkEvent
     if (!this.#isOpen) return;
     const message: ClientMessage = { connection: this, channel, data, binary: typeof data !== "string" };
     if (this.#onMessage !== undefined) callUserCode(this.#onMessage, message);
-    else if (!this.emit("message", message)) this.#received.push(message, data.length);
+    else if (!this.emit("message", message)) this.#received.push(message);
   }
 
   /** @internal */

@@ -48,7 +48,8 @@ export type DropReason =
   | "message-unknown-ppid"
   | "message-unknown-channel"
   | "message-invalid-text"
-  | "receive-queue-full";
+  | "receive-queue-full"
+  | "receive-queue-full-reliable";
 
 /** Counters by reason; one table serves a whole endpoint. */
 export class DropCounters {

@@ -31,6 +31,7 @@ test.each(["webrtc-datagram", "webrtc-datagram/browser"])(
     expect(gzipSync(outputFiles[0].contents).length).toBeLessThan(3_000);
     const files = Object.keys(metafile.inputs).filter((path) => path !== "<stdin>");
     expect(files.map((path) => path.replace(/^.*build\//, "")).sort()).toEqual([
+      "backlog.js",
       "browser.js",
       "browser/connection.js",
       "browser/dial.js",

@@ -3,7 +3,7 @@ import { connect } from "../../src/client.ts";
 import type { Connection } from "../../src/connection.ts";
 import { Certificate } from "../../src/dtls/certificate.ts";
 import { ClosedError, SendError } from "../../src/errors.ts";
-import { type Message, Server } from "../../src/server.ts";
+import { type Message, Server, type ServerStats } from "../../src/server.ts";
 import type { ListenOptions } from "../../src/server-options.ts";
 
 const opened: { close(): unknown }[] = [];
@@ -37,6 +37,24 @@ async function joined(server: Server, userData?: unknown) {
   return { client, connection: await open };
 }
 
+/** The same by a reliable channel. */
+async function joinedReliably(server: Server) {
+  const open = nextOpen(server);
+  const client = await connect("http://server/new_rtc_session", {
+    channel: { reliable: true, ordered: true },
+    fetch: (url, init) => server.sessionEndpoint.handleRequest(new Request(url, init), { userData: "reliable" }),
+  });
+  opened.push(client);
+  return { client, connection: await open };
+}
+
+/** Lets datagrams come until the statistics say so; bounded by turns of the event loop. */
+async function until(server: Server, isSo: (stats: ServerStats) => boolean): Promise<void> {
+  for (let turn = 0; turn < 100_000 && !isSo(server.stats()); turn++)
+    await new Promise((resolve) => setImmediate(resolve));
+  expect(isSo(server.stats()), JSON.stringify(server.stats())).toBe(true);
+}
+
 describe("receiving", () => {
   test("recv, the iterator and onMessage each give connection, channel, data and kind", async () => {
     const server = await listen();
@@ -58,6 +76,27 @@ describe("receiving", () => {
       void listen({ onMessage: resolve }).then(async (other) => (await join(other)).send("called"));
     });
     expect((await called).data).toBe("called");
+  });
+
+  test("connections with waiting messages are served in turn, and a loud one loses only its own", async () => {
+    const server = await listen({ limits: { maxReceiveQueueMessagesPerConnection: 50 } });
+    const loud = await joined(server, "loud");
+    const calm = await joined(server, "calm");
+    const { client: reliable } = await joinedReliably(server);
+    for (let i = 0; i < 80; i++) await loud.client.send(`${i}`);
+    for (let i = 0; i < 60; i++) await reliable.send(`${i}`);
+    for (let i = 0; i < 2; i++) await calm.client.send(`${i}`);
+    await until(server, ({ receiveQueue }) => receiveQueue === 102);
+    expect(server.stats().drops).toEqual({ "receive-queue-full": 30, "receive-queue-full-reliable": 10 });
+    expect(server.stats().receiveQueueBytes).toBe(2 * 50 * 2 + 2);
+    // What a connection has left behind can still be received.
+    calm.connection.close();
+    const seen: unknown[] = [];
+    for (let i = 0; i < 7; i++) {
+      const { connection, data } = await server.recv();
+      seen.push(`${connection.userData} ${data}`);
+    }
+    expect(seen).toEqual(["loud 30", "reliable 10", "calm 0", "loud 31", "reliable 11", "calm 1", "loud 32"]);
   });
 
   test("with onMessage there is nothing to recv or to iterate", async () => {

@@ -25,6 +25,7 @@ test("a page loads nothing of the server's and no dependency", async () => {
   const { meta } = await bundle();
   const files = Object.keys(meta.inputs).map((path) => path.replace(/^.*src\//, ""));
   expect(files.sort()).toEqual([
+    "backlog.ts",
     "browser.ts",
     "browser/connection.ts",
     "browser/dial.ts",
