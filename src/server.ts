@@ -2,6 +2,7 @@ import type { Channel } from "./channel/channel.ts";
 import { Connection } from "./connection.ts";
 import type { Connection as CoreConnection } from "./core/connection.ts";
 import { Endpoint, type EndpointEvents } from "./core/endpoint.ts";
+import { remoteDescription } from "./core/session.ts";
 import { randomBytes } from "./crypto/platform.ts";
 import { Certificate } from "./dtls/certificate.ts";
 import type { CloseReason } from "./errors.ts";
@@ -20,13 +21,14 @@ import {
   parsePublicAddress,
   resolveLimits,
 } from "./server-options.ts";
+import { writeSignalledInit } from "./sctp/snap.ts";
 import { Shell } from "./shell.ts";
 import type { AnswerParts } from "./signalling/answer.ts";
 import { type Answerer, negotiate, type Refusal, type SessionAnswer } from "./signalling/negotiate.ts";
 import type { Offer } from "./signalling/offer.ts";
 import { SessionEndpoint } from "./signalling/session-endpoint.ts";
 import { isIpv6, type SocketAddress } from "./wire/address.ts";
-import { fromBase64, toBase64 } from "./wire/bytes.ts";
+import { toBase64 } from "./wire/bytes.ts";
 import type { DropReason } from "./wire/drops.ts";
 
 /** One received message. */
@@ -288,12 +290,7 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
   }
 
   #createSession(offer: Offer, userData: unknown): AnswerParts | Refusal {
-    const { ufrag, fingerprint, sctpPort, maxMessageBytes } = offer;
-    const sctpInit = offer.sctpInit === undefined ? undefined : fromBase64(offer.sctpInit);
-    const iceOptions = offer.iceOptions.filter((tag) => SPED_OPTIONS.includes(tag));
-    const sped = iceOptions.length > 0;
-    const remote = { ufrag, fingerprint, sctpPort, maxMessageBytes, sctpInit, sped };
-    const session = this.#endpoint.createSession(this.#shell.now(), remote, userData);
+    const session = this.#endpoint.createSession(this.#shell.now(), remoteDescription(offer), userData);
     if (session === undefined) {
       return { refused: `${this.limits.maxPendingSessions} sessions wait for their first check (maxPendingSessions).` };
     }
@@ -304,8 +301,8 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
       fingerprint: this.certificate.fingerprintBytes,
       candidates: this.publicAddresses,
       maxMessageBytes: this.limits.maxMessageBytes,
-      iceOptions,
-      ...(session.signalledInit && { sctpInit: toBase64(session.signalledInit.chunk) }),
+      iceOptions: offer.iceOptions.filter((tag) => SPED_OPTIONS.includes(tag)),
+      ...(session.signalledInit && { sctpInit: toBase64(writeSignalledInit(session.signalledInit, this.limits)) }),
     };
   }
 

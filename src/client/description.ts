@@ -7,6 +7,7 @@ import type { IceCredentials } from "../ice/credentials.ts";
 import { parseSignalledInit } from "../sctp/snap.ts";
 import { addressBytes, type SocketAddress } from "../wire/address.ts";
 import { fromBase64, fromHex, toBase64 } from "../wire/bytes.ts";
+import { ownText } from "../wire/own-text.ts";
 
 /** What our offer says of us. */
 export interface OfferParts {
@@ -85,7 +86,9 @@ export function readAnswer(body: string): ServerDescription | string {
   const trickled = json.candidate?.candidate;
   const candidates = readCandidates(typeof trickled === "string" ? [...attributes, trickled] : attributes);
   if (candidates.length === 0) return "The answer has no UDP candidate with an IP address.";
-  const description = { ufrag, pwd, fingerprint, sctpPort, maxMessageBytes, candidates };
+  // It lives as long as the connection, and must not keep the whole answer.
+  const credentials = { ufrag: ownText(ufrag), pwd: ownText(pwd) };
+  const description = { ...credentials, fingerprint, sctpPort, maxMessageBytes, candidates };
   const signalledInit = first("sctp-init");
   if (signalledInit === undefined) return description;
   // The server will begin without a handshake: one that cannot be read is not to be passed over.
@@ -130,5 +133,7 @@ function readCandidates(lines: readonly string[]): SocketAddress[] {
     const key = `${address} ${port}`;
     if (!found.has(key)) found.set(key, { address, port: Number(port), priority: Number(priority) });
   }
-  return [...found.values()].sort((a, b) => b.priority - a.priority).map(({ address, port }) => ({ address, port }));
+  return [...found.values()]
+    .sort((a, b) => b.priority - a.priority)
+    .map(({ address, port }) => ({ address: ownText(address), port }));
 }

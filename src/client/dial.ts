@@ -8,7 +8,7 @@ import { generateCredentials, type IceCredentials } from "../ice/credentials.ts"
 import { type ConditionerOptions, conditionUdp } from "../runtime/conditioner.ts";
 import { type OpenUdp, openUdp, sslKeyLog } from "../runtime/index.ts";
 import { checkDtlsVersions, type Limits, resolveLimits } from "../server-options.ts";
-import { createSignalledInit, type SignalledInit } from "../sctp/snap.ts";
+import { createSignalledInit, type SignalledInit, writeSignalledInit } from "../sctp/snap.ts";
 import { formatAddress } from "../wire/address.ts";
 import { readAnswer, writeOffer } from "./description.ts";
 import { Link, type LinkEvents } from "./link.ts";
@@ -84,7 +84,7 @@ export async function dial(plan: Plan, signal: AbortSignal | undefined, events: 
   const attempt = new Attempt(plan, signal);
   try {
     const credentials = generateCredentials(randomBytes);
-    const signalledInit = createSignalledInit(randomBytes, plan.limits);
+    const signalledInit = createSignalledInit(randomBytes);
     const server = await attempt.during(negotiate(plan, credentials, signalledInit, attempt.signal));
     await attempt.during(open(plan, { credentials, signalledInit, server }, attempt, events));
   } catch (error) {
@@ -154,7 +154,7 @@ class Attempt {
 async function negotiate(
   plan: Plan,
   credentials: IceCredentials,
-  { chunk: sctpInit }: SignalledInit,
+  signalledInit: SignalledInit,
   signal: AbortSignal,
 ): Promise<ServerDescription> {
   const { url, certificate, limits } = plan;
@@ -162,6 +162,7 @@ async function negotiate(
   const { fingerprintBytes: fingerprint } = certificate;
   const { maxMessageBytes } = limits;
   const sessionId = new DataView(randomBytes(8).buffer).getBigUint64(0) & 0x3fff_ffff_ffff_ffffn;
+  const sctpInit = writeSignalledInit(signalledInit, limits);
   const body = writeOffer({ credentials, fingerprint, maxMessageBytes, sctpInit }, String(sessionId));
   const init: RequestInit = { method: "POST", body, signal };
   if (headers !== undefined) init.headers = typeof headers === "function" ? await headers() : headers;

@@ -263,7 +263,7 @@ export class Endpoint implements PeerHost {
 
   #answerInit(offered: Uint8Array | undefined): SignalledInit | undefined {
     if (offered === undefined || parseSignalledInit(offered) === undefined) return undefined;
-    return createSignalledInit(this.options.random, this.options.limits);
+    return createSignalledInit(this.options.random);
   }
 
   #freshCredentials(): IceCredentials {

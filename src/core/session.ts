@@ -1,5 +1,8 @@
 import type { LiteSession } from "../ice/lite.ts";
+import { SPED_OPTIONS } from "../ice/sped.ts";
 import type { SignalledInit } from "../sctp/snap.ts";
+import { fromBase64 } from "../wire/bytes.ts";
+import { ownText } from "../wire/own-text.ts";
 import type { Connection } from "./connection.ts";
 import type { PeerDescription } from "./settings.ts";
 
@@ -9,6 +12,27 @@ export interface RemoteDescription extends PeerDescription {
   readonly ufrag: string;
   /** It carries DTLS in its checks (SPED). Default false. */
   readonly sped?: boolean;
+}
+
+/** What of an offer concerns its connection, as signalling has read it. */
+interface OfferedPeer extends Omit<PeerDescription, "sctpInit"> {
+  readonly ufrag: string;
+  readonly iceOptions: readonly string[];
+  /** In base64. */
+  readonly sctpInit: string | undefined;
+}
+
+/** What is kept of an offer as long as its session or connection lives. Nothing of it refers to the offer's text. */
+export function remoteDescription(offer: OfferedPeer): RemoteDescription {
+  const { fingerprint, sctpPort, maxMessageBytes, sctpInit, iceOptions } = offer;
+  return {
+    ufrag: ownText(offer.ufrag),
+    fingerprint,
+    sctpPort,
+    maxMessageBytes,
+    sctpInit: sctpInit === undefined ? undefined : fromBase64(sctpInit),
+    sped: iceOptions.some((tag) => SPED_OPTIONS.includes(tag)),
+  };
 }
 
 /** What signalling agreed with one peer, before any datagram of it is believed. */

@@ -13,16 +13,17 @@ import { CHUNK_HEADER_BYTES, INIT } from "./packet.ts";
 export interface SignalledInit {
   readonly initiateTag: number;
   readonly initialTsn: number;
-  /** The whole chunk, header included. */
-  readonly chunk: Uint8Array;
 }
 
-export function createSignalledInit(random: RandomSource, limits: AssociationLimits): SignalledInit {
-  const initiateTag = randomTag(random);
-  const initialTsn = tsn(randomTag(random));
+export function createSignalledInit(random: RandomSource): SignalledInit {
+  return { initiateTag: randomTag(random), initialTsn: tsn(randomTag(random)) };
+}
+
+/** Our INIT chunk, header included, as it stands in `a=sctp-init`. */
+export function writeSignalledInit(init: SignalledInit, limits: AssociationLimits): Uint8Array {
   const { receiveWindowBytes: receiveWindow, maxStreams } = limits;
-  const fields = { initiateTag, initialTsn, receiveWindow, outboundStreams: maxStreams, inboundStreams: maxStreams };
-  return { initiateTag, initialTsn, chunk: writeInit(fields) };
+  const streams = { outboundStreams: maxStreams, inboundStreams: maxStreams };
+  return writeInit({ ...streams, receiveWindow, initiateTag: init.initiateTag, initialTsn: tsn(init.initialTsn) });
 }
 
 /** The peer's INIT chunk, header included, as it came by signalling; `undefined` where no association can come of it. */

@@ -6,7 +6,7 @@ import type { DtlsVersion } from "../../src/dtls/connection.ts";
 import type { CloseReason } from "../../src/errors.ts";
 import { generateCredentials } from "../../src/ice/credentials.ts";
 import { DEFAULT_ASSOCIATION_LIMITS, DEFAULT_ENDPOINT_LIMITS } from "../../src/options.ts";
-import { createSignalledInit } from "../../src/sctp/snap.ts";
+import { createSignalledInit, type SignalledInit, writeSignalledInit } from "../../src/sctp/snap.ts";
 import type { SocketAddress } from "../../src/wire/address.ts";
 import type { Host, SimNode } from "./network.ts";
 import { SERVER_ADDRESS, type World } from "./world.ts";
@@ -38,13 +38,13 @@ export class ClientNode implements SimNode {
     const { candidates = [SERVER_ADDRESS], dtlsVersions, snap = false, ...limits } = options;
     const random = network.random.fork(`client ${address.address}`).bytes;
     const credentials = generateCredentials(random);
-    const signalledInit = snap ? createSignalledInit(random, DEFAULT_ASSOCIATION_LIMITS) : undefined;
+    const signalledInit = snap ? createSignalledInit(random) : undefined;
     const session = server.endpoint.createSession(network.now, {
       ufrag: credentials.ufrag,
       fingerprint: certificate.fingerprintBytes,
       sctpPort: 5000,
       maxMessageBytes: 65_536,
-      sctpInit: signalledInit?.chunk,
+      sctpInit: chunkOf(signalledInit),
     });
     if (session === undefined) throw new Error("the server refused the session");
     const connection = this.#endpoint.connect(
@@ -64,7 +64,7 @@ export class ClientNode implements SimNode {
           fingerprint: server.endpoint.options.certificate.fingerprintBytes,
           sctpPort: 5000,
           maxMessageBytes: 65_536,
-          sctpInit: session.signalledInit?.chunk,
+          sctpInit: chunkOf(session.signalledInit),
           candidates,
         },
         channel: { label: "data", options: {} },
@@ -110,4 +110,8 @@ export class ClientNode implements SimNode {
   send(now: number, data: Uint8Array | string): void {
     this.connection.send(now, data, this.connection.channel);
   }
+}
+
+function chunkOf(init: SignalledInit | undefined): Uint8Array | undefined {
+  return init && writeSignalledInit(init, DEFAULT_ASSOCIATION_LIMITS);
 }

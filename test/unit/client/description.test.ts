@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { readAnswer, writeOffer } from "../../../src/client/description.ts";
 import { DEFAULT_ASSOCIATION_LIMITS } from "../../../src/options.ts";
-import { createSignalledInit } from "../../../src/sctp/snap.ts";
+import { createSignalledInit, writeSignalledInit } from "../../../src/sctp/snap.ts";
 import { fromBase64, toBase64 } from "../../../src/wire/bytes.ts";
 import type { ServerDescription } from "../../../src/core/client-connection.ts";
 import { negotiate } from "../../../src/signalling/negotiate.ts";
@@ -54,7 +54,8 @@ test("our server reads our offer as it was meant", () => {
 });
 
 test("an SCTP INIT goes both ways as it is", () => {
-  const { chunk } = createSignalledInit(() => Uint8Array.of(1, 2, 3, 4), DEFAULT_ASSOCIATION_LIMITS);
+  const init = createSignalledInit(() => Uint8Array.of(1, 2, 3, 4));
+  const chunk = writeSignalledInit(init, DEFAULT_ASSOCIATION_LIMITS);
   const credentials = { ufrag: "cl+/ent1", pwd: "c".repeat(24) };
   const offer = parseOffer(writeOffer({ credentials, fingerprint, maxMessageBytes: 1_000, sctpInit: chunk }, "42"));
   expect(offer.ok && fromBase64(offer.offer.sctpInit ?? "")).toEqual(chunk);

@@ -1,6 +1,6 @@
 import { Endpoint, type EndpointOptions } from "../../../../src/core/endpoint.ts";
 import type { Connection } from "../../../../src/core/connection.ts";
-import type { Session } from "../../../../src/core/session.ts";
+import type { RemoteDescription, Session } from "../../../../src/core/session.ts";
 import { Certificate } from "../../../../src/dtls/certificate.ts";
 import { DtlsConnection } from "../../../../src/dtls/connection.ts";
 import type { CloseReason } from "../../../../src/errors.ts";
@@ -19,7 +19,7 @@ import { DropCounters } from "../../../../src/wire/drops.ts";
 import { Random } from "../../../sim/random.ts";
 
 const serverCertificate = Certificate.generate();
-const pageCertificate = Certificate.generate();
+export const pageCertificate = Certificate.generate();
 const pageDatapath = new Datapath({ keySlots: 64, txSlots: 4 });
 const PPID_BINARY = 53;
 /** More in one go is a deadline that does not move on. */
@@ -105,7 +105,8 @@ export class ScriptedPage {
   /** Up to where the server's datagrams were heard or missed. */
   #heard: number;
 
-  constructor(server: ScriptedServer, sped = false) {
+  /** @param said what its offer said otherwise than other pages' */
+  constructor(server: ScriptedServer, sped = false, said: Partial<RemoteDescription> = {}) {
     this.#server = server;
     this.#heard = server.sent.length;
     const random = server.random.fork(`page ${server.endpoint.pendingSessionCount}`).bytes;
@@ -116,6 +117,7 @@ export class ScriptedPage {
       sctpPort: 5000,
       maxMessageBytes: 0,
       sped,
+      ...said,
     })!;
     this.dtls = new DtlsConnection(
       {
@@ -152,7 +154,7 @@ export class ScriptedPage {
     const { random } = this.#server;
     const request = writeBindingRequest({
       transactionId: random.bytes(12),
-      username: `${session.localUfrag}:page`,
+      username: `${session.localUfrag}:${session.remoteUfrag}`,
       key: new TextEncoder().encode(session.localPwd),
       priority: 1,
       tieBreaker: random.bytes(8),

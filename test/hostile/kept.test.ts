@@ -1,0 +1,137 @@
+/** What sessions and connections keep of the largest offers: nothing of their text. */
+import { expect, test } from "vitest";
+import { readAnswer } from "../../src/client/description.ts";
+import { remoteDescription } from "../../src/core/session.ts";
+import type { EndpointLimits } from "../../src/options.ts";
+import { MAX_OFFER_CHARACTERS, parseOffer } from "../../src/signalling/offer.ts";
+import { pageCertificate, ScriptedPage, ScriptedServer } from "../unit/core/support/scripted-page.ts";
+import { usedBytes } from "./support/memory.ts";
+
+const SESSIONS = 600;
+const CONNECTIONS = 60;
+const WARM_UP = 20;
+const MAX_SESSION_BYTES = 1_024;
+const MAX_CONNECTION_BYTES = 12 * 1_024;
+
+const INIT = "AQAAMgAAAAEAEAAABAAEAAAAAAHAAAAEgAgABoLAAAA=";
+const hash = Array.from(pageCertificate.fingerprintBytes, (byte) => byte.toString(16).padStart(2, "0")).join(":");
+
+/** Attributes that fill an offer to its limit. */
+const PADDINGS: readonly (readonly [string, (bytes: number) => string[]])[] = [
+  ["wide attributes", (bytes) => fill(bytes, (length) => `a=group:${"a".repeat(length)}`, 8_000)],
+  [
+    "wide attributes, one with an emoji",
+    (bytes) => ["a=group:😀", ...fill(bytes - 16, (length) => `a=group:${"a".repeat(length)}`, 8_000)],
+  ],
+  ["many attributes", (bytes) => fill(bytes, (length) => `a=group:${"b".repeat(length)}`, 250)],
+  [
+    "many attributes, one with an emoji",
+    (bytes) => ["a=group:😀", ...fill(bytes - 16, (length) => `a=group:${"b".repeat(length)}`, 250)],
+  ],
+];
+
+function fill(bytes: number, line: (length: number) => string, width: number): string[] {
+  const each = line(width).length + 2;
+  return Array.from({ length: Math.floor(bytes / each) }, () => line(width));
+}
+
+/** An offer of at most 65,536 bytes, near that. */
+function largestOffer(padding: (bytes: number) => string[], ufrag: string): string {
+  const lines = [
+    "v=0",
+    "o=- 1 2 IN IP4 127.0.0.1",
+    "s=-",
+    "t=0 0",
+    "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
+    "c=IN IP4 0.0.0.0",
+    `a=ice-ufrag:${ufrag}`,
+    `a=ice-pwd:${"p".repeat(24)}`,
+    `a=fingerprint:sha-256 ${hash}`,
+    "a=setup:actpass",
+    "a=mid:0",
+    `a=sctp-init:${INIT}`,
+  ];
+  const used = lines.reduce((sum, line) => sum + line.length + 2, 0);
+  const offer = [...lines, ...padding(MAX_OFFER_CHARACTERS - used - 64)].slice(0, 2_000).join("\r\n");
+  expect(offer.length).toBeLessThanOrEqual(MAX_OFFER_CHARACTERS);
+  return `${offer}\r\n`;
+}
+
+function remoteOf(offer: string) {
+  const parsed = parseOffer(offer);
+  if (!parsed.ok) throw new Error(parsed.error);
+  return remoteDescription(parsed.offer);
+}
+
+/** The engine itself keeps the last text that a regular expression was matched with. */
+function weigh(): number {
+  /a/.exec("a");
+  return usedBytes();
+}
+
+/** What each of `count` results keeps, bytes. Some are made beforehand, so that code and tables are warm. */
+/** None is freed while another one is weighed. */
+const servers: ScriptedServer[] = [];
+
+function newServer(seed: string, limits: Partial<EndpointLimits>): ScriptedServer {
+  const server = new ScriptedServer(seed, limits);
+  servers.push(server);
+  return server;
+}
+
+function keptBy(count: number, make: (index: number) => unknown): number {
+  const kept: unknown[] = [];
+  for (let i = 0; i < WARM_UP; i++) kept.push(make(count + i));
+  const before = weigh();
+  for (let i = 0; i < count; i++) kept.push(make(i));
+  const bytes = (weigh() - before) / count;
+  expect(kept).toHaveLength(count + WARM_UP);
+  return bytes;
+}
+
+test.each(PADDINGS)("a pending session keeps at most 1 KB of an offer of 64 KB with %s", (_, padding) => {
+  const server = newServer("kept sessions", { maxPendingSessions: SESSIONS + WARM_UP });
+  // The server holds the sessions: what is kept here is nothing.
+  const bytes = keptBy(SESSIONS, (i) => {
+    const remote = remoteOf(largestOffer(padding, `${"u".repeat(32)}${i}`));
+    return server.endpoint.createSession(0, remote) !== undefined;
+  });
+  expect(server.endpoint.pendingSessionCount).toBe(SESSIONS + WARM_UP);
+  expect(bytes).toBeLessThanOrEqual(MAX_SESSION_BYTES);
+});
+
+test.each(PADDINGS)("an open connection takes at most 12 KB, whose offer had 64 KB with %s", (_, padding) => {
+  const server = newServer("kept connections", {
+    maxConnections: CONNECTIONS + WARM_UP,
+    maxHandshakes: CONNECTIONS + WARM_UP,
+  });
+  const bytes = keptBy(CONNECTIONS, (i) => {
+    const page = new ScriptedPage(server, false, remoteOf(largestOffer(padding, `${"u".repeat(32)}${i}`)));
+    page.open({ address: "192.0.2.1", port: 1_000 + i });
+    // It hears no more of the page, whose keys make room for the next one's.
+    page.dtls.close(0);
+    server.sent.length = 0;
+    server.received.length = 0;
+    return undefined;
+  });
+  expect([...server.endpoint.connections()].every(({ state }) => state === "open")).toBe(true);
+  expect(bytes).toBeLessThanOrEqual(MAX_CONNECTION_BYTES);
+});
+
+test("a client keeps at most 1 KB of an answer of 64 KB", () => {
+  const bytes = keptBy(SESSIONS, (i) => {
+    const lines = [
+      "v=0",
+      "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
+      `a=ice-ufrag:${"u".repeat(32)}${i}`,
+      `a=ice-pwd:${"p".repeat(24)}`,
+      `a=fingerprint:sha-256 ${hash}`,
+      "a=candidate:1 1 udp 1 2001:0db8:0000:0000:0000:0000:0000:0001 9 typ host",
+      `a=x:${"x".repeat(60_000)}`,
+    ];
+    const answer = readAnswer(JSON.stringify({ answer: { sdp: lines.join("\r\n") } }));
+    expect(answer).toBeTypeOf("object");
+    return answer;
+  });
+  expect(bytes).toBeLessThanOrEqual(MAX_SESSION_BYTES);
+});
