@@ -276,11 +276,6 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     if (this.#signalledInit === undefined) this.#startSctp(this.#createSctp());
   }
 
-  startedOver(): void {
-    this.#association = undefined;
-    this.#channels = undefined;
-  }
-
   connected(): void {
     this.#verified = true;
     const association = this.#createSctp();

@@ -1,7 +1,6 @@
 import { equalBytes } from "../wire/bytes.ts";
 import {
   ALERT_ILLEGAL_PARAMETER,
-  ALERT_INTERNAL_ERROR,
   ALERT_PROTOCOL_VERSION,
   ALERT_UNEXPECTED_MESSAGE,
   ALERT_UNSUPPORTED_EXTENSION,
@@ -102,14 +101,10 @@ export class ClientStart implements HandshakeMachine {
     this.#sendHello(undefined);
   }
 
-  anew(): ClientStart {
-    return new ClientStart(this.#host);
-  }
-
   handle(message: HandshakeMessage): Outcome {
     if (message.epoch !== 0) return UNEXPECTED;
     if (message.type === HELLO_VERIFY_REQUEST) return this.#helloVerifyRequest(message);
-    if (message.type !== SERVER_HELLO || this.#message === undefined) return UNEXPECTED;
+    if (message.type !== SERVER_HELLO || this.#message === undefined) return ALERT_UNEXPECTED_MESSAGE;
     const hello = parseServerHello(message.body);
     if (hello === undefined) return MALFORMED;
     const chosen = hello.extensions.get(EXTENSION_SUPPORTED_VERSIONS);
@@ -119,19 +114,8 @@ export class ClientStart implements HandshakeMachine {
     if (parseNumber(chosen) !== VERSION_DTLS_1_3) return ALERT_ILLEGAL_PARAMETER;
     if (equalBytes(hello.random, HELLO_RETRY_RANDOM)) return this.#helloRetryRequest(hello, message);
     const client = new Client13(this.#host, this.#hello, this.#transcript);
-    return this.#handOver(client, client.serverHello(hello, message, this.#shares));
-  }
-
-  checkpoint(): () => void {
-    const transcript = this.#transcript.checkpoint();
-    const [hello, message, shares, retried] = [this.#hello, this.#message, this.#shares, this.#retried];
-    return () => {
-      transcript();
-      this.#hello = hello;
-      this.#message = message;
-      this.#shares = shares;
-      this.#retried = retried;
-    };
+    this.#host.become(client);
+    return client.serverHello(hello, message, this.#shares);
   }
 
   exportKeyingMaterial(): Uint8Array {
@@ -149,19 +133,14 @@ export class ClientStart implements HandshakeMachine {
       return ALERT_ILLEGAL_PARAMETER;
     }
     const client = new Client12(this.#host, this.#hello, this.#message);
-    return this.#handOver(client, client.serverHello(hello, message));
-  }
-
-  /** Unless the message is refused: another one may come in its place. */
-  #handOver(client: HandshakeMachine, outcome: Outcome): Outcome {
-    if (outcome === undefined || outcome === ALERT_INTERNAL_ERROR) this.#host.become(client);
-    return outcome;
+    this.#host.become(client);
+    return client.serverHello(hello, message);
   }
 
   #helloVerifyRequest(message: HandshakeMessage): Outcome {
     const cookie = parseHelloVerifyRequest(message.body);
     if (cookie === undefined) return MALFORMED;
-    if (cookie.length === 0 || this.#retried) return UNEXPECTED;
+    if (this.#retried) return ALERT_UNEXPECTED_MESSAGE;
     this.#retried = true;
     // RFC 6347 §4.2.1: the second hello has "the same parameter values" and the cookie; the first is not hashed.
     this.#hello = { ...this.#hello, cookie };

@@ -6,6 +6,7 @@ import {
   ALERT_ILLEGAL_PARAMETER,
   ALERT_INTERNAL_ERROR,
   ALERT_PROTOCOL_VERSION,
+  ALERT_UNEXPECTED_MESSAGE,
   ALERT_UNSUPPORTED_EXTENSION,
   type AlertDescription,
 } from "./alert.ts";
@@ -80,17 +81,6 @@ export class Client12 implements HandshakeMachine {
     return outcome;
   }
 
-  checkpoint(): () => void {
-    const { length } = this.#transcript;
-    const [awaits, requested] = [this.#awaits, this.#requested];
-    return () => {
-      this.#transcript.length = length;
-      this.#awaits = awaits;
-      this.#requested = requested;
-      this.wipe();
-    };
-  }
-
   exportKeyingMaterial(): Uint8Array {
     throw new Error("the handshake is not complete");
   }
@@ -103,16 +93,16 @@ export class Client12 implements HandshakeMachine {
     const { type } = message;
     switch (this.#awaits) {
       case "certificate":
-        return type === CERTIFICATE ? this.#certificate(message) : UNEXPECTED;
+        return type === CERTIFICATE ? this.#certificate(message) : ALERT_UNEXPECTED_MESSAGE;
       case "key-exchange":
-        return type === SERVER_KEY_EXCHANGE ? this.#serverKeyExchange(message) : UNEXPECTED;
+        return type === SERVER_KEY_EXCHANGE ? this.#serverKeyExchange(message) : ALERT_UNEXPECTED_MESSAGE;
       case "request-or-done":
         if (type === CERTIFICATE_REQUEST) return this.#certificateRequest(message);
-        return type === SERVER_HELLO_DONE ? this.#helloDone(message) : UNEXPECTED;
+        return type === SERVER_HELLO_DONE ? this.#helloDone(message) : ALERT_UNEXPECTED_MESSAGE;
       case "done":
-        return type === SERVER_HELLO_DONE ? this.#helloDone(message) : UNEXPECTED;
+        return type === SERVER_HELLO_DONE ? this.#helloDone(message) : ALERT_UNEXPECTED_MESSAGE;
       default:
-        return type === FINISHED ? this.#finished(message) : UNEXPECTED;
+        return type === FINISHED ? this.#finished(message) : ALERT_UNEXPECTED_MESSAGE;
     }
   }
 

@@ -5,6 +5,7 @@ import {
   ALERT_ILLEGAL_PARAMETER,
   ALERT_INTERNAL_ERROR,
   ALERT_MISSING_EXTENSION,
+  ALERT_UNEXPECTED_MESSAGE,
   ALERT_UNSUPPORTED_EXTENSION,
 } from "./alert.ts";
 import {
@@ -96,16 +97,16 @@ export class Client13 implements HandshakeMachine {
     const { type } = message;
     switch (this.#awaits) {
       case "extensions":
-        return type === ENCRYPTED_EXTENSIONS ? this.#encryptedExtensions(message) : UNEXPECTED;
+        return type === ENCRYPTED_EXTENSIONS ? this.#encryptedExtensions(message) : ALERT_UNEXPECTED_MESSAGE;
       case "request-or-certificate":
         if (type === CERTIFICATE_REQUEST) return this.#certificateRequest(message);
-        return type === CERTIFICATE ? this.#certificate(message) : UNEXPECTED;
+        return type === CERTIFICATE ? this.#certificate(message) : ALERT_UNEXPECTED_MESSAGE;
       case "certificate":
-        return type === CERTIFICATE ? this.#certificate(message) : UNEXPECTED;
+        return type === CERTIFICATE ? this.#certificate(message) : ALERT_UNEXPECTED_MESSAGE;
       case "certificate-verify":
-        return type === CERTIFICATE_VERIFY ? this.#certificateVerify(message) : UNEXPECTED;
+        return type === CERTIFICATE_VERIFY ? this.#certificateVerify(message) : ALERT_UNEXPECTED_MESSAGE;
       default:
-        return type === FINISHED ? this.#finished(message) : UNEXPECTED;
+        return type === FINISHED ? this.#finished(message) : ALERT_UNEXPECTED_MESSAGE;
     }
   }
 

@@ -60,8 +60,7 @@ export class DtlsConnection implements Prefetchable {
   readonly #drops: DropCounters;
   readonly #delivery: Delivery;
   readonly #handshaking: Handshaking;
-  /** Records under one key: what the options say, and what the version allows. */
-  readonly #maxRecordsWanted: number;
+  /** Records under one key. */
   #maxRecords: number;
   #earlyRecords: EarlyQueue | undefined;
   #earlyData: EarlyQueue | undefined;
@@ -73,7 +72,6 @@ export class DtlsConnection implements Prefetchable {
     this.#events = events;
     this.#datapath = options.datapath;
     this.#drops = drops;
-    this.#maxRecordsWanted = maxRecords;
     this.#maxRecords = maxRecords;
     this.#maxPlaintextBytes = mtuBytes - OVERHEAD_12;
     const inside = new DtlsConnection.#Inside(this);
@@ -205,9 +203,7 @@ export class DtlsConnection implements Prefetchable {
 
   #openForWriting(): void {
     this.#writable = true;
-    // Worked out anew each time: a handshake that was taken back may have been one of the other version.
-    this.#maxRecords =
-      this.version === "1.3" ? Math.min(this.#maxRecordsWanted, MAX_RECORDS_13) : this.#maxRecordsWanted;
+    if (this.version === "1.3") this.#maxRecords = Math.min(this.#maxRecords, MAX_RECORDS_13);
     this.#lateFrom = Math.min(this.#maxRecords, MAX_RECORDS_13);
     this.#maxPlaintextBytes = this.#records.maxPlaintextBytes;
   }
@@ -237,7 +233,7 @@ export class DtlsConnection implements Prefetchable {
     this.#hasMore = true;
     const { state } = this.#handshaking;
     if (epoch > 0) {
-      if (state !== "connected") this.#handshaking.settle();
+      if (state !== "connected") this.#handshaking.authenticate();
       if (type === CONTENT_APPLICATION_DATA && epoch !== HANDSHAKE_EPOCH) {
         this.#handleApplicationData(offset, length);
         return;
@@ -317,7 +313,7 @@ export class DtlsConnection implements Prefetchable {
 
   #handleAlert(epoch: number, content: Uint8Array): void {
     const alert = parseAlert(content);
-    if (alert === undefined || (epoch === 0 && !this.#handshaking.isProvisional)) {
+    if (alert === undefined || (epoch === 0 && this.#handshaking.isAuthenticated)) {
       // RFC 6347 §4.1.2.7: a forged alert must not end a connection.
       this.#drops.count(alert === undefined ? "dtls-malformed" : "dtls-unexpected");
       return;
@@ -361,11 +357,6 @@ export class DtlsConnection implements Prefetchable {
     writable(): void {
       this.#connection.#openForWriting();
       this.#connection.#events.writable?.();
-    }
-
-    startedOver(): void {
-      if (this.#connection.#writable) this.#connection.#events.startedOver?.();
-      this.#connection.#writable = false;
     }
 
     connected(): void {

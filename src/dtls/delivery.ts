@@ -57,11 +57,6 @@ export class Delivery {
     return this.#timers.next;
   }
 
-  /** After which time the present flight is sent again. */
-  get timeoutMs(): number {
-    return this.#timeoutMs;
-  }
-
   /** The message_seq of our next message. */
   takeNumber(): number {
     return this.#nextMessage++;
@@ -111,32 +106,6 @@ export class Delivery {
     this.#reassembly.reject(message);
     // Or it would not be sent again.
     this.#acks.clear();
-  }
-
-  /** Notes what we have sent. Calling what it returns goes back to it, and takes back the peer's messages from `sequence` on. */
-  checkpoint(sequence: number): (now: number) => void {
-    const flight = this.#flight;
-    const nextMessage = this.#nextMessage;
-    return (now) => {
-      this.#reassembly.goBack(sequence);
-      this.#flight = flight;
-      this.#nextMessage = nextMessage;
-      this.acknowledges = false;
-      this.#timeoutMs = this.#initialTimeoutMs;
-      this.#acks.clear();
-      this.#timers.clearAll();
-      if (flight?.options.expectsAnswer) this.#timers.set("retransmit", now + this.#timeoutMs);
-    };
-  }
-
-  /** Goes on from this message instead of the one that had its number before. */
-  replace(message: HandshakeMessage): void {
-    this.#reassembly.replace(message);
-  }
-
-  /** What has come is the peer's. */
-  settle(): void {
-    this.#reassembly.settle();
   }
 
   /**

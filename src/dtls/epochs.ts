@@ -55,11 +55,6 @@ export class Epochs implements Prefetchable {
   /** The newest first, chained: two of a kind are the rule, four the most. */
   #write: WriteEpoch | undefined;
   #read: ReadEpoch | undefined;
-  /**
-   * The most records that an epoch of ours had sealed when it was taken back. The same messages may bring about the same key again, and
-   * AES-GCM must never see a nonce twice: epochs begin with this number, where nothing was taken back with 0.
-   */
-  #sealed = 0;
   #current: WriteEpoch = { epoch: 0, protection: "none", keySlot: NO_KEY, sequence: 0, older: undefined };
 
   constructor(datapath: Datapath) {
@@ -125,19 +120,6 @@ export class Epochs implements Prefetchable {
     this.#read = this.#release(this.#read, epoch);
   }
 
-  /** Notes which keys there are. Calling what it returns wipes those that came later. */
-  checkpoint(): () => void {
-    const [write, read, current] = [this.#write, this.#read, this.#current];
-    return () => {
-      while (this.#write !== undefined && this.#write !== write) {
-        this.#sealed = Math.max(this.#sealed, this.#write.sequence);
-        this.#write = this.#release(this.#write, this.#write.epoch);
-      }
-      while (this.#read !== undefined && this.#read !== read) this.#read = this.#release(this.#read, this.#read.epoch);
-      this.#current = current;
-    };
-  }
-
   /** Wipes all keys. */
   close(): void {
     while (this.#write !== undefined) this.#write = this.#release(this.#write, this.#write.epoch);
@@ -154,7 +136,7 @@ export class Epochs implements Prefetchable {
 
   #addWrite(epoch: number, protection: Protection, keySlot: number): boolean {
     if (keySlot < 0) return false;
-    this.#write = { epoch, protection, keySlot, sequence: this.#sealed, older: this.#write };
+    this.#write = { epoch, protection, keySlot, sequence: 0, older: this.#write };
     return true;
   }
 

@@ -1,6 +1,6 @@
 import type { DropCounters } from "../wire/drops.ts";
 import { Timers } from "../wire/timers.ts";
-import { ALERT_DECODE_ERROR, ALERT_INTERNAL_ERROR, ALERT_UNEXPECTED_MESSAGE, type AlertDescription } from "./alert.ts";
+import { ALERT_DECODE_ERROR, ALERT_UNEXPECTED_MESSAGE, type AlertDescription } from "./alert.ts";
 import { ClientStart } from "./client-start.ts";
 import type { Delivery } from "./delivery.ts";
 import { FIRST_APPLICATION_EPOCH, HANDSHAKE_EPOCH } from "./epochs.ts";
@@ -15,19 +15,14 @@ import {
   type HandshakeMachine,
   type HandshakeSettings,
   MALFORMED,
+  UNEXPECTED,
 } from "./machine.ts";
-import { SERVER_HELLO_DONE } from "./messages.ts";
 import type { ResolvedOptions } from "./options.ts";
-import { Provisional } from "./provisional.ts";
 import type { RecordLayer } from "./record.ts";
 import { ServerStart } from "./server-start.ts";
 
 export type DtlsState = "new" | "handshaking" | "connected" | "closed";
 
-/** A client makes another hello after so many timeouts, by when it has sent its unanswered flight four times, the last in small datagrams. */
-const START_ANEW_AFTER = 10;
-/** Stands for a message_seq before the first: the checkpoint of a client that has said nothing yet. */
-const BEFORE_ALL = -1;
 /** RFC 9147 §5.8.1: for "at least twice the default MSL", 2 minutes, a server answers the client's repeated last flight. */
 const LINGER_MS = 240_000;
 
@@ -35,8 +30,6 @@ const LINGER_MS = 240_000;
 export interface HandshakingEvents {
   /** Application data may be sent from now on, though the peer is not verified yet (DTLS 1.3 server). */
   writable(): void;
-  /** No application data may be sent any more: the handshake goes on from an earlier message. */
-  startedOver(): void;
   /** It is complete and the peer verified. */
   connected(): void;
   /** What the peer sent was refused, with this alert. */
@@ -47,7 +40,7 @@ export interface HandshakingEvents {
 
 /**
  * The handshake of one connection, and what comes after it in handshake messages. Around the machine of its role and version it has
- * the time, the keys and a way back: what unprotected messages have brought about is provisional.
+ * the time and the keys.
  */
 export class Handshaking implements HandshakeHost {
   /** How far the connection has come. Written only here. */
@@ -66,12 +59,11 @@ export class Handshaking implements HandshakeHost {
   readonly #mtuBytes: number;
   readonly #timeoutMs: number;
   readonly #compact: boolean;
-  readonly #timers = new Timers<"handshake" | "start-anew" | "linger">();
+  readonly #timers = new Timers<"handshake" | "linger">();
   /** Until the handshake is complete. */
   #settings: HandshakeSettings | undefined;
   #machine: HandshakeMachine;
-  /** Until a protected record of the peer was opened: from then on nothing unprotected can end the connection. */
-  #provisional: Provisional | undefined = new Provisional();
+  #isAuthenticated = false;
   #now = 0;
 
   constructor(options: ResolvedOptions, records: RecordLayer, delivery: Delivery, events: HandshakingEvents) {
@@ -93,9 +85,9 @@ export class Handshaking implements HandshakeHost {
     return Math.min(this.#timers.next, this.#delivery.nextDeadline);
   }
 
-  /** All that has come may be anybody's. */
-  get isProvisional(): boolean {
-    return this.#provisional !== undefined;
+  /** A protected record of the peer was opened: from then on nothing unprotected can end the connection. */
+  get isAuthenticated(): boolean {
+    return this.#isAuthenticated;
   }
 
   /** Client: sends the ClientHello. A server waits for one and needs no start. */
@@ -103,7 +95,6 @@ export class Handshaking implements HandshakeHost {
     if (this.state !== "new" || this.#machine.start === undefined) return;
     this.#now = now;
     this.#begin();
-    this.#provisional?.accept(BEFORE_ALL, this.#checkpoint(0));
     this.#machine.start();
   }
 
@@ -126,18 +117,14 @@ export class Handshaking implements HandshakeHost {
   }
 
   /** A protected record was opened: the hellos, and whatever else its key rests on, are the peer's. */
-  settle(): void {
-    if (this.#provisional === undefined) return;
-    this.#provisional = undefined;
-    this.#timers.clear("start-anew");
-    this.#delivery.settle();
+  authenticate(): void {
+    this.#isAuthenticated = true;
   }
 
   handleTimeout(now: number): void {
     this.#now = now;
     for (let due = this.#timers.expire(now); due !== undefined; due = this.#timers.expire(now)) {
       if (due === "linger") this.#records.epochs.releaseRead(HANDSHAKE_EPOCH);
-      else if (due === "start-anew") this.#startAnew();
       else this.#events.timedOut();
     }
     this.#delivery.handleTimeout(now);
@@ -178,9 +165,6 @@ export class Handshaking implements HandshakeHost {
       return;
     }
     this.#delivery.send(this.#now, items, answered, plan);
-    if (answered !== undefined && this.#provisional?.hasAccepted(BEFORE_ALL)) {
-      this.#timers.set("start-anew", this.#now + START_ANEW_AFTER * this.#delivery.timeoutMs);
-    }
     const last = items[items.length - 1];
     if (typeof last === "object" && last.epoch > this.#records.epochs.current.epoch)
       this.#records.epochs.use(last.epoch);
@@ -267,79 +251,21 @@ export class Handshaking implements HandshakeHost {
   /** False where the message was given back. */
   #handleMessage(message: HandshakeMessage): boolean {
     const { flight } = this.#delivery;
-    const provisional = message.epoch === 0 ? this.#provisional : undefined;
-    if (provisional?.hasAccepted(message.sequence) && !this.#takeBack(provisional, message)) return true;
-    const checkpoint = provisional && this.#checkpoint(message.sequence);
     const outcome = this.#machine.handle(message);
-    if (outcome === undefined && checkpoint !== undefined) provisional?.accept(message.sequence, checkpoint);
-    if (typeof outcome === "number" && this.#mayBeForged(message, outcome)) {
+    if (outcome === UNEXPECTED && message.epoch === 0) {
+      // RFC 6347 §4.1.2.7, RFC 9147 §4.5.2: what anybody can send is dropped, and what belongs in its place may still come.
       this.#drops.count("dtls-unexpected");
       this.#delivery.reject(message);
       return false;
-    } else if (typeof outcome === "number") {
-      this.#events.failed(outcome);
-    } else if (outcome !== undefined && message.epoch > 0) {
-      this.#events.failed(outcome === MALFORMED ? ALERT_DECODE_ERROR : ALERT_UNEXPECTED_MESSAGE);
-    } else if (outcome !== undefined) {
-      // Nobody vouches for what is not protected: forget it, the true message may still come.
-      this.#drops.count(outcome === MALFORMED ? "dtls-malformed" : "dtls-unexpected");
-      this.#delivery.reject(message);
-      return false;
-    } else if (message.epoch > 0 && this.state === "handshaking" && flight === this.#delivery.flight) {
+    }
+    if (outcome === MALFORMED) this.#events.failed(ALERT_DECODE_ERROR);
+    else if (outcome === UNEXPECTED) this.#events.failed(ALERT_UNEXPECTED_MESSAGE);
+    else if (outcome !== undefined) this.#events.failed(outcome);
+    else if (message.epoch > 0 && this.state === "handshaking" && flight === this.#delivery.flight) {
       // RFC 9147 §7.2: "the receipt of any record responding to a given flight MUST be taken as an implicit acknowledgement".
-      // Not a ServerHello that nothing protected has followed: the server may know another ClientHello than ours.
+      // Not an unprotected one: where more of the answer is missing, our flight asks for all of it again.
       this.#delivery.forgetFlight();
     }
     return true;
-  }
-
-  // --- the way back ---
-
-  /**
-   * A failure that unprotected messages alone have brought about is not yet one of the peer. What is refused is waited for again, and
-   * so is what came before it, which may contradict what was accepted.
-   */
-  #mayBeForged({ epoch, type }: HandshakeMessage, alert: AlertDescription): boolean {
-    if (epoch > 0 || this.#provisional === undefined) return false;
-    if (alert === ALERT_INTERNAL_ERROR || type === SERVER_HELLO_DONE) return false;
-    return this.#provisional.setBack(this.#now) && this.#provisional.isHopeful(this.#now);
-  }
-
-  /** Another message has come, twice, in the place of one that was accepted. */
-  #takeBack(provisional: Provisional, message: HandshakeMessage): boolean {
-    this.#drops.count("dtls-unexpected");
-    if (!provisional.setBack(this.#now)) return false;
-    provisional.goBack(message.sequence);
-    this.#delivery.replace(message);
-    return true;
-  }
-
-  /** Client: the server does not answer our answer, so perhaps our first hello or its own came garbled. There is another one. */
-  #startAnew(): void {
-    // A server whose answer is refused is no silent one.
-    if (!this.#provisional?.isUndisturbed || !this.#provisional.setBack(this.#now)) return;
-    this.#provisional.goBack(BEFORE_ALL);
-    this.#provisional.accept(BEFORE_ALL, this.#checkpoint(0));
-    this.#machine = this.#machine.anew?.() ?? this.#machine;
-    this.#machine.start?.();
-  }
-
-  /** Notes how everything stands before an unprotected message. Calling what it returns goes back there, whatever came since. */
-  #checkpoint(sequence: number): () => void {
-    const machine = this.#machine;
-    const restoreMachine = machine.checkpoint?.();
-    const restoreDelivery = this.#delivery.checkpoint(sequence);
-    const restoreKeys = this.#records.epochs.checkpoint();
-    const facts = { ...this.facts };
-    return () => {
-      if (this.#machine !== machine) this.#machine.wipe();
-      this.#machine = machine;
-      restoreMachine?.();
-      restoreDelivery(this.#now);
-      restoreKeys();
-      Object.assign(this.facts, facts);
-      this.#timers.clear("start-anew");
-      this.#events.startedOver();
-    };
   }
 }

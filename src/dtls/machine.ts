@@ -8,27 +8,20 @@ import type { TrafficKey } from "./keys12.ts";
 export type DtlsVersion = "1.2" | "1.3";
 
 /**
- * What a state machine makes of a message: `undefined` where it went on, an alert where the handshake has failed, or one
- * of the two ways to leave a message alone.
+ * What a state machine makes of a message: `undefined` where it went on; an alert, with which the handshake ends; or one of
+ * two reasons that stand for an alert or a drop.
  */
 export type Outcome = AlertDescription | typeof MALFORMED | typeof UNEXPECTED | undefined;
-/** Cannot be parsed. Dropped if anybody could have sent it (epoch 0), a decode_error otherwise. */
+/** Cannot be parsed: decode_error (RFC 8446 §6.2). */
 export const MALFORMED = "malformed";
-/** Not what comes next, or not in the epoch it belongs in. Dropped if anybody could have sent it. */
+/** Not in the epoch it belongs in: dropped where anybody could have sent it (epoch 0), unexpected_message otherwise. */
 export const UNEXPECTED = "unexpected";
 
 /** One role in one version: takes the peer's messages in sequence and says what to send. */
 export interface HandshakeMachine {
   /** Sends the first flight, where this side speaks first. */
   start?(): void;
-  /** Another one that speaks first, with another hello. */
-  anew?(): HandshakeMachine;
   handle(message: HandshakeMessage): Outcome;
-  /**
-   * Notes where it stands before a message that is not protected. Calling what it returns goes back there: the message was another
-   * one. Machines that keep nothing of it, but hand over to another one, need none.
-   */
-  checkpoint?(): () => void;
   /** Replaces our key for application data (DTLS 1.3). */
   updateKey?(requestPeer: boolean): void;
   /** After the handshake, RFC 5705. */

@@ -13,7 +13,7 @@ export interface DtlsOptions {
   /** Ours. Always shown as server; as client, when the server asks. */
   certificate: Certificate;
   /**
-   * Asked before any application data passes, again where a certificate comes a second time: is this (DER) the certificate that signalling announced? Compare its
+   * Asked before any application data passes: is this (DER) the certificate that signalling announced? Compare its
    * SHA-256 with the fingerprint (RFC 8827 §6.5). `false` ends the handshake with bad_certificate.
    */
   verifyPeerCertificate(der: Uint8Array): boolean;
@@ -82,11 +82,6 @@ export interface DtlsEvents {
    * needs no such trust. Nothing is received before `connected`.
    */
   writable?(): void;
-  /**
-   * What followed `writable` is void: the handshake has been started over, because the hello it rested on was not the peer's. There
-   * will be another `writable`, or `connected` at once.
-   */
-  startedOver?(): void;
   /**
    * The handshake is complete and the peer verified. Called before our last flight leaves, so that what is sent from
    * inside this call rides in the same datagram.

@@ -1,5 +1,5 @@
 import { equalConstantTime, hmacSha256 } from "../crypto/platform.ts";
-import { ALERT_INAPPROPRIATE_FALLBACK, ALERT_INTERNAL_ERROR, ALERT_PROTOCOL_VERSION } from "./alert.ts";
+import { ALERT_INAPPROPRIATE_FALLBACK, ALERT_PROTOCOL_VERSION } from "./alert.ts";
 import { EXTENSION_SUPPORTED_VERSIONS, parseNumbers } from "./extensions.ts";
 import type { HandshakeMessage } from "./handshake.ts";
 import { type HandshakeHost, type HandshakeMachine, MALFORMED, type Outcome, UNEXPECTED } from "./machine.ts";
@@ -41,7 +41,8 @@ export class ServerStart implements HandshakeMachine {
     if (versions.includes("1.3")) {
       if (offers13) {
         const server = new Server13(this.#host);
-        return this.#handOver(server, server.answer(hello, message));
+        this.#host.become(server);
+        return server.answer(hello, message);
       }
       // RFC 7507 §3: the client tries again with less than it has, and we have more than it now offers.
       if (hello.cipherSuites.includes(TLS_FALLBACK_SCSV)) return ALERT_INAPPROPRIATE_FALLBACK;
@@ -49,18 +50,12 @@ export class ServerStart implements HandshakeMachine {
     if (!versions.includes("1.2") || !offeredVersions(hello).includes(VERSION_DTLS_1_2)) return ALERT_PROTOCOL_VERSION;
     if (helloVerify !== undefined) {
       const cookie = expectedCookie(helloVerify, hello, message.body);
-      if (hello.cookie.length === 0) return this.#askForCookie(message, cookie);
-      // A retransmission of a hello that was damaged, or a forgery: the true one may still come.
-      if (!equalConstantTime(hello.cookie, cookie)) return UNEXPECTED;
+      // RFC 6347 §4.2.1: an invalid cookie is treated "the same as a ClientHello with no cookie".
+      if (!equalConstantTime(hello.cookie, cookie)) return this.#askForCookie(message, cookie);
     }
     const server = new Server12(this.#host);
-    return this.#handOver(server, server.answer(hello, message));
-  }
-
-  /** Unless the message is refused: another one may come in its place. */
-  #handOver(server: HandshakeMachine, outcome: Outcome): Outcome {
-    if (outcome === undefined || outcome === ALERT_INTERNAL_ERROR) this.#host.become(server);
-    return outcome;
+    this.#host.become(server);
+    return server.answer(hello, message);
   }
 
   #askForCookie(message: HandshakeMessage, cookie: Uint8Array): undefined {

@@ -5,6 +5,7 @@ import {
   ALERT_HANDSHAKE_FAILURE,
   ALERT_ILLEGAL_PARAMETER,
   ALERT_INTERNAL_ERROR,
+  ALERT_UNEXPECTED_MESSAGE,
   type AlertDescription,
 } from "./alert.ts";
 import {
@@ -129,19 +130,7 @@ export class Server12 implements HandshakeMachine {
       return this.#certificateVerify(message);
     }
     if (this.#awaits === "finished" && message.type === FINISHED) return this.#finished(message);
-    return UNEXPECTED;
-  }
-
-  checkpoint(): () => void {
-    const { length } = this.#transcript;
-    const [awaits, clientKey, masterSecret] = [this.#awaits, this.#clientKey, this.#masterSecret];
-    return () => {
-      this.#transcript.length = length;
-      this.#awaits = awaits;
-      this.#clientKey = clientKey;
-      if (this.#masterSecret !== masterSecret) this.#masterSecret.fill(0);
-      this.#masterSecret = masterSecret;
-    };
+    return ALERT_UNEXPECTED_MESSAGE;
   }
 
   exportKeyingMaterial(): Uint8Array {

@@ -5,6 +5,7 @@ import {
   ALERT_HANDSHAKE_FAILURE,
   ALERT_ILLEGAL_PARAMETER,
   ALERT_INTERNAL_ERROR,
+  ALERT_UNEXPECTED_MESSAGE,
 } from "./alert.ts";
 import {
   ECDSA_SECP256R1_SHA256,
@@ -113,20 +114,7 @@ export class Server13 implements HandshakeMachine {
       return this.#certificateVerify(message);
     }
     if (this.#awaits === "finished" && message.type === FINISHED) return this.#finished(message);
-    return UNEXPECTED;
-  }
-
-  /** The one message without protection that it takes is a second hello. */
-  checkpoint(): () => void {
-    const transcript = this.#transcript.checkpoint();
-    const firstHello = this.#firstHello;
-    return () => {
-      transcript();
-      this.wipe();
-      this.#traffic = undefined;
-      this.#firstHello = firstHello;
-      this.#awaits = "hello-again";
-    };
+    return ALERT_UNEXPECTED_MESSAGE;
   }
 
   exportKeyingMaterial(): Uint8Array {
@@ -162,7 +150,8 @@ export class Server13 implements HandshakeMachine {
   }
 
   #helloAgain(message: HandshakeMessage): Outcome {
-    if (message.type !== CLIENT_HELLO || message.epoch !== 0) return UNEXPECTED;
+    if (message.epoch !== 0) return UNEXPECTED;
+    if (message.type !== CLIENT_HELLO) return ALERT_UNEXPECTED_MESSAGE;
     const hello = parseClientHello(message.body);
     if (hello === undefined) return MALFORMED;
     if (this.#askedCookie !== undefined) {

@@ -20,14 +20,6 @@ export class Transcript13 {
     this.#messages = [encodeAsTls(MESSAGE_HASH, this.hash())];
   }
 
-  /** Notes which messages it has. Calling what it returns forgets those that came later. */
-  checkpoint(): () => void {
-    const messages = [...this.#messages];
-    return () => {
-      this.#messages = messages;
-    };
-  }
-
   clear(): void {
     this.#messages = [];
   }

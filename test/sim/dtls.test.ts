@@ -105,9 +105,6 @@ function handshake(seed: string, line: Line, prepare: (up: Link, down: Link) => 
   return { client, server, host, doneMs };
 }
 
-/** Bits tried in each datagram, each time others. */
-const BITS_PER_DATAGRAM = 24;
-
 const LINES: Line[] = [
   { version: "1.3", mtuBytes: 1200 },
   { version: "1.3", mtuBytes: 300 },
@@ -148,24 +145,6 @@ describe.each(LINES)("a handshake of DTLS $version in datagrams of $mtuBytes byt
       }
     },
   );
-
-  it("connects whichever one datagram has a bit changed, protected or not", () => {
-    const { host } = plain();
-    // A garbled message of epoch 0 gives way once the true one has come twice. A client of DTLS 1.2 does not repeat its hello once it
-    // has an answer: after ten timeouts without another one it makes a new hello.
-    const allowedMs = version === "1.3" ? 1_000 : 3_000;
-    for (const way of ["up", "down"] as const) {
-      for (let chosen = 0; chosen < host[way].counters.sent; chosen++) {
-        for (let bit = 0; bit < BITS_PER_DATAGRAM; bit++) {
-          const seed = `dtls ${version} ${mtuBytes} corrupt ${way} ${chosen} ${bit}`;
-          const late = handshake(seed, line, (up, down) => {
-            (way === "up" ? up : down).intercept = (index) => (index === chosen ? "corrupt" : "pass");
-          });
-          expect(late.doneMs, seed).toBeLessThan(allowedMs);
-        }
-      }
-    }
-  });
 
   it("connects over a line that does everything wrong at once", () => {
     for (let trial = 0; trial < 30; trial++) {

@@ -169,30 +169,9 @@ describe("datagrams out of their order", () => {
   });
 });
 
-describe.each<DtlsVersion>(["1.2", "1.3"])("a byte of DTLS %s changed on the way, past any checksum", (version) => {
+describe.each<DtlsVersion>(["1.2", "1.3"])("a byte of DTLS %s that is changed on its way", (version) => {
   const setup = { version, mtuBytes: 1200 };
   const clean = run(setup);
-
-  it("never throws, and never leaves one side connected and the other closed", () => {
-    let connected = 0;
-    for (let struck = 0; struck < clean.datagrams; struck++) {
-      for (let at = 0; at < 700; at += 7) {
-        const fault = (datagram: Uint8Array) => {
-          const changed = Uint8Array.from(datagram);
-          if (at < changed.length) changed[at] ^= 0x41;
-          return [{ datagram: changed, extraMs: 0 }];
-        };
-        const outcome = run(setup, { struck, fault });
-        const states = [outcome.client.connection.state, outcome.server.connection.state];
-        expect(states[0], `byte ${at} of datagram ${struck}`).toBe(states[1]);
-        if (states[0] === "connected") {
-          connected++;
-          expectData(outcome);
-        }
-      }
-    }
-    expect(connected).toBeGreaterThan(clean.datagrams * 25);
-  });
 
   it("of a protected record or its header costs no more than a lost datagram", () => {
     // The ends of the last two datagrams: Finished and what comes behind it.

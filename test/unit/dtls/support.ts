@@ -26,7 +26,6 @@ export class Party implements DtlsEvents {
   closedWith: DtlsCloseReason | undefined;
   onConnected: (() => void) | undefined;
   onWritable: (() => void) | undefined;
-  onStartedOver: (() => void) | undefined;
 
   constructor(options: Partial<DtlsOptions> & Pick<DtlsOptions, "role">) {
     const server = options.role === "server";
@@ -62,10 +61,6 @@ export class Party implements DtlsEvents {
     this.onWritable?.();
   }
 
-  startedOver(): void {
-    this.onStartedOver?.();
-  }
-
   connected(): void {
     this.connectedTimes++;
     this.onConnected?.();
@@ -90,22 +85,6 @@ export function exchange(a: Party, b: Party, now = 0): void {
   }
 }
 
-/** As {@link exchange}, and then on with what their timers repeat, until the handshake is complete or one has given it up. */
-export function exchangeOn(a: Party, b: Party): void {
-  exchange(a, b);
-  const isOver = ({ connection, closedWith }: Party) => connection.state === "connected" || closedWith !== undefined;
-  for (let round = 0; round < 12 && !(isOver(a) && isOver(b)); round++) {
-    const now = Math.min(a.connection.nextDeadline, b.connection.nextDeadline);
-    for (const { connection } of [a, b]) if (connection.nextDeadline <= now) connection.handleTimeout(now);
-    exchange(a, b, now);
-  }
-}
-
-/** Hands a datagram in twice, 2 s apart: what is refused the first time may have been changed on its way, and is waited for again. */
-export function insist(party: Party, datagram: Uint8Array): void {
-  for (const now of [0, 2_000]) party.connection.handleDatagram(now, datagram);
-}
-
 /** A client and a server that are connected with each other. */
 export function connectedPair(
   clientOptions: Partial<DtlsOptions> = {},
@@ -114,7 +93,7 @@ export function connectedPair(
   const client = new Party({ role: "client", ...clientOptions });
   const server = new Party({ role: "server", ...serverOptions });
   client.connection.start(0);
-  exchangeOn(client, server);
+  exchange(client, server);
   return { client, server };
 }
 
