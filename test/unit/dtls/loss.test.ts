@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { DtlsVersion } from "../../../src/dtls/connection.ts";
 import { FAULTS, type Outcome, runOverLink } from "./lossy-link.ts";
+import { toHex } from "../../../src/wire/bytes.ts";
 import { bytes, exchange, Party } from "./support.ts";
 
 const INITIAL_TIMEOUT_MS = 200;
@@ -84,6 +85,49 @@ describe.each(SETUPS)("DTLS $version over a link with an MTU of $mtuBytes (with 
     }
   });
 });
+
+describe.each(SETUPS)("silence during a handshake of DTLS $version ($mtuBytes, with a cookie: $cookie)", (setup) => {
+  const clean = run(setup);
+
+  it.each([{ silent: ["client"] }, { silent: ["server"] }, { silent: ["client", "server"] }])(
+    "of 3 s, from any datagram on, is outlasted: the same flight comes again ($silent)",
+    ({ silent }) => {
+      for (let struck = 0; struck < clean.datagrams; struck++) {
+        let endsAt = Number.NaN;
+        const hellos = new Set<string>();
+        const outcome = run(setup, {
+          struck,
+          count: Number.POSITIVE_INFINITY,
+          fault: (datagram, now, from) => {
+            if (Number.isNaN(endsAt)) endsAt = now + 3_000;
+            if (from === "client") for (const hello of clientRandoms(datagram)) hellos.add(hello);
+            return now < endsAt && silent.includes(from) ? [] : [{ datagram, extraMs: 0 }];
+          },
+        });
+        // 200 ms, doubled each time: a flight goes out 3.0 and 6.2 s after the first time, at the latest.
+        expect(outcome.connectedMs, `from datagram ${struck} on`).toBeLessThan(endsAt + 3_500);
+        expect(hellos.size).toBeLessThanOrEqual(1);
+        expectData(outcome);
+      }
+    },
+  );
+
+  it("that never ends, ends the handshake with its time-out, and not before", () => {
+    for (let struck = 0; struck < clean.datagrams; struck++) {
+      const { client, server } = run(setup, { struck, count: Number.POSITIVE_INFINITY, fault: () => [] });
+      for (const { connection, closedWith } of [client, server]) {
+        if (connection.state === "connected" || connection.state === "new") continue;
+        expect(closedWith, `from datagram ${struck} on`).toEqual({ cause: "timeout" });
+      }
+    }
+  });
+});
+
+/** The random of each ClientHello that begins in this datagram. */
+function clientRandoms(datagram: Uint8Array): string[] {
+  const isStart = (at: number) => datagram[at] === 1 && datagram[at + 8] === 0;
+  return datagram[0] === 22 && datagram[4] === 0 && isStart(13) ? [toHex(datagram.subarray(27, 59))] : [];
+}
 
 describe("timers", () => {
   it("repeat the client's flight after the initial timeout, then after twice as long each time", () => {

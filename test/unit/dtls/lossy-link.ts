@@ -1,7 +1,11 @@
 import type { Party } from "./support.ts";
 
 /** What may happen to one datagram on its way: the datagrams that arrive in its place, each after an extra delay. */
-export type Fault = (datagram: Uint8Array) => { datagram: Uint8Array; extraMs: number }[];
+export type Fault = (
+  datagram: Uint8Array,
+  now: number,
+  from: "client" | "server",
+) => { datagram: Uint8Array; extraMs: number }[];
 
 export const FAULTS: Record<string, Fault> = {
   lost: () => [],
@@ -44,7 +48,9 @@ export function runOverLink(
       for (const datagram of from.take()) {
         const strikes = datagrams >= struck && datagrams < struck + count;
         datagrams++;
-        const arrivals = strikes ? fault(datagram) : [{ datagram, extraMs: 0 }];
+        const arrivals = strikes
+          ? fault(datagram, now, from === client ? "client" : "server")
+          : [{ datagram, extraMs: 0 }];
         for (const { datagram: arriving, extraMs } of arrivals) {
           queue.push({ at: now + delayMs + extraMs, to, datagram: arriving });
         }
