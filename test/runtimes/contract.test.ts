@@ -210,6 +210,22 @@ describe.each(RUNTIMES)("$name", (runtime) => {
     expect(await closed).toBe("idle");
   });
 
+  test("native client: standstill: a server that blocks for longer than a peer may be silent ends nobody", async () => {
+    const limits = { idleTimeoutMs: 1_500 };
+    const blocked = await RunningServer.start(runtime, { publicAddresses: ["127.0.0.1"], limits });
+    const connections = await Promise.all(Array.from({ length: 3 }, () => connect(blocked.url)));
+    // More than is read at a time, and more often than a check.
+    const sending = setInterval(() => {
+      for (const connection of connections) for (let i = 0; i < 3; i++) connection.trySend("still here");
+    }, 50);
+    await blocked.order("/block?ms=2500");
+    clearInterval(sending);
+    for (const connection of connections) await echoOnLossyLine(connection, "there you are");
+    expect(await blocked.order("/stats")).toMatchObject({ connections: connections.length, closed: {} });
+    for (const connection of connections) connection.close();
+    blocked.kill();
+  });
+
   test(`native client: ${MANY} connections: each gets its own echoes`, async () => {
     const connections = await Promise.all(Array.from({ length: MANY }, () => open()));
     await Promise.all(

@@ -32,6 +32,10 @@ const ORDERS = {
       return { error: error.name };
     }
   },
+  "/block": ({ ms }) => {
+    const until = performance.now() + Number(ms);
+    while (performance.now() < until);
+  },
   "/stop": () => {
     setTimeout(async () => {
       await server.close();

@@ -114,3 +114,81 @@ test("the timer fires at the deadline or up to 8 ms later, once for all that is 
   vi.advanceTimersByTime(6);
   expect(endpoint.calls).toHaveLength(1);
 });
+
+/** The timer fires so many ms after it was due, because the process stood still. */
+function standStill(ms: number): void {
+  clockMs += ms;
+  vi.advanceTimersToNextTimer();
+}
+
+/** A round of the event loop. */
+function round(): void {
+  clockMs += 8;
+  vi.advanceTimersByTime(8);
+}
+
+test("a timer that is late lets the sockets be read first, and the endpoint hears of no lost time", () => {
+  endpoint.nextDeadline = shell.now() + 200;
+  shell.settle();
+  standStill(12_000);
+  expect(endpoint.calls).toEqual([]);
+  const stoodAt = shell.now();
+  expect(stoodAt).toBeLessThanOrEqual(1_000 + 200 + 108);
+  for (let i = 0; i < 3; i++) {
+    datagram({ answer: false });
+    round();
+  }
+  expect(endpoint.calls.filter((call) => call.startsWith("timeout"))).toEqual([]);
+  round();
+  round();
+  expect(endpoint.calls.at(-1)).toBe(`timeout at ${stoodAt}`);
+});
+
+test("a deadline that moves on while the sockets are read is not handled at its old time", () => {
+  endpoint.nextDeadline = shell.now() + 200;
+  shell.settle();
+  standStill(12_000);
+  const stoodAt = shell.now();
+  endpoint.handleTimeout = (now) => endpoint.calls.push(`timeout at ${now}`);
+  datagram({ answer: false });
+  endpoint.nextDeadline = stoodAt + 10_000;
+  for (let i = 0; i < 1_000; i++) round();
+  const timeouts = endpoint.calls.filter((call) => call.startsWith("timeout"));
+  // At the old time it looks, as it does without a standstill, and arms itself for the new one.
+  expect(timeouts).toEqual([`timeout at ${stoodAt}`]);
+});
+
+test("an application that blocks while it hears of a time-out does not cost the next deadline its turn", () => {
+  endpoint.nextDeadline = shell.now() + 200;
+  shell.settle();
+  endpoint.handleTimeout = (now) => {
+    endpoint.calls.push(`timeout at ${now}`);
+    endpoint.nextDeadline = 6_200;
+    if (endpoint.calls.length === 1)
+      shell.later(() => {
+        clockMs += 12_000;
+      });
+  };
+  clockMs += 200;
+  vi.advanceTimersByTime(200);
+  expect(endpoint.calls).toEqual(["timeout at 1200"]);
+  for (let i = 0; i < 100; i++) round();
+  // It looks whether anything is due; the deadline at 6200 is not.
+  expect(endpoint.calls).toEqual(["timeout at 1200", "timeout at 1300"]);
+});
+
+test("a standstill while nothing is due passes like any other time", () => {
+  shell.settle();
+  clockMs += 60_000;
+  expect(shell.now()).toBe(61_000);
+});
+
+test("nothing is armed after the end, whatever the clock says", () => {
+  endpoint.nextDeadline = shell.now() + 200;
+  shell.settle();
+  clockMs += 12_000;
+  shell.now();
+  shell.stop();
+  shell.settle();
+  expect(vi.getTimerCount()).toBe(0);
+});
