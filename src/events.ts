@@ -21,7 +21,7 @@ export class Emitter<Events extends { [Name in keyof Events]: unknown[] }> {
   /** True where somebody listened. */
   protected emit<Name extends keyof Events>(name: Name, ...args: Events[Name]): boolean {
     const listeners = this.#listeners?.[name];
-    if (listeners === undefined || listeners.size === 0) return false;
+    if (!listeners?.size) return false;
     for (const listener of [...listeners]) {
       try {
         listener(...args);
@@ -42,7 +42,13 @@ export function callUserCode<Argument>(code: (argument: Argument) => void, argum
   }
 }
 
-function surface(error: unknown): void {
+/** The same function, for code that must not be disturbed by what it throws. `undefined` where there is none. */
+export function guarded<Argument>(code: ((argument: Argument) => void) | undefined) {
+  return code && ((argument: Argument) => callUserCode(code, argument));
+}
+
+/** Throws it where nobody catches it: the process hears of it, and whoever calls is not disturbed. */
+export function surface(error: unknown): void {
   queueMicrotask(() => {
     throw error;
   });

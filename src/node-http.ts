@@ -5,16 +5,25 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
+import { surface } from "./events.ts";
 
 /**
- * A `node:http` listener out of a function from `Request` to `Response`.
+ * A `node:http` listener out of a function from `Request` to `Response`; also a handler for Express and the like. What the function
+ * throws surfaces as an uncaught error, and the client gets 500.
+ *
+ * A body parser that runs before it, such as `express.json()`, is fine where it leaves the body in `request.body`: as text, as bytes,
+ * or as the object that was JSON. One that reads the body and leaves nothing has to come after it.
  *
  * @example
  * http.createServer(nodeListener((request) => server.sessionEndpoint.handleRequest(request))).listen(8080);
  */
 export function nodeListener(handle: (request: Request) => Response | Promise<Response>): RequestListener {
+  if (typeof handle !== "function") throw new TypeError("handle must be a function");
   return (incoming, outgoing) => {
-    answer(incoming, outgoing, handle).catch(() => outgoing.destroy());
+    answer(incoming, outgoing, handle).catch((error) => {
+      fail(outgoing);
+      surface(error);
+    });
   };
 }
 
@@ -24,13 +33,29 @@ async function answer(
   handle: (request: Request) => Response | Promise<Response>,
 ): Promise<void> {
   const request = toRequest(incoming);
-  const response = request === undefined ? new Response("malformed request\n", { status: 400 }) : await handle(request);
+  const response = request instanceof Request ? await handle(request) : request;
+  if (!(response instanceof Response)) throw new TypeError("handle must return a Response");
+  const body = new Uint8Array(await response.arrayBuffer());
   outgoing.writeHead(response.status, Object.fromEntries(response.headers));
-  outgoing.end(new Uint8Array(await response.arrayBuffer()));
+  outgoing.end(body);
 }
 
-/** The request as the web knows it; `undefined` where its host, path or method are none. */
-function toRequest(incoming: IncomingMessage): Request | undefined {
+/** The application's function has thrown; it may have begun to answer by itself. */
+function fail(outgoing: ServerResponse): void {
+  if (outgoing.headersSent) {
+    outgoing.destroy();
+    return;
+  }
+  outgoing.writeHead(500, { "content-type": "text/plain; charset=utf-8" });
+  outgoing.end("The server could not answer.\n");
+}
+
+const ALREADY_READ =
+  "The body was read before it came to nodeListener, and is not in request.body as text, bytes or JSON. " +
+  "Put nodeListener before the middleware that reads bodies, or give it a parser that keeps them: express.text({ type: () => true }).\n";
+
+/** The request as the web knows it, or the answer where its host, path or method are none, or its body is gone. */
+function toRequest(incoming: IncomingMessage): Request | Response {
   try {
     const headers = new Headers();
     for (const [name, value] of Object.entries(incoming.headers)) {
@@ -39,9 +64,23 @@ function toRequest(incoming: IncomingMessage): Request | undefined {
     const url = new URL(incoming.url ?? "/", `http://${incoming.headers.host ?? "localhost"}`);
     const method = incoming.method ?? "GET";
     if (method === "GET" || method === "HEAD") return new Request(url, { method, headers });
-    const body = Readable.toWeb(incoming) as ReadableStream<Uint8Array>;
-    return new Request(url, { method, headers, body, duplex: "half" } as RequestInit);
+    if (!incoming.readableDidRead) {
+      const body = Readable.toWeb(incoming) as ReadableStream<Uint8Array>;
+      return new Request(url, { method, headers, body, duplex: "half" } as RequestInit);
+    }
+    const body = parsedBody(incoming);
+    if (body === undefined) return new Response(ALREADY_READ, { status: 500 });
+    headers.delete("content-length"); // It was that of the body as it came: encoded, perhaps, or with other spaces.
+    return new Request(url, { method, headers, body });
   } catch {
-    return undefined;
+    return new Response("malformed request\n", { status: 400 });
   }
+}
+
+/** What a body parser has left where Express and all who follow it leave it. */
+function parsedBody(incoming: IncomingMessage): string | Uint8Array<ArrayBuffer> | undefined {
+  const { body } = incoming as { body?: unknown };
+  if (typeof body === "string") return body;
+  if (body instanceof Uint8Array) return new Uint8Array(body);
+  return typeof body === "object" && body !== null ? JSON.stringify(body) : undefined;
 }
