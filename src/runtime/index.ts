@@ -4,7 +4,8 @@ import { denoRuntime, openUdp as openDenoUdp } from "./deno.ts";
 import { openUdp as openNodeUdp } from "./node.ts";
 import type { OpenUdp } from "./udp.ts";
 
-export { interfaceAddresses, sslKeyLog } from "./node.ts";
+export { sslKeyLog } from "./key-log.ts";
+export { interfaceAddresses } from "./node.ts";
 export type { DatagramHandler, OpenUdp, SendMemory, UdpOptions, UdpSocket } from "./udp.ts";
 
 /** Binds a UDP socket with what this runtime is best at: `Bun.udpSocket`, `Deno.listenDatagram`, or `node:dgram`. */

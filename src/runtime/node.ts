@@ -1,7 +1,5 @@
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
-import { appendFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
-import { env } from "node:process";
 import { isIpv6, isSameAddress, type SocketAddress, unmapAddress } from "../wire/address.ts";
 import type { DatagramHandler, OpenUdp, SendMemory, UdpOptions, UdpSocket } from "./udp.ts";
 
@@ -32,12 +30,6 @@ export function interfaceAddresses(): string[] {
     }
   }
   return [...found, ...loopback];
-}
-
-/** Appends key log lines to the file that `$SSLKEYLOGFILE` names, as browsers and OpenSSL do; `undefined` where it is not set. */
-export function sslKeyLog(): ((line: string) => void) | undefined {
-  const file = env.SSLKEYLOGFILE;
-  return file ? (line) => appendFileSync(file, `${line}\n`, { mode: 0o600 }) : undefined;
 }
 
 class NodeUdpSocket implements UdpSocket {
