@@ -23,7 +23,8 @@ export class Backlog<Item extends Waitable> {
   /** `#items[#head]` is the oldest; what is in front of it has been taken, and is cut off now and then. */
   readonly #items: (Item | undefined)[] = [];
   #head = 0;
-  #bytes = 0;
+  /** User data that waits. Only to be read. */
+  bytes = 0;
 
   constructor(bounds: BacklogBounds<Item>) {
     this.#bounds = bounds;
@@ -33,26 +34,22 @@ export class Backlog<Item extends Waitable> {
     return this.#items.length - this.#head;
   }
 
-  get bytes(): number {
-    return this.#bytes;
-  }
-
   /** One message always fits, whatever its length. */
   push(item: Item): void {
     const { messages, bytes } = this.#bounds;
     const { length } = item.data;
-    while (this.length >= messages || (this.length > 0 && this.#bytes + length > bytes)) {
+    while (this.length >= messages || (this.length > 0 && this.bytes + length > bytes)) {
       this.#bounds.dropped(this.shift());
     }
     this.#items.push(item);
-    this.#bytes += length;
+    this.bytes += length;
   }
 
   /** Takes the oldest; there must be one. */
   shift(): Item {
     const item = this.#items[this.#head]!;
     this.#items[this.#head++] = undefined;
-    this.#bytes -= item.data.length;
+    this.bytes -= item.data.length;
     // As many moves as there were items taken since the last time: constant cost for each.
     if (this.#head >= KEPT_BEFORE_CUT && 2 * this.#head >= this.#items.length) {
       this.#items.splice(0, this.#head);

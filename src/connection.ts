@@ -1,13 +1,16 @@
 import type { Channel } from "./channel/channel.ts";
 import type { ChannelOptions } from "./channel/channels.ts";
 import type { ConnectionState, ConnectionStats, Connection as CoreConnection } from "./core/connection.ts";
+import { randomBytes } from "./crypto/platform.ts";
 import { type CloseReason, SendError, type SendErrorCode } from "./errors.ts";
-import { Emitter } from "./events.ts";
+import { NamedEmitter } from "./named-events.ts";
+import { checkNames, type Names } from "./names.ts";
 import { type MessageData, messageBytes } from "./message-data.ts";
 import type { SenderBacklog } from "./fair-backlog.ts";
 import type { Message } from "./server.ts";
 import type { Shell } from "./shell.ts";
 import type { SocketAddress } from "./wire/address.ts";
+import { toBase64 } from "./wire/bytes.ts";
 
 export interface SendOptions {
   /** Which data channel. Default: the connection's first. Its own reliability and order apply. */
@@ -23,6 +26,31 @@ export interface ConnectionEvents {
   channelclose: [channel: Channel];
 }
 
+const CONNECTION_EVENTS: Names<ConnectionEvents> = { close: true, channel: true, channelclose: true };
+const SEND_OPTIONS: Names<SendOptions> = { channel: true };
+
+/**
+ * The channel that the options of `send` name. Only options without one are looked at: the others are on the way of each message.
+ *
+ * @throws TypeError for an option that there is not
+ */
+export function channelOf(options: SendOptions | undefined): Channel | undefined {
+  const channel = options?.channel;
+  if (channel === undefined && options !== undefined) checkNames("options", options, SEND_OPTIONS, "an option of send");
+  return channel;
+}
+
+/** What the server gives a session along: it is all that a connection knows when it opens. */
+export class Signalled {
+  /** Not the ICE user fragment, with which anybody could address checks to the connection. 72 bits: nobody guesses one. */
+  readonly id = toBase64(randomBytes(9)).replaceAll("+", "-").replaceAll("/", "_");
+  readonly userData: unknown;
+
+  constructor(userData: unknown) {
+    this.userData = userData;
+  }
+}
+
 /**
  * One remote browser, from its first open data channel to its close.
  *
@@ -32,8 +60,8 @@ export interface ConnectionEvents {
  *   connection.on("close", (reason) => console.log(connection.id, reason));
  * });
  */
-export class Connection extends Emitter<ConnectionEvents> {
-  /** Unique among the connections of its server. */
+export class Connection extends NamedEmitter<ConnectionEvents> {
+  /** 12 random characters, of those that URLs have: may be shown to others, and tells nothing of the connection's secrets. */
   readonly id: string;
   /** Whatever the application attached to this peer when it signalled. */
   userData: unknown;
@@ -45,16 +73,23 @@ export class Connection extends Emitter<ConnectionEvents> {
   /** @internal */
   constructor(core: CoreConnection, shell: Shell) {
     super();
+    if (shell === undefined)
+      throw new TypeError('new Connection() is not for use: server.on("open", (connection) => …)');
     this.#core = core;
     this.#shell = shell;
-    this.id = core.session.localUfrag;
-    this.userData = core.session.userData;
+    const { id, userData } = core.session.userData as Signalled;
+    this.id = id;
+    this.userData = userData;
   }
 
   /** Where the peer's datagrams come from now; changes when its network does. */
   get remoteAddress(): SocketAddress {
     const { address, port } = this.#core.remote;
     return { address, port };
+  }
+
+  protected get eventNames(): Names<ConnectionEvents> {
+    return CONNECTION_EVENTS;
   }
 
   get state(): ConnectionState {
@@ -143,7 +178,7 @@ export class Connection extends Emitter<ConnectionEvents> {
   }
 
   #send(data: MessageData, options: SendOptions | undefined): SendErrorCode | undefined {
-    const result = this.#core.send(this.#shell.now(), messageBytes(data), options?.channel);
+    const result = this.#core.send(this.#shell.now(), messageBytes(data), channelOf(options));
     if (result === "too-large") {
       throw new RangeError(`data must be at most ${this.maxMessageBytes} bytes (connection.maxMessageBytes)`);
     }

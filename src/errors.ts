@@ -37,7 +37,7 @@ export type SendErrorCode = "closed" | "queue-full";
 /** Rejection of `send`. Wrong arguments are a `TypeError` or `RangeError` instead, thrown at the call. */
 export class SendError extends Error {
   override readonly name = "SendError";
-  readonly code: SendErrorCode;
+  declare readonly code: SendErrorCode;
 
   constructor(code: SendErrorCode) {
     super(code === "closed" ? "the connection is closed" : "too many bytes wait for the peer");
@@ -82,9 +82,9 @@ export type ConnectErrorCode =
 /** Rejection of `connect`. Wrong arguments are a `TypeError` or `RangeError` instead. */
 export class ConnectError extends Error {
   override readonly name = "ConnectError";
-  readonly code: ConnectErrorCode;
+  declare readonly code: ConnectErrorCode;
   /** With `refused`: the HTTP status. */
-  readonly status: number | undefined;
+  declare readonly status: number | undefined;
 
   constructor(code: ConnectErrorCode, message: string, details: { cause?: unknown; status?: number } = {}) {
     super(message, details);

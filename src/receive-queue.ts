@@ -1,4 +1,13 @@
 import { ClosedError } from "./errors.ts";
+import type { Names } from "./names.ts";
+
+/** Options of `recv`. */
+export interface ReceiveOptions {
+  /** Gives up waiting when it aborts. */
+  signal?: AbortSignal;
+}
+
+export const RECEIVE_OPTIONS: Names<ReceiveOptions> = { signal: true };
 
 /** Where messages wait; it decides which is next, and which makes room. */
 export interface Waiting<Item> {
@@ -8,18 +17,12 @@ export interface Waiting<Item> {
   shift(): Item;
 }
 
-interface Waiter<Item> {
-  resolve(item: Item): void;
-  reject(error: unknown): void;
-  /** Lets go of the signal. */
-  settled?(): void;
-}
-
 /** Hands messages to `recv` and to iterations: to whoever waits already, else they wait themselves. */
-export class ReceiveQueue<Item> {
+export class ReceiveQueue<Item extends object> {
   readonly #what: string;
   readonly #waiting: Waiting<Item>;
-  readonly #waiters = new Set<Waiter<Item>>();
+  /** Those who wait, first come first: called with a message, or without one when there will be none. */
+  readonly #waiters = new Set<(item?: Item) => void>();
   #closed = false;
 
   /** @param what names the owner in the error after close: "the server" */
@@ -30,13 +33,9 @@ export class ReceiveQueue<Item> {
 
   push(item: Item): void {
     if (this.#closed) return;
-    for (const waiter of this.#waiters) {
-      this.#waiters.delete(waiter);
-      waiter.settled?.();
-      waiter.resolve(item);
-      return;
-    }
-    this.#waiting.push(item);
+    const [settle] = this.#waiters;
+    if (settle) settle(item);
+    else this.#waiting.push(item);
   }
 
   /** The next message that waits, or the next one to come. Rejects with `ClosedError`, or with the signal's reason. */
@@ -45,26 +44,22 @@ export class ReceiveQueue<Item> {
     if (this.#waiting.length > 0) return Promise.resolve(this.#waiting.shift());
     if (this.#closed) return Promise.reject(new ClosedError(this.#what));
     return new Promise((resolve, reject) => {
-      const waiter: Waiter<Item> = { resolve, reject };
-      this.#waiters.add(waiter);
-      if (signal === undefined) return;
-      const abort = () => {
-        this.#waiters.delete(waiter);
-        reject(signal.reason);
+      const settle = (item?: Item) => {
+        this.#waiters.delete(settle);
+        signal?.removeEventListener("abort", abort);
+        if (item) resolve(item);
+        else reject(signal?.aborted ? signal.reason : new ClosedError(this.#what));
       };
-      signal.addEventListener("abort", abort, { once: true });
-      waiter.settled = () => signal.removeEventListener("abort", abort);
+      const abort = () => settle();
+      signal?.addEventListener("abort", abort);
+      this.#waiters.add(settle);
     });
   }
 
   /** What waits can still be popped; then, and for all who wait now, `pop` rejects with `ClosedError`. */
   close(): void {
     this.#closed = true;
-    for (const waiter of this.#waiters) {
-      waiter.settled?.();
-      waiter.reject(new ClosedError(this.#what));
-    }
-    this.#waiters.clear();
+    for (const settle of this.#waiters) settle();
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Item, void, void> {

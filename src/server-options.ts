@@ -10,6 +10,7 @@ import {
   type EndpointLimits,
   type ServerLimits,
 } from "./options.ts";
+import { checkNames, type Names } from "./names.ts";
 import { type ConditionerOptions, checkConditioner } from "./runtime/conditioner.ts";
 import type { Message } from "./server.ts";
 import type { SessionEndpointOptions } from "./signalling/session-endpoint.ts";
@@ -42,7 +43,10 @@ export interface ListenOptions {
    * receive. What it throws surfaces as an uncaught error.
    */
   onMessage?: (message: Message) => void;
-  /** Receives the TLS secrets as NSS key log lines, for Wireshark. Default: appended to `$SSLKEYLOGFILE` where set. */
+  /**
+   * Receives the TLS secrets as NSS key log lines, for Wireshark. What it throws surfaces as an uncaught error. Default: appended to
+   * `$SSLKEYLOGFILE` where set; a file that cannot be written gives one warning, and no key log.
+   */
   keyLog?: (line: string) => void;
   /** A bad network between the socket and everybody, for trying things out. Default: none. */
   conditioner?: ConditionerOptions;
@@ -55,6 +59,22 @@ export const DEFAULT_LIMITS: Readonly<Limits> = {
   ...DEFAULT_ENDPOINT_LIMITS,
   ...DEFAULT_ASSOCIATION_LIMITS,
 };
+
+const LISTEN_OPTIONS: Names<ListenOptions> = {
+  port: true,
+  address: true,
+  publicAddresses: true,
+  certificate: true,
+  dtlsVersions: true,
+  allowOrigin: true,
+  negotiatedChannels: true,
+  onMessage: true,
+  keyLog: true,
+  conditioner: true,
+  limits: true,
+};
+
+const LIMITS = Object.fromEntries(Object.keys(DEFAULT_LIMITS).map((name) => [name, true])) as Names<Limits>;
 
 /** The least and greatest value of limits that have others than 1 … 2^31. */
 const RANGES: Partial<Record<keyof Limits, readonly [number, number]>> = {
@@ -71,10 +91,9 @@ const RANGES: Partial<Record<keyof Limits, readonly [number, number]>> = {
 
 /** Fills in defaults. @throws TypeError or RangeError that names the limit */
 export function resolveLimits(limits: Partial<Limits> = {}): Limits {
-  if (typeof limits !== "object" || limits === null) throw new TypeError("limits must be an object");
+  checkNames("limits", limits, LIMITS, "a limit");
   const resolved = { ...DEFAULT_LIMITS };
   for (const [name, value] of Object.entries(limits)) {
-    if (!(name in DEFAULT_LIMITS)) throw new TypeError(`limits.${name} is not a limit`);
     if (value === undefined) continue;
     const key = name as keyof Limits;
     const [least, greatest] = RANGES[key] ?? [1, 0x7fff_ffff];
@@ -89,7 +108,7 @@ export function resolveLimits(limits: Partial<Limits> = {}): Limits {
 
 /** @throws TypeError or RangeError that names the option */
 export function checkListenOptions(options: ListenOptions): void {
-  if (typeof options !== "object" || options === null) throw new TypeError("options must be an object");
+  checkNames("options", options, LISTEN_OPTIONS, "an option of Server.listen");
   const { port, address, publicAddresses, certificate, onMessage, keyLog } = options;
   if (port !== undefined) checkPort("port", port, 0);
   if (address !== undefined && (typeof address !== "string" || addressBytes(address) === undefined)) {

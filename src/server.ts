@@ -1,15 +1,17 @@
 import type { Channel } from "./channel/channel.ts";
-import { Connection } from "./connection.ts";
+import { Connection, Signalled } from "./connection.ts";
 import type { Connection as CoreConnection } from "./core/connection.ts";
 import { Endpoint, type EndpointEvents } from "./core/endpoint.ts";
 import { remoteDescription } from "./core/session.ts";
 import { randomBytes } from "./crypto/platform.ts";
 import { Certificate } from "./dtls/certificate.ts";
 import type { CloseReason } from "./errors.ts";
-import { callUserCode, Emitter } from "./events.ts";
+import { guarded } from "./events.ts";
 import { FairBacklog } from "./fair-backlog.ts";
 import { SPED_OPTIONS } from "./ice/sped.ts";
-import { ReceiveQueue } from "./receive-queue.ts";
+import { NamedEmitter } from "./named-events.ts";
+import { checkNames, type Names } from "./names.ts";
+import { RECEIVE_OPTIONS, type ReceiveOptions, ReceiveQueue } from "./receive-queue.ts";
 import { conditionUdp } from "./runtime/conditioner.ts";
 import { interfaceAddresses, openUdp, sslKeyLog } from "./runtime/index.ts";
 import type { SendMemory, UdpSocket } from "./runtime/udp.ts";
@@ -26,7 +28,7 @@ import { Shell } from "./shell.ts";
 import type { AnswerParts } from "./signalling/answer.ts";
 import { type Answerer, negotiate, type Refusal, type SessionAnswer } from "./signalling/negotiate.ts";
 import type { Offer } from "./signalling/offer.ts";
-import { SessionEndpoint } from "./signalling/session-endpoint.ts";
+import { REQUEST_CONTEXT, SessionEndpoint, type SessionRequestContext } from "./signalling/session-endpoint.ts";
 import { isIpv6, type SocketAddress } from "./wire/address.ts";
 import { toBase64 } from "./wire/bytes.ts";
 import type { DropReason } from "./wire/drops.ts";
@@ -48,6 +50,8 @@ export interface ServerEvents {
   /** A connection for which `open` was emitted has ended. */
   close: [connection: Connection, reason: CloseReason];
 }
+
+const SERVER_EVENTS: Names<ServerEvents> = { open: true, close: true };
 
 export interface ServerStats {
   /** Connections with an open data channel. */
@@ -83,7 +87,7 @@ export interface ServerStats {
  * app.post("/new_rtc_session", (request) => server.sessionEndpoint.handleRequest(request));
  * for await (const { connection, data } of server) connection.send(data);
  */
-export class Server extends Emitter<ServerEvents> implements EndpointEvents {
+export class Server extends NamedEmitter<ServerEvents> implements EndpointEvents {
   /** Answers offers that come by HTTP: a web-standard `Request` in, a `Response` out. */
   readonly sessionEndpoint: SessionEndpoint;
   readonly certificate: Certificate;
@@ -134,11 +138,12 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
 
   private constructor(options: ListenOptions, limits: Limits, certificate: Certificate, socket: UdpSocket) {
     super();
+    if (socket === undefined) throw new TypeError("new Server() is not for use: await Server.listen(options)");
     this.limits = limits;
     this.certificate = certificate;
     this.localAddress = socket.localAddress;
     this.publicAddresses = announcedAddresses(options.publicAddresses, socket.localAddress);
-    const keyLog = options.keyLog ?? sslKeyLog();
+    const keyLog = guarded(options.keyLog) ?? sslKeyLog();
     const { negotiatedChannels, dtlsVersions } = options;
     this.#endpoint = new Endpoint(
       { certificate, limits, random: randomBytes, keyLog, negotiatedChannels, dtlsVersions },
@@ -148,8 +153,7 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
     this.#shell = new Shell(this.#endpoint, socket);
     this.#waiting = new FairBacklog(limits, (message) => this.#endpoint.drops.count(droppedAs(message)));
     this.#queue = new ReceiveQueue("the server", this.#waiting);
-    const { onMessage } = options;
-    if (onMessage !== undefined) this.#onMessage = (message) => callUserCode(onMessage, message);
+    this.#onMessage = guarded(options.onMessage);
     this.sessionEndpoint = new SessionEndpoint(this.#answerer, {
       maxOfferBytes: limits.maxOfferBytes,
       drops: this.#endpoint.drops,
@@ -163,7 +167,9 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
    * @throws TypeError with one sentence where the offer is malformed or has no data channel; RangeError where
    * `limits.maxPendingSessions` sessions wait already
    */
-  answer(offerSdp: string, { userData }: { userData?: unknown } = {}): SessionAnswer {
+  answer(offerSdp: string, context: SessionRequestContext = {}): SessionAnswer {
+    checkNames("options", context, REQUEST_CONTEXT, "an option of answer");
+    const { userData } = context;
     if (typeof offerSdp !== "string") throw new TypeError("offerSdp must be a string");
     const negotiated = negotiate(offerSdp, this.#answerer, userData);
     if (negotiated.kind === "malformed") throw new TypeError(`offerSdp: ${negotiated.error}`);
@@ -176,9 +182,10 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
    *
    * @throws ClosedError when the server is closed and nothing waits; the signal's reason when it aborts
    */
-  recv({ signal }: { signal?: AbortSignal } = {}): Promise<Message> {
+  recv(options: ReceiveOptions = {}): Promise<Message> {
+    checkNames("options", options, RECEIVE_OPTIONS, "an option of recv");
     if (this.#onMessage !== undefined) throw new TypeError("messages go to onMessage: recv has nothing to give");
-    return this.#queue.pop(signal);
+    return this.#queue.pop(options.signal);
   }
 
   /** Messages of all connections in the same turn, until the server is closed. */
@@ -190,6 +197,10 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
   /** The open connections, oldest first. */
   connections(): Connection[] {
     return [...this.#connections];
+  }
+
+  protected get eventNames(): Names<ServerEvents> {
+    return SERVER_EVENTS;
   }
 
   get connectionCount(): number {
@@ -290,12 +301,14 @@ export class Server extends Emitter<ServerEvents> implements EndpointEvents {
   }
 
   #createSession(offer: Offer, userData: unknown): AnswerParts | Refusal {
-    const session = this.#endpoint.createSession(this.#shell.now(), remoteDescription(offer), userData);
+    const signalled = new Signalled(userData);
+    const session = this.#endpoint.createSession(this.#shell.now(), remoteDescription(offer), signalled);
     if (session === undefined) {
       return { refused: `${this.limits.maxPendingSessions} sessions wait for their first check (maxPendingSessions).` };
     }
     this.#shell.settle();
     return {
+      id: signalled.id,
       ufrag: session.localUfrag,
       pwd: session.localPwd,
       fingerprint: this.certificate.fingerprintBytes,

@@ -73,7 +73,7 @@ export class ClientConnection extends Emitter<ClientEvents> {
     return connection;
   }
 
-  /** The same as the server's `connection.id`; another one after a reconnection. */
+  /** The same as the server's `connection.id`; another one after a reconnection. Empty where the server's answer has none. */
   get id(): string {
     return this.#id;
   }
@@ -170,7 +170,7 @@ export class ClientConnection extends Emitter<ClientEvents> {
       else this.#end(reason);
     };
     // A tab that is closed would go without a word, and the server would wait for its silence to be long enough.
-    addEventListener("pagehide", leave);
+    addEventListener("pagehide", leave, { signal: this.#stop.signal });
     channel.onclose = () => lose("remote");
     channel.onmessage = ({ data }) => this.#receive(data);
     peer.onconnectionstatechange = () => {
@@ -212,6 +212,6 @@ export class ClientConnection extends Emitter<ClientEvents> {
 
 function byteLength(data: MessageData): number {
   if (typeof data === "string") return new TextEncoder().encode(data).length;
-  if (data instanceof ArrayBuffer || ArrayBuffer.isView(data)) return data.byteLength;
-  throw new TypeError("data must be a string, an ArrayBuffer or a view of one");
+  if (data?.byteLength === undefined) throw new TypeError("data must be a string, an ArrayBuffer or a view of one");
+  return data.byteLength;
 }

@@ -1,3 +1,4 @@
+import { readText } from "../client/body.ts";
 import type { ConnectOptions } from "../client/options.ts";
 import { ConnectError, type ConnectErrorCode } from "../errors.ts";
 
@@ -5,15 +6,15 @@ import { ConnectError, type ConnectErrorCode } from "../errors.ts";
 export interface Link {
   readonly peer: RTCPeerConnection;
   readonly channel: RTCDataChannel;
-  /** The server's ICE user fragment: how the server calls this connection, too. */
-  readonly id: string;
+  /** How the server calls this connection, too; empty where its answer does not say. */
+  id: string;
 }
 
 /** One attempt to connect: signalling, ICE, DTLS, SCTP, an open channel. Leaves nothing behind when it fails. */
 export function dial(url: string, options: ConnectOptions, signal: AbortSignal): Promise<Link> {
   const { timeoutMs = 15_000, channel: { label = "data", reliable, ...given } = {} } = options;
   return new Promise((resolve, reject) => {
-    if (typeof RTCPeerConnection !== "function") {
+    if (!globalThis.RTCPeerConnection) {
       throw new ConnectError("unsupported", "this browser has no RTCPeerConnection");
     }
     const peer = new RTCPeerConnection();
@@ -47,10 +48,10 @@ export function dial(url: string, options: ConnectOptions, signal: AbortSignal):
       const limits = reliable || given.maxPacketLifeTime !== undefined ? {} : { maxRetransmits: 0 };
       const channel = peer.createDataChannel(label, { ordered: false, ...limits, ...given });
       channel.binaryType = "arraybuffer";
-      let id = "";
+      const link = { peer, channel, id: "" };
       channel.onopen = () => {
         end();
-        resolve({ peer, channel, id });
+        resolve(link);
       };
       const isAnswered = () => (answered ||= /^co/.test(peer.iceConnectionState)); // connected, completed
       peer.oniceconnectionstatechange = isAnswered;
@@ -60,9 +61,7 @@ export function dial(url: string, options: ConnectOptions, signal: AbortSignal):
         if (!isAnswered() || peer.iceConnectionState === "failed") giveUp();
         else failWith("handshake-failed", "DTLS refused: another certificate than announced?");
       };
-      negotiate(peer, url, options, stop.signal, (ufrag) => {
-        id = ufrag;
-      }).catch(fail);
+      negotiate(link, url, options, stop.signal).catch(fail);
     } catch (error) {
       fail(error); // What createDataChannel says of wrong options.
     }
@@ -71,30 +70,29 @@ export function dial(url: string, options: ConnectOptions, signal: AbortSignal):
 
 /** The offer goes out at once: the server, which is ICE-lite, needs none of our candidates. */
 async function negotiate(
-  peer: RTCPeerConnection,
+  link: Link,
   url: string,
   { headers, fetch: request = (to, init) => fetch(to, init) }: ConnectOptions,
   signal: AbortSignal,
-  setId: (ufrag: string) => void,
 ): Promise<void> {
+  const { peer } = link;
   const offer = await peer.createOffer();
   const ready = peer.setLocalDescription(offer);
   ready.catch(() => {}); // It is waited for below, unless signalling fails first.
-  const init: RequestInit = { method: "POST", body: offer.sdp!, signal };
-  if (headers) init.headers = typeof headers === "function" ? await headers() : headers;
+  const given = typeof headers === "function" ? await headers() : headers;
   let response: Response;
   let text: string;
   try {
-    response = await request(url, init);
-    text = await response.text();
+    response = await request(url, { method: "POST", body: offer.sdp!, signal, headers: given! });
+    text = await readText(response);
   } catch (cause) {
     throw new ConnectError("unreachable", `${url} cannot be reached`, { cause });
   }
   const { status } = response;
   if (!response.ok) throw new ConnectError("refused", `${url} answered ${status}: ${text.slice(0, 200)}`, { status });
   try {
-    const { answer, candidate } = JSON.parse(text);
-    setId(/ice-ufrag:(\S+)/.exec(answer.sdp)![1]);
+    const { answer, candidate, id = "" } = JSON.parse(text);
+    link.id = id;
     await ready;
     await peer.setRemoteDescription(answer);
     if (candidate?.candidate) await peer.addIceCandidate(candidate);

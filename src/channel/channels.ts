@@ -1,3 +1,4 @@
+import { checkNames, type Names } from "../names.ts";
 import type { AssociationLimits } from "../options.ts";
 import type { Association, AssociationCloseReason, AssociationEvents, SendResult } from "../sctp/association.ts";
 import type { OutgoingMessage } from "../sctp/transmit.ts";
@@ -58,6 +59,15 @@ export interface ChannelEvents {
   channelClosed(channel: Channel): void;
 }
 
+const CHANNEL_OPTIONS: Names<ChannelOptions> = {
+  ordered: true,
+  maxRetransmits: true,
+  maxPacketLifeTime: true,
+  protocol: true,
+  negotiated: true,
+  id: true,
+  priority: true,
+};
 const DEFAULT_PRIORITY = 256;
 /** §6.5 of RFC 8831 leaves 65,535 out. */
 const MAX_STREAM_ID = 65_534;
@@ -362,6 +372,7 @@ export function checkChannels(
 }
 
 function checkParameters(label: string, options: ChannelOptions): ChannelParameters {
+  checkNames("options", options, CHANNEL_OPTIONS, "an option of a channel");
   const { protocol = "", ordered = false, maxPacketLifeTime = null, priority = DEFAULT_PRIORITY } = options;
   const { maxRetransmits = maxPacketLifeTime === null ? 0 : null } = options;
   checkName("label", label);

@@ -1,12 +1,14 @@
 import type { Channel } from "../channel/channel.ts";
 import type { ChannelOptions as CoreChannelOptions } from "../channel/channels.ts";
-import type { SendOptions } from "../connection.ts";
+import { channelOf, type SendOptions } from "../connection.ts";
 import type { ConnectionStats } from "../core/stats.ts";
 import { type CloseReason, SendError, type SendErrorCode } from "../errors.ts";
-import { callUserCode, Emitter } from "../events.ts";
+import { callUserCode } from "../events.ts";
+import { NamedEmitter } from "../named-events.ts";
+import { checkNames, type Names } from "../names.ts";
 import { type MessageData, messageBytes } from "../message-data.ts";
 import { Backlog } from "../backlog.ts";
-import { ReceiveQueue } from "../receive-queue.ts";
+import { RECEIVE_OPTIONS, type ReceiveOptions, ReceiveQueue } from "../receive-queue.ts";
 import type { SocketAddress } from "../wire/address.ts";
 import { dial, type NativeOptions, type Plan, planConnect } from "./dial.ts";
 import type { Link, LinkEvents } from "./link.ts";
@@ -43,6 +45,15 @@ export interface ClientStats extends Omit<ConnectionStats, "state"> {
   readonly state: ClientConnection["state"];
 }
 
+const CLIENT_EVENTS: Names<ClientEvents> = {
+  message: true,
+  channel: true,
+  channelclose: true,
+  open: true,
+  reconnecting: true,
+  close: true,
+};
+
 /** Options of the native client: those of a page, and its own. */
 export interface ClientOptions extends ConnectOptions, NativeOptions {
   /** Called for each message instead of `message` listeners and the queue behind `recv`: the cheapest way to receive. */
@@ -54,7 +65,7 @@ const MAX_WAITING_MESSAGES = 4_096;
 const MAX_WAITING_BYTES = 4_194_304;
 
 /** A connection to a server, over a UDP socket of its own. Opened by `connect`. */
-export class ClientConnection extends Emitter<ClientEvents> implements LinkEvents {
+export class ClientConnection extends NamedEmitter<ClientEvents> implements LinkEvents {
   readonly #plan: Plan;
   readonly #onMessage: ((message: ClientMessage) => void) | undefined;
   /** Of the last time it was open. */
@@ -73,6 +84,7 @@ export class ClientConnection extends Emitter<ClientEvents> implements LinkEvent
 
   private constructor(plan: Plan, onMessage: ((message: ClientMessage) => void) | undefined) {
     super();
+    if (plan === undefined) throw new TypeError("new ClientConnection() is not for use: await connect(url)");
     this.#plan = plan;
     this.#onMessage = onMessage;
   }
@@ -84,9 +96,13 @@ export class ClientConnection extends Emitter<ClientEvents> implements LinkEvent
     return connection;
   }
 
-  /** The same as the server's `connection.id`; another one after a reconnection. */
+  /** The same as the server's `connection.id`; another one after a reconnection. Empty where the server's answer has none. */
   get id(): string {
-    return this.#link.core.server.ufrag;
+    return this.#link.core.server.id ?? "";
+  }
+
+  protected get eventNames(): Names<ClientEvents> {
+    return CLIENT_EVENTS;
   }
 
   get state(): "open" | "reconnecting" | "closed" {
@@ -138,8 +154,9 @@ export class ClientConnection extends Emitter<ClientEvents> implements LinkEvent
    *
    * @throws ClosedError when the connection is closed and nothing waits; the signal's reason when it aborts
    */
-  recv({ signal }: { signal?: AbortSignal } = {}): Promise<ClientMessage> {
-    return this.#received.pop(signal);
+  recv(options: ReceiveOptions = {}): Promise<ClientMessage> {
+    checkNames("options", options, RECEIVE_OPTIONS, "an option of recv");
+    return this.#received.pop(options.signal);
   }
 
   /** The messages, until the connection is closed. */
@@ -219,7 +236,7 @@ export class ClientConnection extends Emitter<ClientEvents> implements LinkEvent
     const bytes = messageBytes(data);
     if (!this.#isOpen) return "closed";
     const { core, hub } = this.#link;
-    const result = core.send(hub.shell.now(), bytes, options?.channel ?? core.channel);
+    const result = core.send(hub.shell.now(), bytes, channelOf(options) ?? core.channel);
     if (result === "too-large") {
       throw new RangeError(`data must be at most ${this.maxMessageBytes} bytes (connection.maxMessageBytes)`);
     }

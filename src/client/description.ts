@@ -8,6 +8,7 @@ import { parseSignalledInit } from "../sctp/snap.ts";
 import { addressBytes, type SocketAddress } from "../wire/address.ts";
 import { fromBase64, fromHex, toBase64 } from "../wire/bytes.ts";
 import { ownText } from "../wire/own-text.ts";
+import { MAX_ANSWER_CHARACTERS } from "./body.ts";
 
 /** What our offer says of us. */
 export interface OfferParts {
@@ -23,7 +24,8 @@ export interface OfferParts {
 const SCTP_PORT = 5000;
 /** RFC 8841 §6: without the attribute it is 64K. */
 const DEFAULT_MAX_MESSAGE_BYTES = 65_536;
-const MAX_ANSWER_CHARACTERS = 65_536;
+/** A name, no document. */
+const MAX_ID_CHARACTERS = 64;
 
 /** An offer as a browser's: one data channel section, no candidates (an ICE-lite server needs none). */
 export function writeOffer(parts: OfferParts, sessionId: string): string {
@@ -51,13 +53,13 @@ export function writeOffer(parts: OfferParts, sessionId: string): string {
 }
 
 /**
- * Reads the body of a signalling response, `{"answer":{"type":"answer","sdp":"…"},"candidate":{…}}`.
+ * Reads the body of a signalling response, `{"answer":{"type":"answer","sdp":"…"},"candidate":{…},"id":"…"}`.
  *
  * @returns one sentence where it is no answer that can be used
  */
 export function readAnswer(body: string): ServerDescription | string {
   if (body.length > MAX_ANSWER_CHARACTERS) return `The answer has more than ${MAX_ANSWER_CHARACTERS} characters.`;
-  let json: { answer?: { sdp?: unknown }; candidate?: { candidate?: unknown } };
+  let json: { answer?: { sdp?: unknown }; candidate?: { candidate?: unknown }; id?: unknown };
   try {
     json = JSON.parse(body);
   } catch {
@@ -88,7 +90,8 @@ export function readAnswer(body: string): ServerDescription | string {
   if (candidates.length === 0) return "The answer has no UDP candidate with an IP address.";
   // It lives as long as the connection, and must not keep the whole answer.
   const credentials = { ufrag: ownText(ufrag), pwd: ownText(pwd) };
-  const description = { ...credentials, fingerprint, sctpPort, maxMessageBytes, candidates };
+  const id = typeof json.id === "string" && json.id.length <= MAX_ID_CHARACTERS && { id: ownText(json.id) };
+  const description = { ...id, ...credentials, fingerprint, sctpPort, maxMessageBytes, candidates };
   const signalledInit = first("sctp-init");
   if (signalledInit === undefined) return description;
   // The server will begin without a handshake: one that cannot be read is not to be passed over.

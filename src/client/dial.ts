@@ -4,15 +4,18 @@ import { randomBytes } from "../crypto/platform.ts";
 import { Certificate } from "../dtls/certificate.ts";
 import type { DtlsVersion } from "../dtls/connection.ts";
 import { type CloseReason, ConnectError } from "../errors.ts";
+import { guarded } from "../events.ts";
 import { generateCredentials, type IceCredentials } from "../ice/credentials.ts";
+import { checkNames, type Names } from "../names.ts";
 import { type ConditionerOptions, conditionUdp } from "../runtime/conditioner.ts";
 import { type OpenUdp, openUdp, sslKeyLog } from "../runtime/index.ts";
 import { checkDtlsVersions, type Limits, resolveLimits } from "../server-options.ts";
 import { createSignalledInit, type SignalledInit, writeSignalledInit } from "../sctp/snap.ts";
 import { formatAddress } from "../wire/address.ts";
+import { readText } from "./body.ts";
 import { readAnswer, writeOffer } from "./description.ts";
 import { Link, type LinkEvents } from "./link.ts";
-import type { ChannelOptions, ConnectOptions } from "./options.ts";
+import type { ChannelOptions, ConnectOptions, ReconnectOptions } from "./options.ts";
 
 /** Options that only the native client has. */
 export interface NativeOptions {
@@ -28,6 +31,9 @@ export interface NativeOptions {
   limits?: Partial<Limits>;
 }
 
+/** What `connect` takes. */
+export type AllOptions = ConnectOptions & NativeOptions & { onMessage?: unknown };
+
 /** A call to `connect` with all defaults filled in. */
 export interface Plan {
   readonly url: string;
@@ -41,16 +47,55 @@ export interface Plan {
   readonly channel: { readonly label: string; readonly options: CoreChannelOptions };
 }
 
+const CONNECT_OPTIONS: Names<AllOptions> = {
+  signal: true,
+  timeoutMs: true,
+  headers: true,
+  channel: true,
+  reconnect: true,
+  maxQueuedBytes: true,
+  fetch: true,
+  certificate: true,
+  dtlsVersions: true,
+  keyLog: true,
+  conditioner: true,
+  limits: true,
+  onMessage: true,
+};
+
+const CHANNEL_OPTIONS: Names<ChannelOptions> = {
+  label: true,
+  ordered: true,
+  maxRetransmits: true,
+  maxPacketLifeTime: true,
+  reliable: true,
+  protocol: true,
+  negotiated: true,
+  id: true,
+};
+
+const RECONNECT_OPTIONS: Names<ReconnectOptions> = { minDelayMs: true, maxDelayMs: true, maxAttempts: true };
+
 const DEFAULT_TIMEOUT_MS = 15_000;
 /** The kernel's buffers of one connection's socket: thousands of them must fit. */
 const SOCKET_BUFFER_BYTES = 262_144;
 
-let ownCertificate: Certificate | undefined;
+let shared: Certificate | undefined;
+
+/** That of all who bring none: a process's own. */
+function sharedCertificate(): Certificate {
+  shared ??= Certificate.generate();
+  return shared;
+}
 
 /** @throws TypeError or RangeError that names the argument */
-export function planConnect(url: string | URL, options: ConnectOptions & NativeOptions): Plan {
+export function planConnect(url: string | URL, options: AllOptions): Plan {
   if (!URL.canParse(url)) throw new TypeError(`url must be an absolute URL, not ${JSON.stringify(String(url))}`);
-  const { timeoutMs = DEFAULT_TIMEOUT_MS, maxQueuedBytes, keyLog = sslKeyLog() } = options;
+  checkNames("options", options, CONNECT_OPTIONS, "an option of connect");
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, maxQueuedBytes, reconnect } = options;
+  if (reconnect !== undefined && typeof reconnect !== "boolean") {
+    checkNames("reconnect", reconnect, RECONNECT_OPTIONS, "an option of reconnecting");
+  }
   if (!(timeoutMs >= 1 && timeoutMs <= 0x7fff_ffff)) throw new RangeError("timeoutMs must be from 1 to 2147483647");
   const limits = resolveLimits({
     // The connection's own deadline is the attempt's, which has been running for a while when it is set.
@@ -63,15 +108,14 @@ export function planConnect(url: string | URL, options: ConnectOptions & NativeO
   if (certificate !== undefined && !(certificate instanceof Certificate)) {
     throw new TypeError("certificate must be a Certificate");
   }
-  ownCertificate ??= certificate ?? Certificate.generate();
   const channel = planChannel(options.channel ?? {}, limits);
   const { conditioner } = options;
   return {
     url: String(url),
     options,
-    certificate: certificate ?? ownCertificate,
+    certificate: certificate ?? sharedCertificate(),
     dtlsVersions,
-    keyLog,
+    keyLog: guarded(options.keyLog) ?? sslKeyLog(),
     limits,
     timeoutMs,
     openUdp: conditioner === undefined ? openUdp : conditionUdp(openUdp, conditioner),
@@ -166,11 +210,12 @@ async function negotiate(
   const body = writeOffer({ credentials, fingerprint, maxMessageBytes, sctpInit }, String(sessionId));
   const init: RequestInit = { method: "POST", body, signal };
   if (headers !== undefined) init.headers = typeof headers === "function" ? await headers() : headers;
+  signal.throwIfAborted(); // A `fetch` of the application's may not look at it.
   let response: Response;
   let text: string;
   try {
     response = await request(url, init);
-    text = await response.text();
+    text = await readText(response);
   } catch (cause) {
     throw new ConnectError("unreachable", `${url} cannot be reached: ${reasonOf(cause)}`, { cause });
   }
@@ -241,6 +286,7 @@ function reasonOf(error: unknown): string {
 }
 
 function planChannel(channel: ChannelOptions, limits: Limits): Plan["channel"] {
+  checkNames("channel", channel, CHANNEL_OPTIONS, "an option of a channel");
   const { label = "data", reliable = false, ...given } = channel;
   if (reliable && (given.maxRetransmits !== undefined || given.maxPacketLifeTime !== undefined)) {
     throw new TypeError("reliable excludes maxRetransmits and maxPacketLifeTime");

@@ -13,13 +13,19 @@ export async function redial(
   announce: (next: Reconnecting) => unknown,
   dial: () => Promise<void>,
 ): Promise<boolean> {
-  const { minDelayMs = 500, maxDelayMs = 15_000, maxAttempts = Number.POSITIVE_INFINITY } = options as ReconnectOptions; // Of `true` there is nothing to take.
-  for (let attempt = 1; attempt <= maxAttempts; attempt++) {
+  const { minDelayMs = 500, maxDelayMs = 15_000, maxAttempts } = options as ReconnectOptions; // Of `true` there is nothing to take.
+  for (let attempt = 1; !(attempt > maxAttempts!); attempt++) {
     // Half of it at random, so that the clients of a restarted server do not come back all at once.
     const full = Math.min(maxDelayMs, minDelayMs * 2 ** (attempt - 1));
     const delayMs = full * (1 - crypto.getRandomValues(new Uint8Array(1))[0] / 512);
+    // Begun before it is announced: the listener may end it.
+    const waited = new Promise((resolve) => {
+      const timer = setTimeout(resolve, delayMs);
+      // A timer that nobody waits for any more would keep the process alive.
+      stop.onabort = () => resolve(clearTimeout(timer));
+    });
     announce({ attempt, delayMs });
-    await new Promise((resolve) => setTimeout(resolve, delayMs));
+    await waited;
     if (stop.aborted) break;
     try {
       await dial();
@@ -33,6 +39,5 @@ export async function redial(
 
 /** Whether the server has said no, and would say no again: HTTP 4xx but for those that mean "later". */
 function isFinal(error: unknown): boolean {
-  const { status = 0 } = error as ConnectError;
-  return status >= 400 && status < 500 && status !== 408 && status !== 429;
+  return /^4(?!08|29)/.test(String((error as ConnectError).status));
 }

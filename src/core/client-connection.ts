@@ -12,6 +12,8 @@ import type { PeerDescription, PeerSettings } from "./settings.ts";
 
 /** What the server's answer says of it. */
 export interface ServerDescription extends PeerDescription {
+  /** How the server calls this connection, where it says so. */
+  readonly id?: string;
   readonly ufrag: string;
   readonly pwd: string;
   /** Where it is reached, the preferred first; at least one. */

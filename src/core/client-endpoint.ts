@@ -1,5 +1,6 @@
 import type { Channel } from "../channel/channel.ts";
 import { Datapath } from "../wasm/datapath.ts";
+import { checkNames, type Names } from "../names.ts";
 import { DEFAULT_ENDPOINT_LIMITS } from "../options.ts";
 import { DropCounters } from "../wire/drops.ts";
 import { MemoryLedger } from "../wire/memory-ledger.ts";
@@ -7,6 +8,12 @@ import { Agenda } from "./agenda.ts";
 import { ClientConnection, type ClientEvents, type ClientOptions } from "./client-connection.ts";
 import type { Peer, PeerEvents, PeerHost } from "./peer.ts";
 
+export interface ClientEndpointOptions {
+  /** Connections at once. */
+  maxConnections: number;
+}
+
+const CLIENT_ENDPOINT_OPTIONS: Names<ClientEndpointOptions> = { maxConnections: true };
 /** Key slots of one connection: two epochs in each direction, until the handshake is complete. */
 const SLOTS_PER_CONNECTION = 4;
 
@@ -37,7 +44,9 @@ export class ClientEndpoint implements PeerHost {
   readonly #connections = new Set<ClientConnection>();
   readonly #agenda = new Agenda<ClientConnection>();
 
-  constructor({ maxConnections }: { maxConnections: number }) {
+  constructor(options: ClientEndpointOptions) {
+    checkNames("options", options, CLIENT_ENDPOINT_OPTIONS, "an option of ClientEndpoint");
+    const { maxConnections } = options;
     this.maxConnections = maxConnections;
     // Whoever connects chose the servers, so they need no shares among each other: each connection has its own limit.
     const { maxMemoryBytesPerConnection } = DEFAULT_ENDPOINT_LIMITS;

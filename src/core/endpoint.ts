@@ -4,6 +4,7 @@ import { generateCredentials, type IceCredentials } from "../ice/credentials.ts"
 import { answerCheck, successResponse } from "../ice/lite.ts";
 import { dtlsInCheck } from "../ice/sped.ts";
 import { localUfragOf, parseBindingRequest, type StunMessage } from "../ice/stun.ts";
+import { checkNames } from "../names.ts";
 import { COOKIE_KEY_BYTES } from "../sctp/cookie.ts";
 import { createSignalledInit, parseSignalledInit, type SignalledInit } from "../sctp/snap.ts";
 import { Datapath, MAX_KEY_SLOTS } from "../wasm/datapath.ts";
@@ -16,7 +17,7 @@ import { Connection } from "./connection.ts";
 import type { PeerEvents, PeerHost } from "./peer.ts";
 import { Routes } from "./routes.ts";
 import type { RemoteDescription, Session } from "./session.ts";
-import type { PeerSettings } from "./settings.ts";
+import { PEER_SETTINGS, type PeerSettings } from "./settings.ts";
 
 export type EndpointOptions = PeerSettings;
 
@@ -69,6 +70,7 @@ export class Endpoint implements PeerHost {
   #closed = false;
 
   constructor(options: EndpointOptions, events: EndpointEvents) {
+    checkNames("options", options, PEER_SETTINGS, "an option of Endpoint");
     this.options = options;
     this.events = events;
     this.cookieKey = options.random(COOKIE_KEY_BYTES);

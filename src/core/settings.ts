@@ -2,6 +2,7 @@ import type { ChannelOptions } from "../channel/channels.ts";
 import type { RandomSource } from "../crypto/platform.ts";
 import type { Certificate } from "../dtls/certificate.ts";
 import type { DtlsVersion } from "../dtls/connection.ts";
+import type { Names } from "../names.ts";
 import type { AssociationLimits, EndpointLimits } from "../options.ts";
 
 /** What signalling says of the peer. */
@@ -34,3 +35,13 @@ export interface PeerSettings {
   /** Receives NSS key log lines (for Wireshark). Default: none. */
   keyLog?: ((line: string) => void) | undefined;
 }
+
+/** The names of a `PeerSettings`. */
+export const PEER_SETTINGS: Names<PeerSettings> = {
+  certificate: true,
+  limits: true,
+  random: true,
+  negotiatedChannels: true,
+  dtlsVersions: true,
+  keyLog: true,
+};

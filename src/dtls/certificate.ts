@@ -10,6 +10,7 @@ import {
   verifyEcdsa,
   wallClockMs,
 } from "../crypto/platform.ts";
+import { checkNames, type Names } from "../names.ts";
 import { concatBytes, fromHex } from "../wire/bytes.ts";
 import {
   DER_BIT_STRING,
@@ -38,6 +39,7 @@ export interface CertificateOptions {
   random?: RandomSource;
 }
 
+const CERTIFICATE_OPTIONS: Names<CertificateOptions> = { notBefore: true, days: true, commonName: true, random: true };
 const DAY_MS = 86_400_000;
 const YEAR_2050_MS = 2_524_608_000_000;
 const YEAR_9999_MS = 253_370_764_800_000;
@@ -61,6 +63,9 @@ export class Certificate {
   readonly #privateKey: KeyObject;
 
   private constructor(der: Uint8Array, privateKey: KeyObject) {
+    if (privateKey === undefined) {
+      throw new TypeError("new Certificate() is not for use: Certificate.generate() or Certificate.fromPem(…)");
+    }
     this.der = der;
     this.#privateKey = privateKey;
     this.fingerprintBytes = sha256(der);
@@ -72,6 +77,7 @@ export class Certificate {
    * @throws RangeError for dates outside 1970 … 9999, `days` outside 1 … 36,500 or a `commonName` outside 1 … 64.
    */
   static generate(options: CertificateOptions = {}): Certificate {
+    checkNames("options", options, CERTIFICATE_OPTIONS, "an option of Certificate.generate");
     const { notBefore = wallClockMs() - DAY_MS, days = 365, commonName = "WebRTC", random = randomBytes } = options;
     if (!(days >= 1 && days <= 36_500)) throw new RangeError("days must be 1 … 36500");
     if (!(notBefore >= 0 && notBefore + days * DAY_MS < YEAR_9999_MS)) {

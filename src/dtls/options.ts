@@ -1,4 +1,5 @@
 import { type RandomSource, randomBytes } from "../crypto/platform.ts";
+import { checkNames, type Names } from "../names.ts";
 import type { Datapath } from "../wasm/datapath.ts";
 import { DropCounters } from "../wire/drops.ts";
 import type { AlertDescription } from "./alert.ts";
@@ -115,6 +116,26 @@ const RESERVED_SEQUENCES = 16;
 const MAX_RECORDS_12 = MAX_SEQUENCE + 1 - RESERVED_SEQUENCES;
 export const MAX_RECORDS_13 = 2 ** 24;
 
+const DTLS_OPTIONS: Names<DtlsOptions> = {
+  role: true,
+  certificate: true,
+  verifyPeerCertificate: true,
+  datapath: true,
+  versions: true,
+  groups: true,
+  mtuBytes: true,
+  handshakeMtuBytes: true,
+  initialTimeoutMs: true,
+  handshakeTimeoutMs: true,
+  requireClientCertificate: true,
+  helloVerify: true,
+  keyLog: true,
+  drops: true,
+  random: true,
+  maxRecords: true,
+  compact: true,
+};
+
 /** The options with every default filled in. */
 export interface ResolvedOptions {
   readonly role: "client" | "server";
@@ -131,6 +152,7 @@ export interface ResolvedOptions {
 
 /** @throws RangeError or TypeError naming the option and its limit. */
 export function resolveOptions(options: DtlsOptions): ResolvedOptions {
+  checkNames("options", options, DTLS_OPTIONS, "an option of DtlsConnection");
   const {
     role,
     mtuBytes = DEFAULT_MTU_BYTES,

@@ -1,4 +1,5 @@
 /** A bad network for trying things out, between a socket and its owner: it loses, delays, reorders, repeats and throttles. */
+import { checkNames, type Names } from "../names.ts";
 import type { SocketAddress } from "../wire/address.ts";
 import { SeededRandom } from "./seeded.ts";
 import type { OpenUdp, UdpSocket } from "./udp.ts";
@@ -29,8 +30,16 @@ export interface ConditionerOptions extends LinkConditions {
   seed?: string;
 }
 
-const SHARES = ["loss", "reorder", "duplicate"] as const;
-const AMOUNTS = ["latencyMs", "jitterMs", "bytesPerSecond"] as const;
+const LINE_CONDITIONS: Names<LinkConditions> = {
+  loss: true,
+  latencyMs: true,
+  jitterMs: true,
+  reorder: true,
+  duplicate: true,
+  bytesPerSecond: true,
+};
+const CONDITIONER: Names<ConditionerOptions> = { ...LINE_CONDITIONS, send: true, receive: true, seed: true };
+const SHARES: readonly string[] = ["loss", "reorder", "duplicate"];
 const MAX_DELAY_MS = 60_000;
 /** How far behind the others a datagram may fall that is held back or repeated, at most, ms. */
 const HOLD_BACK_MS = 20;
@@ -39,9 +48,11 @@ const QUEUE_MS = 250;
 
 /** @throws TypeError or RangeError that names the option */
 export function checkConditioner(options: ConditionerOptions): void {
-  if (typeof options !== "object" || options === null) throw new TypeError("conditioner must be an object");
+  checkNames("conditioner", options, CONDITIONER, "a condition");
   const { send = {}, receive = {}, seed, ...both } = options;
   if (seed !== undefined && typeof seed !== "string") throw new TypeError("conditioner.seed must be a string");
+  checkNames("conditioner.send", send, LINE_CONDITIONS, "a condition of one direction");
+  checkNames("conditioner.receive", receive, LINE_CONDITIONS, "a condition of one direction");
   for (const [prefix, conditions] of Object.entries({ "": both, "send.": send, "receive.": receive })) {
     for (const [name, value] of Object.entries(conditions)) checkCondition(`${prefix}${name}`, name, value);
   }
@@ -211,11 +222,8 @@ class Line {
 }
 
 function checkCondition(path: string, name: string, value: unknown): void {
-  const isShare = (SHARES as readonly string[]).includes(name);
-  if (!isShare && !(AMOUNTS as readonly string[]).includes(name)) {
-    throw new TypeError(`conditioner.${path} is not a condition`);
-  }
   if (value === undefined) return;
+  const isShare = SHARES.includes(name);
   if (typeof value !== "number") throw new TypeError(`conditioner.${path} must be a number`);
   const limit = isShare ? 1 : name === "bytesPerSecond" ? Number.MAX_SAFE_INTEGER : MAX_DELAY_MS;
   if (!(value >= 0 && value <= limit))

@@ -4,6 +4,8 @@ import type { Offer, OfferedSection } from "./offer.ts";
 
 /** What this side says of itself. */
 export interface AnswerParts {
+  /** How this side calls the connection. Not part of the SDP. */
+  readonly id?: string;
   /** Our ICE user fragment. */
   readonly ufrag: string;
   /** Our ICE password. */

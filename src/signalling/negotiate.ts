@@ -17,6 +17,8 @@ export interface Refusal {
 export interface SessionAnswer {
   readonly answer: { readonly type: "answer"; readonly sdp: string };
   readonly candidate: { readonly candidate: string; readonly sdpMLineIndex: number; readonly sdpMid: string | null };
+  /** The server's `connection.id`. Clients of this library know their own by it; others may ignore it. */
+  readonly id?: string;
 }
 
 export type Negotiated =
@@ -41,6 +43,7 @@ export function negotiate(offerSdp: string, answerer: Answerer, userData?: unkno
         sdpMLineIndex: offer.dataIndex,
         sdpMid: offer.sections[offer.dataIndex].mid ?? null,
       },
+      ...(parts.id !== undefined && { id: parts.id }),
     },
   };
 }

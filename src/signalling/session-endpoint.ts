@@ -2,6 +2,7 @@
  * Signalling over HTTP in web-standard terms: a `Request` with an SDP offer in, a `Response` with the answer out. The
  * JSON is that of webrtc-unreliable and WebUDP, so pages written for these work unchanged.
  */
+import { checkNames, type Names } from "../names.ts";
 import { ByteWriter } from "../wire/bytes.ts";
 import type { DropCounters } from "../wire/drops.ts";
 import { type Answerer, negotiate } from "./negotiate.ts";
@@ -24,6 +25,10 @@ export interface SessionRequestContext {
   readonly userData?: unknown;
 }
 
+const ENDPOINT_OPTIONS: Names<SessionEndpointOptions> = { allowOrigin: true, maxOfferBytes: true, drops: true };
+/** The names of a `SessionRequestContext`. */
+export const REQUEST_CONTEXT: Names<SessionRequestContext> = { userData: true };
+
 const ALLOWED_METHODS = "POST, OPTIONS";
 
 /** Answers offers on behalf of an `Answerer`. Has no state of its own. */
@@ -34,6 +39,7 @@ export class SessionEndpoint {
   readonly #drops: DropCounters | undefined;
 
   constructor(answerer: Answerer, options: SessionEndpointOptions = {}) {
+    checkNames("options", options, ENDPOINT_OPTIONS, "an option of SessionEndpoint");
     const { allowOrigin = "*", maxOfferBytes = MAX_OFFER_CHARACTERS } = options;
     if (typeof allowOrigin !== "string" && typeof allowOrigin !== "function" && !isStringList(allowOrigin)) {
       throw new TypeError("allowOrigin must be a string, a list of strings or a function");
@@ -51,7 +57,7 @@ export class SessionEndpoint {
    * Answers `POST` with an SDP offer as the body, raw or as JSON `{"type":"offer","sdp":"…"}`, and the `OPTIONS` of a
    * CORS preflight. Never rejects for what the request contains:
    *
-   * - 200 `{"answer":{"type":"answer","sdp":"…"},"candidate":{"candidate":"…","sdpMLineIndex":0,"sdpMid":"0"}}`
+   * - 200 `{"answer":{"type":"answer","sdp":"…"},"candidate":{"candidate":"…","sdpMLineIndex":0,"sdpMid":"0"},"id":"…"}`
    * - 400 for a malformed offer, 413 for a body over the limit, 403 for an origin that is not allowed, 405 for another
    *   method, 503 where a limit of the server is reached; each with one sentence as text, and nothing is kept.
    *
@@ -61,6 +67,7 @@ export class SessionEndpoint {
    * app.post("/new_rtc_session", (c) => server.sessionEndpoint.handleRequest(c.req.raw, { userData: { player: 7 } }));
    */
   async handleRequest(request: Request, context: SessionRequestContext = {}): Promise<Response> {
+    checkNames("options", context, REQUEST_CONTEXT, "an option of handleRequest");
     const origin = request.headers.get("origin");
     if (origin !== null && !this.#isAllowed(origin)) return sentence(403, `The origin ${origin} is not allowed.`);
     const headers = this.#corsHeaders(origin);
@@ -148,7 +155,7 @@ async function readBody(request: Request, limit: number): Promise<Uint8Array | "
       const { done, value } = await reader.read();
       if (done) return body.finish();
       if (body.length + value.length > limit) {
-        await reader.cancel();
+        reader.cancel().catch(() => {}); // Whatever becomes of the rest: the answer does not wait for it.
         return "too-large";
       }
       body.bytes(value);

@@ -1,3 +1,4 @@
+import { checkNames, type Names } from "../names.ts";
 import { instantiateKernels, type KernelBuild, type KernelExports, preferredBuild } from "./kernels.ts";
 import {
   CHUNK_TABLE,
@@ -26,6 +27,7 @@ export interface DatapathOptions {
   build?: KernelBuild;
 }
 
+const DATAPATH_OPTIONS: Names<DatapathOptions> = { keySlots: true, txSlots: true, packetSlots: true, build: true };
 const PAGE_BYTES = 65_536;
 /** 1.13 GiB of the 4 GiB that a memory can have. */
 export const MAX_KEY_SLOTS = 1_000_000;
@@ -82,6 +84,7 @@ export class Datapath {
   #keptPacket = -1;
 
   constructor(options: DatapathOptions = {}) {
+    checkNames("options", options, DATAPATH_OPTIONS, "an option of Datapath");
     const { keySlots = 1024, txSlots = 64, packetSlots = 4_096, build = preferredBuild() } = options;
     checkCount("keySlots", keySlots, MAX_KEY_SLOTS);
     checkCount("txSlots", txSlots, MAX_TX_SLOTS);

@@ -35,6 +35,7 @@ test.each(["webrtc-datagram", "webrtc-datagram/browser"])(
       "browser.js",
       "browser/connection.js",
       "browser/dial.js",
+      "client/body.js",
       "client/redial.js",
       "errors.js",
       "events.js",

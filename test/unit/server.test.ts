@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { connect } from "../../src/client.ts";
 import type { Connection } from "../../src/connection.ts";
@@ -280,6 +281,68 @@ describe("closing", () => {
     await listen({ port });
   });
 });
+
+test("a connection's id is its own: random, the same for both ends, and none of what signalling must keep secret", async () => {
+  const server = await listen();
+  const ids = new Set<string>();
+  for (let i = 0; i < 3; i++) {
+    let text = "";
+    const open = nextOpen(server);
+    const client = await connect("http://server/", {
+      fetch: async (url, init) => {
+        const response = await server.sessionEndpoint.handleRequest(new Request(url, init));
+        text = await response.clone().text();
+        return response;
+      },
+    });
+    opened.push(client);
+    const { id } = await open;
+    expect(id).toMatch(/^[A-Za-z0-9_-]{12}$/);
+    expect(client.id).toBe(id);
+    const { answer, ...rest } = JSON.parse(text);
+    expect(rest.id).toBe(id);
+    expect(answer.sdp).not.toContain(id);
+    ids.add(id);
+  }
+  expect(ids.size).toBe(3);
+});
+
+test("nothing that an application may show to others holds a secret of the connection", async () => {
+  const server = await listen();
+  const offers: string[] = [];
+  const answers: string[] = [];
+  const open = nextOpen(server);
+  const client = await connect("http://server/", {
+    fetch: async (url, init) => {
+      offers.push(String(init.body));
+      const response = await server.sessionEndpoint.handleRequest(new Request(url, init));
+      answers.push(await response.clone().text());
+      return response;
+    },
+  });
+  opened.push(client);
+  const connection = await open;
+  await client.send("hello");
+  const message = await server.recv();
+  const secrets = [...offers, ...answers].flatMap((text) => [...text.matchAll(/ice-(?:ufrag|pwd):([^\\\r]+)/g)]);
+  expect(secrets).toHaveLength(4);
+  const shown = [server, connection, client, message, server.stats(), connection.stats(), client.stats()]
+    .map((each) => `${inspect(each, { depth: 10 })} ${JSON.stringify(each, withoutCycles())}`)
+    .join(" ");
+  for (const [, secret] of secrets) expect(shown).not.toContain(secret);
+});
+
+/** For `JSON.stringify`, as a logger does it. */
+function withoutCycles() {
+  const seen = new Set<unknown>();
+  return (_: string, value: unknown) => {
+    if (typeof value === "object" && value !== null) {
+      if (seen.has(value)) return undefined;
+      seen.add(value);
+    }
+    return typeof value === "bigint" ? String(value) : value;
+  };
+}
 
 describe("options", () => {
   test("a port in use is the system's error", async () => {

@@ -30,8 +30,18 @@ describe("connect", () => {
     FakePeer.last.open();
     const connection = await connecting;
     expect(connection.state).toBe("open");
-    expect(connection.id).toBe("s3rver");
+    expect(connection.id).toBe(ANSWER.id);
     expect(connection.maxMessageBytes).toBe(1200);
+  });
+
+  test.each([200, 500])("reads no endless answer with status %s", async (status) => {
+    let pulled = 0;
+    const body = new ReadableStream({
+      pull: (controller) => controller.enqueue(new Uint8Array(1_000).fill(++pulled && 0x20)),
+    });
+    const code = status === 200 ? "bad-answer" : "refused";
+    expect(await failure({ fetch: async () => new Response(body, { status }) })).toMatchObject({ code });
+    expect(pulled).toBeLessThan(80);
   });
 
   test("does without a candidate where the answer has its own", async () => {
@@ -39,8 +49,10 @@ describe("connect", () => {
     const connecting = connect(URL, { fetch });
     await settle();
     FakePeer.last.open();
-    await expect(connecting).resolves.toBeDefined();
+    const connection = await connecting;
     expect(FakePeer.last.candidates).toEqual([]);
+    // Another server's answer does not say how it calls the connection.
+    expect(connection.id).toBe("");
   });
 
   test.each<[string, ConnectOptions["channel"], object]>([
@@ -85,8 +97,8 @@ describe("connect", () => {
     ["text", "<html>"],
     ["other JSON", "{}"],
     ["null", "null"],
-    ["an answer without a ufrag", '{"answer":{"type":"answer","sdp":""}}'],
     ["an offer", '{"answer":{"type":"offer","sdp":"a=ice-ufrag:abcd"}}'],
+    ["an answer cut off at the limit", `{"answer":"${"x".repeat(70_000)}"}`],
   ])("says that %s is no answer", async (_, body) => {
     expect(await failure({ fetch: async () => new Response(body) })).toMatchObject({ code: "bad-answer" });
   });

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type ClientConnection, type ConnectOptions, connect, type ClientMessage } from "../../../src/browser.ts";
 import { answering, enterPage, FakePeer, leavePage, page, settle } from "./fake-peer.ts";
@@ -107,6 +108,19 @@ describe("closing", () => {
     expect(peer.closed).toBe(true);
   });
 
+  test("a connection that is closed leaves no listener with the page", async () => {
+    const { connection, peer } = await opened({ reconnect: true });
+    expect(getEventListeners(page, "pagehide")).toHaveLength(1);
+    peer.channel.onclose();
+    expect(getEventListeners(page, "pagehide")).toHaveLength(0);
+    await vi.advanceTimersByTimeAsync(500);
+    FakePeer.last.open();
+    await settle();
+    expect(getEventListeners(page, "pagehide")).toHaveLength(1);
+    connection.close();
+    expect(getEventListeners(page, "pagehide")).toHaveLength(0);
+  });
+
   test("a silence ends the connection only if it lasts", async () => {
     const { connection, peer } = await opened();
     const log = logOf(connection);
@@ -197,6 +211,14 @@ describe("reconnecting", () => {
     await vi.advanceTimersByTimeAsync(60_000);
     expect(log).toEqual(["reconnecting 1", "close local"]);
     expect(FakePeer.all.every(({ closed }) => closed)).toBe(true);
+  });
+
+  test("has no timer left when the application closes it while it waits", async () => {
+    const { connection, peer } = await opened({ reconnect: { minDelayMs: 10_000 } });
+    peer.channel.onclose();
+    expect(vi.getTimerCount()).toBe(1);
+    connection.close();
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   test("asks for fresh headers each time", async () => {

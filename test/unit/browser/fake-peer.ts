@@ -88,6 +88,7 @@ export class FakePeer {
 
 export const ANSWER = {
   answer: { type: "answer", sdp: "v=0\r\na=ice-ufrag:s3rver\r\n" },
+  id: "Abc-012_xyz9",
   candidate: { candidate: "candidate:1 1 udp 1 192.0.2.1 42424 typ host", sdpMLineIndex: 0, sdpMid: "0" },
 };
 

@@ -29,6 +29,7 @@ test("a page loads nothing of the server's and no dependency", async () => {
     "browser.ts",
     "browser/connection.ts",
     "browser/dial.ts",
+    "client/body.ts",
     "client/redial.ts",
     "errors.ts",
     "events.ts",
