@@ -50,9 +50,10 @@ function fail(outgoing: ServerResponse): void {
   outgoing.end("The server could not answer.\n");
 }
 
+/** Clients show the first 200 characters. */
 const ALREADY_READ =
-  "The body was read before it came to nodeListener, and is not in request.body as text, bytes or JSON. " +
-  "Put nodeListener before the middleware that reads bodies, or give it a parser that keeps them: express.text({ type: () => true }).\n";
+  "The body was read before. Put nodeListener in front of body parsers, or behind those that keep the body in request.body: " +
+  "express.json(), express.text({ type: () => true }).\n";
 
 /** The request as the web knows it, or the answer where its host, path or method are none, or its body is gone. */
 function toRequest(incoming: IncomingMessage): Request | Response {
