@@ -8,13 +8,13 @@ export abstract class NamedEmitter<Events extends { [Name in keyof Events]: unkn
 
   /** @throws TypeError for an event that there is not */
   override on<Name extends keyof Events>(name: Name, listener: (...args: Events[Name]) => void): this {
-    checkName(name, this.eventNames, "an event of it");
+    checkName(name, this.eventNames, `an event of ${this.constructor.name}`);
     return super.on(name, listener);
   }
 
   /** @throws TypeError for an event that there is not */
   override off<Name extends keyof Events>(name: Name, listener: (...args: Events[Name]) => void): this {
-    checkName(name, this.eventNames, "an event of it");
+    checkName(name, this.eventNames, `an event of ${this.constructor.name}`);
     return super.off(name, listener);
   }
 }

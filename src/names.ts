@@ -1,6 +1,9 @@
 /** The names that an object of this type may have. All of them, so that a new one cannot be forgotten. */
 export type Names<Type> = { readonly [Name in keyof Required<Type>]: true };
 
+/** So many are listed where none is near. */
+const FEW_NAMES = 6;
+
 /**
  * The check of all doors that take options: a name that is misspelt would be as good as not given, and nobody would know.
  *
@@ -21,9 +24,11 @@ export function checkName<Type>(name: keyof Type, known: Names<Type>, kind: stri
 }
 
 function unknownName(path: string, name: string, known: object, kind: string): TypeError {
-  const nearest = nearestOf(name, Object.keys(known));
-  const question = nearest === undefined ? "" : `: did you mean ${path}${nearest}?`;
-  return new TypeError(`${path}${name} is not ${kind}${question}`);
+  const names = Object.keys(known);
+  const nearest = nearestOf(name, names);
+  const few = names.length <= FEW_NAMES ? ` (${names.join(", ")})` : "";
+  const help = nearest === undefined ? few : `: did you mean ${path}${nearest}?`;
+  return new TypeError(`${path}${name} is not ${kind}${help}`);
 }
 
 /** Of these the one that was probably meant: a third of its letters may be wrong. */

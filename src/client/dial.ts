@@ -104,6 +104,10 @@ export function planConnect(url: string | URL, options: AllOptions): Plan {
     ...options.limits,
   });
   const { certificate, dtlsVersions } = options;
+  for (const name of ["fetch", "keyLog", "onMessage"] as const) {
+    const code = options[name];
+    if (code !== undefined && typeof code !== "function") throw new TypeError(`${name} must be a function`);
+  }
   checkDtlsVersions(dtlsVersions);
   if (certificate !== undefined && !(certificate instanceof Certificate)) {
     throw new TypeError("certificate must be a Certificate");

@@ -67,6 +67,11 @@ export class SessionEndpoint {
    * app.post("/new_rtc_session", (c) => server.sessionEndpoint.handleRequest(c.req.raw, { userData: { player: 7 } }));
    */
   async handleRequest(request: Request, context: SessionRequestContext = {}): Promise<Response> {
+    if (typeof request?.headers?.get !== "function") {
+      throw new TypeError(
+        "request must be a web-standard Request; with node:http use nodeListener of webrtc-datagram/node-http",
+      );
+    }
     checkNames("options", context, REQUEST_CONTEXT, "an option of handleRequest");
     const origin = request.headers.get("origin");
     if (origin !== null && !this.#isAllowed(origin)) return sentence(403, `The origin ${origin} is not allowed.`);

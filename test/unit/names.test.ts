@@ -71,7 +71,7 @@ const DOORS: [string, () => unknown, string][] = [
   [
     "handleRequest",
     () => server.sessionEndpoint.handleRequest(post(), loose({ user: 1 })),
-    "user is not an option of handleRequest",
+    "user is not an option of handleRequest (userData)",
   ],
   [
     "send of a connection",
@@ -115,7 +115,7 @@ const DOORS: [string, () => unknown, string][] = [
     () => client.send("x", loose({ Channel: 1 })),
     "Channel is not an option of send: did you mean channel?",
   ],
-  ["trySend of a client", () => client.trySend("x", loose({ to: 1 })), "to is not an option of send"],
+  ["trySend of a client", () => client.trySend("x", loose({ to: 1 })), "to is not an option of send (channel)"],
   [
     "createChannel of a client",
     () => client.createChannel("x", loose({ protcol: "x" })),
@@ -151,21 +151,25 @@ const DOORS: [string, () => unknown, string][] = [
     () => new Datapath(loose({ keySlot: 1 })),
     "keySlot is not an option of Datapath: did you mean keySlots?",
   ],
-  ["events of a server", () => server.on("connection" as never, () => {}), "connection is not an event of it"],
+  [
+    "events of a server",
+    () => server.on("connection" as never, () => {}),
+    "connection is not an event of Server (open, close)",
+  ],
   [
     "off of a server",
     () => server.off("closed" as never, () => {}),
-    "closed is not an event of it: did you mean close?",
+    "closed is not an event of Server: did you mean close?",
   ],
   [
     "events of a connection",
     () => connection.on("channelClose" as never, () => {}),
-    "channelClose is not an event of it: did you mean channelclose?",
+    "channelClose is not an event of Connection: did you mean channelclose?",
   ],
   [
     "events of a client",
     () => client.on("messages" as never, () => {}),
-    "messages is not an event of it: did you mean message?",
+    "messages is not an event of ClientConnection: did you mean message?",
   ],
 ];
 
@@ -179,6 +183,23 @@ test("options that are no object are refused", async () => {
     await expect(dial(options as never)).rejects.toThrow(new TypeError("options must be an object"));
     expect(() => client.send("x", options as never), String(options)).toThrow(TypeError);
     expect(() => connection.createChannel("x", options as never)).toThrow(TypeError);
+  }
+});
+
+test("what the application gives as code is a function", async () => {
+  for (const name of ["fetch", "keyLog", "onMessage"]) {
+    await expect(dial({ [name]: 5 }), name).rejects.toThrow(new TypeError(`${name} must be a function`));
+  }
+  for (const name of ["keyLog", "onMessage"]) {
+    await expect(listen({ [name]: 5 }), name).rejects.toThrow(new TypeError(`${name} must be a function`));
+  }
+});
+
+test("a request of node:http, or none, is refused with a sentence that says what to use", async () => {
+  for (const request of [undefined, null, {}, { method: "POST", headers: {} }]) {
+    await expect(server.sessionEndpoint.handleRequest(request as never)).rejects.toThrow(
+      /^request must be a web-standard Request; with node:http use nodeListener/,
+    );
   }
 });
 
@@ -204,7 +225,7 @@ describe("the nearest name", () => {
     ["x", undefined],
     ["", undefined],
   ])("to %j is %s", (name, nearest) => {
-    const tail = nearest === undefined ? "" : `: did you mean ${nearest}?`;
+    const tail = nearest === undefined ? " (port, publicAddresses, certificate)" : `: did you mean ${nearest}?`;
     const check = () => checkNames<object>("options", { [name]: 1 }, known, "known");
     expect(check).toThrow(new TypeError(`${name} is not known${tail}`));
   });
