@@ -10,8 +10,8 @@ export interface RecordNumber {
   readonly sequence: number;
 }
 
-/** What one acknowledgement lists at most: it must fit a datagram; and a flight has fewer records than that. */
-const MAX_RECORDS = 32;
+/** Records of one flight that are remembered: one of 3 KB, cut to fragments of 12 bytes. */
+const MAX_RECORDS = 256;
 
 /** The numbers; `undefined` where it is malformed. An empty list is none: it says that something did not arrive. */
 export function parseAck(content: Uint8Array): RecordNumber[] | undefined {
@@ -31,28 +31,34 @@ export function encodeAck(numbers: readonly RecordNumber[]): Uint8Array {
   return writer.finish();
 }
 
-/** The handshake records of the peer's present flight that were processed, the latest of them. */
+/** The handshake records of the peer's present flight that were processed or buffered. */
 export class AckList {
   /** `undefined` while there is none, which is nearly always. */
   #numbers: RecordNumber[] | undefined;
+  #hasNews = false;
 
-  get isEmpty(): boolean {
-    return this.#numbers === undefined;
+  /** Records have come since {@link list} was asked last. */
+  get hasNews(): boolean {
+    return this.#hasNews;
   }
 
   add(epoch: number, sequence: number): void {
+    this.#hasNews = true;
     this.#numbers ??= [];
+    if (this.#numbers.some((number) => number.sequence === sequence && number.epoch === epoch)) return;
     if (this.#numbers.length === MAX_RECORDS) this.#numbers.shift();
     this.#numbers.push({ epoch, sequence });
   }
 
-  /** At most `limit` of them, the latest. */
-  latest(limit: number): readonly RecordNumber[] {
-    return limit > 0 && this.#numbers !== undefined ? this.#numbers.slice(-limit) : [];
+  /** RFC 9147 §7: all records "in the current flight which the endpoint has received …, in numerically increasing order". */
+  list(): readonly RecordNumber[] {
+    this.#hasNews = false;
+    return (this.#numbers ?? []).sort((a, b) => a.epoch - b.epoch || a.sequence - b.sequence);
   }
 
   clear(): void {
     this.#numbers = undefined;
+    this.#hasNews = false;
   }
 }
 

@@ -8,6 +8,7 @@ export const ALERT_LEVEL_FATAL = 0x02;
 
 export const ALERT_CLOSE_NOTIFY = 0x00;
 export const ALERT_UNEXPECTED_MESSAGE = 0x0a;
+export const ALERT_RECORD_OVERFLOW = 0x16;
 export const ALERT_HANDSHAKE_FAILURE = 0x28;
 export const ALERT_BAD_CERTIFICATE = 0x2a;
 export const ALERT_UNSUPPORTED_CERTIFICATE = 0x2b;
@@ -40,6 +41,7 @@ export function parseAlert(content: Uint8Array): Alert | undefined {
 const NAMES: Readonly<Record<AlertDescription, string>> = {
   [ALERT_CLOSE_NOTIFY]: "close_notify",
   [ALERT_UNEXPECTED_MESSAGE]: "unexpected_message",
+  [ALERT_RECORD_OVERFLOW]: "record_overflow",
   [ALERT_HANDSHAKE_FAILURE]: "handshake_failure",
   [ALERT_BAD_CERTIFICATE]: "bad_certificate",
   [ALERT_UNSUPPORTED_CERTIFICATE]: "unsupported_certificate",

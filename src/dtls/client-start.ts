@@ -80,7 +80,10 @@ export class ClientStart implements HandshakeMachine {
   #hello: ClientHello;
   #message: HandshakeMessage | undefined;
   #shares: readonly KeyShare[];
+  /** There was a HelloRetryRequest. */
   #retried = false;
+  /** There was a HelloVerifyRequest. */
+  #verified = false;
 
   constructor(host: HandshakeHost) {
     const { versions, groups, random } = host.settings;
@@ -112,6 +115,8 @@ export class ClientStart implements HandshakeMachine {
     // RFC 8446 §4.2.1: what it names must have been offered, and nothing before 1.3 is named this way.
     if (!this.#hello.extensions.has(EXTENSION_SUPPORTED_VERSIONS)) return ALERT_UNSUPPORTED_EXTENSION;
     if (parseNumber(chosen) !== VERSION_DTLS_1_3) return ALERT_ILLEGAL_PARAMETER;
+    // RFC 9147 §5.1: a HelloVerifyRequest is one of DTLS 1.2, and its server cannot have chosen 1.3 since.
+    if (this.#verified) return ALERT_ILLEGAL_PARAMETER;
     if (equalBytes(hello.random, HELLO_RETRY_RANDOM)) return this.#helloRetryRequest(hello, message);
     const client = new Client13(this.#host, this.#hello, this.#transcript);
     this.#host.become(client);
@@ -127,6 +132,8 @@ export class ClientStart implements HandshakeMachine {
   #chose12(hello: ServerHello, message: HandshakeMessage): Outcome {
     const { versions } = this.#host.settings;
     if (!versions.includes("1.2") || this.#message === undefined) return ALERT_PROTOCOL_VERSION;
+    // RFC 8446 §4.1.4: the version of a HelloRetryRequest "MUST be retained in the ServerHello".
+    if (this.#retried) return ALERT_ILLEGAL_PARAMETER;
     // RFC 8446 §4.1.3: "TLS 1.3 clients receiving a ServerHello indicating TLS 1.2 or below MUST check that the last 8 bytes
     // are not equal to either of these values", and abort with illegal_parameter.
     if (versions.includes("1.3") && equalBytes(hello.random.subarray(24), DOWNGRADE_SENTINEL)) {
@@ -138,10 +145,12 @@ export class ClientStart implements HandshakeMachine {
   }
 
   #helloVerifyRequest(message: HandshakeMessage): Outcome {
+    // RFC 9147 §5.1: there is none in DTLS 1.3.
+    if (this.#retried || !this.#host.settings.versions.includes("1.2")) return ALERT_UNEXPECTED_MESSAGE;
+    // RFC 6347 §4.2.1: opaque cookie<0..2^8-1>, so it may be empty; and where a cookie is refused, another one follows.
     const cookie = parseHelloVerifyRequest(message.body);
     if (cookie === undefined) return MALFORMED;
-    if (this.#retried) return ALERT_UNEXPECTED_MESSAGE;
-    this.#retried = true;
+    this.#verified = true;
     // RFC 6347 §4.2.1: the second hello has "the same parameter values" and the cookie; the first is not hashed.
     this.#hello = { ...this.#hello, cookie };
     this.#transcript.clear();
@@ -173,6 +182,7 @@ export class ClientStart implements HandshakeMachine {
       extensions.set(EXTENSION_KEY_SHARE, encodeKeyShares(this.#shares));
     }
     this.#retried = true;
+    this.#host.facts.version = "1.3";
     this.#hello = { ...this.#hello, extensions };
     this.#transcript.replaceByHash();
     this.#transcript.add(message);

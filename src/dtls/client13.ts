@@ -183,7 +183,7 @@ export class Client13 implements HandshakeMachine {
     const acknowledged = () => host.releaseHandshakeKeys();
     host.sendFlight(this.#lastFlight(this.#secrets.client), message, { acknowledged });
     this.wipe();
-    host.become(new Traffic13(host, client, server, exporter));
+    host.become(new Traffic13(host, { ours: client, theirs: server, exporter, takesTickets: true }));
     if (!host.installWrite13(FIRST_APPLICATION_EPOCH, client)) return ALERT_INTERNAL_ERROR;
     if (!host.installRead13(FIRST_APPLICATION_EPOCH, server)) return ALERT_INTERNAL_ERROR;
     host.complete(true);

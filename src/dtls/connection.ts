@@ -1,11 +1,15 @@
 import type { Datapath } from "../wasm/datapath.ts";
-import type { DropCounters } from "../wire/drops.ts";
+import type { DropCounters, DropReason } from "../wire/drops.ts";
 import type { Prefetchable } from "../wire/prefetch.ts";
+import { parseAck } from "./ack.ts";
 import {
   ALERT_CLOSE_NOTIFY,
+  ALERT_DECODE_ERROR,
+  ALERT_ILLEGAL_PARAMETER,
   ALERT_LEVEL_FATAL,
   ALERT_LEVEL_WARNING,
   ALERT_NO_RENEGOTIATION,
+  ALERT_UNEXPECTED_MESSAGE,
   ALERT_USER_CANCELED,
   type AlertDescription,
   parseAlert,
@@ -247,9 +251,18 @@ export class DtlsConnection implements Prefetchable {
     const content = this.#datapath.memory.subarray(offset, offset + length);
     if (type === CONTENT_HANDSHAKE) this.#handleHandshake(now, epoch, sequence, content);
     else if (type === CONTENT_ALERT) this.#handleAlert(epoch, content);
-    else if (type === CONTENT_ACK && this.#delivery.acknowledges) this.#handshaking.handleAck(now, epoch, content);
-    // A ChangeCipherSpec says what the epoch of the following record says as well; it is not waited for.
-    else if (type !== CONTENT_CHANGE_CIPHER_SPEC || epoch > 0) this.#drops.count("dtls-unexpected");
+    else if (type === CONTENT_ACK && this.#delivery.acknowledges) this.#handleAck(now, epoch, content);
+    // In the clear a ChangeCipherSpec says what the epoch of the following record says as well; it is not waited for.
+    // RFC 5246 §6, RFC 8446 §5: any other type, and a protected ChangeCipherSpec, is an unexpected_message.
+    else if (type !== CONTENT_CHANGE_CIPHER_SPEC || epoch > 0) {
+      this.#refuse(epoch, "dtls-unexpected", ALERT_UNEXPECTED_MESSAGE);
+    }
+  }
+
+  /** One rule for all that is not as it must be: what anybody can have sent is dropped, the peer's own ends the connection. */
+  #refuse(epoch: number, reason: DropReason, alert: AlertDescription): void {
+    this.#drops.count(reason);
+    if (epoch > 0) this.#end({ cause: "alert", alert }, alert);
   }
 
   #handleApplicationData(offset: number, length: number): void {
@@ -303,7 +316,10 @@ export class DtlsConnection implements Prefetchable {
   }
 
   #handleHandshake(now: number, epoch: number, sequence: number, content: Uint8Array): void {
-    if (this.version === "1.2" && this.state === "connected" && asksForRenegotiation(content)) {
+    if (content.length === 0) {
+      // RFC 8446 §5.1 (RFC 5246 §6.2.1): "MUST NOT send zero-length fragments of Handshake types".
+      this.#refuse(epoch, "dtls-malformed", ALERT_UNEXPECTED_MESSAGE);
+    } else if (this.version === "1.2" && this.state === "connected" && asksForRenegotiation(content)) {
       // RFC 5746 §4.5: "it is RECOMMENDED that servers not … renegotiate"; the connection goes on (RFC 5246 §7.2.2).
       this.#alert(ALERT_LEVEL_WARNING, ALERT_NO_RENEGOTIATION);
     } else {
@@ -311,14 +327,31 @@ export class DtlsConnection implements Prefetchable {
     }
   }
 
+  #handleAck(now: number, epoch: number, content: Uint8Array): void {
+    const numbers = parseAck(content);
+    if (numbers === undefined) this.#refuse(epoch, "dtls-malformed", ALERT_DECODE_ERROR);
+    else this.#handshaking.handleAck(now, epoch, numbers);
+  }
+
   #handleAlert(epoch: number, content: Uint8Array): void {
     const alert = parseAlert(content);
-    if (alert === undefined || (epoch === 0 && this.#handshaking.isAuthenticated)) {
-      // RFC 6347 §4.1.2.7: a forged alert must not end a connection.
-      this.#drops.count(alert === undefined ? "dtls-malformed" : "dtls-unexpected");
+    if (alert === undefined) {
+      // RFC 8446 §5.4: a record of no content is an unexpected_message; §5.1: one alert a record, in one piece.
+      const isEmpty = content.length === 0;
+      this.#refuse(epoch, "dtls-malformed", isEmpty ? ALERT_UNEXPECTED_MESSAGE : ALERT_DECODE_ERROR);
       return;
     }
     const { level, description } = alert;
+    if (epoch === 0 && this.#handshaking.isAuthenticated) {
+      // RFC 6347 §4.1.2.7: a forged alert must not end a connection.
+      this.#drops.count("dtls-unexpected");
+      return;
+    }
+    if (this.version === "1.2" && level !== ALERT_LEVEL_WARNING && level !== ALERT_LEVEL_FATAL) {
+      // RFC 5246 §7.2 has two levels; in DTLS 1.3 the level says nothing.
+      this.#refuse(epoch, "dtls-malformed", ALERT_ILLEGAL_PARAMETER);
+      return;
+    }
     // RFC 8446 §6: "error alerts … MUST be treated as error alerts when received regardless of the AlertLevel".
     const fatal = this.version === "1.3" ? description !== ALERT_USER_CANCELED : level === ALERT_LEVEL_FATAL;
     if (description === ALERT_CLOSE_NOTIFY) {
@@ -348,6 +381,10 @@ export class DtlsConnection implements Prefetchable {
       this.#connection.#handleUnreadable(now, record);
     }
 
+    refused(alert: AlertDescription): void {
+      this.#connection.#refuse(1, "dtls-unexpected", alert);
+    }
+
     forgeryLimit(): void {
       this.#connection.#end({ cause: "exhausted" }, ALERT_CLOSE_NOTIFY);
     }
@@ -370,6 +407,10 @@ export class DtlsConnection implements Prefetchable {
 
     timedOut(): void {
       this.#connection.#end({ cause: "timeout" });
+    }
+
+    outOfNumbers(): void {
+      this.#connection.#end({ cause: "exhausted" }, ALERT_CLOSE_NOTIFY);
     }
   };
 

@@ -1,9 +1,10 @@
 import type { Datapath } from "../wasm/datapath.ts";
 import type { DropCounters } from "../wire/drops.ts";
 import { Timers } from "../wire/timers.ts";
-import { AckList, encodeAck, parseAck } from "./ack.ts";
+import { AckList, encodeAck, type RecordNumber } from "./ack.ts";
+import type { AlertDescription } from "./alert.ts";
 import { Flight, type FlightItem } from "./flight.ts";
-import { type FragmentResult, type HandshakeMessage, Reassembly } from "./handshake.ts";
+import { type HandshakeMessage, Reassembly } from "./handshake.ts";
 import type { FlightPlan } from "./machine.ts";
 import { MAX_TIMEOUT_MS } from "./options.ts";
 import { FIRST_APPLICATION_EPOCH } from "./epochs.ts";
@@ -18,6 +19,9 @@ const SMALL_MTU_BYTES = 548;
 /** RFC 9147 §7.1: a flight of which a part is missing is acknowledged after a quarter of the retransmission timeout. */
 const ACKNOWLEDGE_AFTER = 1 / 4;
 const RECORD_NUMBER_BYTES = 16;
+const MAX_MESSAGE_NUMBER = 0xffff;
+/** More messages than any flight has. */
+const MAX_FLIGHT_MESSAGES = 16;
 
 /**
  * Carries handshake messages over a link that loses, repeats and reorders: ours in flights that are sent until they are
@@ -62,14 +66,26 @@ export class Delivery {
     return this.#nextMessage++;
   }
 
+  /** One of both sides has no number left for a flight, and message_seq must not wrap (RFC 9147 §5.2: it has 16 bits). */
+  get isOutOfNumbers(): boolean {
+    return Math.max(this.#nextMessage, this.#reassembly.next) > MAX_MESSAGE_NUMBER - MAX_FLIGHT_MESSAGES;
+  }
+
+  /** The longest message of the peer that is taken from now on, bytes. */
+  set maxMessageBytes(bytes: number) {
+    this.#reassembly.maxMessageBytes = bytes;
+  }
+
   /** Adds a flight to the datagram under construction, and repeats it until it is answered or acknowledged. */
   send(now: number, items: readonly FlightItem[], answered: HandshakeMessage | undefined, plan: FlightPlan): void {
     // RFC 6347 §4.2.4.1: the timer value is kept "until a transmission without loss occurs".
     if (this.#flight?.transmissions === 1) this.#timeoutMs = this.#initialTimeoutMs;
     this.#timeouts = 0;
-    // RFC 9147 §7: our flight acknowledges what it answers.
-    this.#acks.clear();
-    this.#timers.clear("acknowledge");
+    // RFC 9147 §7: our flight acknowledges what it answers. What comes after the handshake answers nothing.
+    if (answered !== undefined) {
+      this.#acks.clear();
+      this.#timers.clear("acknowledge");
+    }
     this.#flight = new Flight(items, {
       answers: answered?.sequence ?? -1,
       expectsAnswer: plan.onDemand !== true,
@@ -84,16 +100,21 @@ export class Delivery {
     else this.#waiting = (later) => this.send(later, items, undefined, plan);
   }
 
-  /** Takes the fragments of a handshake record. */
-  handleHandshake(now: number, epoch: number, sequence: number, content: Uint8Array): void {
-    let dropped = false;
+  /** Takes the fragments of a handshake record. The alert for what is not allowed in one, which counts if it is protected. */
+  handleHandshake(now: number, epoch: number, sequence: number, content: Uint8Array): AlertDescription | undefined {
+    let alert: AlertDescription | undefined;
+    let isDropped = false;
     this.#reassembly.addRecord(epoch, content, (result) => {
-      dropped ||= typeof result === "string";
-      this.#handleFragmentResult(now, result);
+      if ("drop" in result) {
+        this.#drops.count(result.drop);
+        isDropped = true;
+        alert ??= result.alert;
+      } else this.#handleRepeated(now, result.repeated);
     });
     // RFC 9147 §7: "MUST NOT acknowledge records containing handshake messages or fragments which have not been processed
     // or buffered".
-    if (!dropped) this.#acks.add(epoch, sequence);
+    if (!isDropped) this.#acks.add(epoch, sequence);
+    return alert;
   }
 
   /** The peer's next message, once it is whole. */
@@ -113,11 +134,9 @@ export class Delivery {
    * anybody's. Later ones come in whatever epoch the peer has reached. One without protection only says that something is missing:
    * what it lists may be anybody's as well, or have come garbled.
    */
-  handleAck(now: number, epoch: number, content: Uint8Array): void {
-    const numbers = parseAck(content);
-    if (numbers === undefined) this.#drops.count("dtls-malformed");
+  handleAck(now: number, epoch: number, numbers: readonly RecordNumber[]): void {
     const flight = this.#flight;
-    if (numbers === undefined || flight === undefined) return;
+    if (flight === undefined) return;
     const credible = numbers.filter((number) => epoch > 0 && epoch >= Math.min(number.epoch, FIRST_APPLICATION_EPOCH));
     if (flight.acknowledge(credible)) this.#acknowledged(now, flight);
     // "SHOULD retransmit the unacknowledged messages or fragments."
@@ -138,10 +157,10 @@ export class Delivery {
     this.#records.epochs.releaseWrite(0);
   }
 
-  /** Acknowledges what has come of the peer's present flight: at once, or soon if the rest is still expected. */
-  settleAcks(now: number, atOnce: boolean): void {
-    if (!this.acknowledges || this.#acks.isEmpty) return;
-    if (atOnce) this.acknowledge();
+  /** Acknowledges what has come of the peer's present flight: at once where that is all of it, or soon if the rest is still expected. */
+  settleAcks(now: number, isConnected: boolean): void {
+    if (!this.acknowledges || !this.#acks.hasNews) return;
+    if (isConnected && !this.#reassembly.incomplete) this.acknowledgeAll();
     else this.expectMore(now);
   }
 
@@ -152,20 +171,16 @@ export class Delivery {
     }
   }
 
-  /** Adds an acknowledgement to the datagram under construction. */
-  acknowledge(): void {
-    const { current } = this.#records.epochs;
-    this.#timers.clear("acknowledge");
-    // RFC 9147 §7: in the highest epoch we send in. An empty list says that something came that could not be read.
-    const fits = Math.floor((this.#records.maxPlaintextBytes - 2) / RECORD_NUMBER_BYTES);
-    this.#records.addBytes(current, CONTENT_ACK, encodeAck(this.#acks.latest(fits)));
+  /** The peer's flight is complete: acknowledges it. */
+  acknowledgeAll(): void {
+    this.#acknowledge();
     this.#acks.clear();
   }
 
   handleTimeout(now: number): void {
     for (let due = this.#timers.expire(now); due !== undefined; due = this.#timers.expire(now)) {
       if (due === "acknowledge") {
-        this.acknowledge();
+        this.#acknowledge();
         continue;
       }
       this.#timeouts++;
@@ -183,14 +198,24 @@ export class Delivery {
     this.#timers.clearAll();
   }
 
-  #handleFragmentResult(now: number, result: FragmentResult): void {
-    if (typeof result === "string") {
-      this.#drops.count(result);
-      return;
-    }
-    // RFC 6347 §4.2.4: a repeated flight means that the peer lacks our answer to it.
+  /** RFC 6347 §4.2.4: a repeated flight means that the peer lacks our answer to it. */
+  #handleRepeated(now: number, sequence: number): void {
     const flight = this.#flight;
-    if (flight !== undefined && result?.repeated === flight.options.answers) this.#repeat(now, flight);
+    if (sequence === flight?.options.answers) this.#repeat(now, flight);
+  }
+
+  /** Adds acknowledgements to the datagram under construction. */
+  #acknowledge(): void {
+    const { current } = this.#records.epochs;
+    this.#timers.clear("acknowledge");
+    const numbers = this.#acks.list();
+    const fits = Math.max(1, Math.floor((this.#records.maxPlaintextBytes - 2) / RECORD_NUMBER_BYTES));
+    let at = 0;
+    do {
+      // RFC 9147 §7: in the highest epoch we send in. An empty list says that something came that could not be read.
+      this.#records.addBytes(current, CONTENT_ACK, encodeAck(numbers.slice(at, at + fits)));
+      at += fits;
+    } while (at < numbers.length);
   }
 
   #acknowledged(now: number, flight: Flight): void {

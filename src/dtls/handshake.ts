@@ -1,4 +1,5 @@
 import type { DropReason } from "../wire/drops.ts";
+import { ALERT_DECODE_ERROR, ALERT_ILLEGAL_PARAMETER, type AlertDescription } from "./alert.ts";
 import { Fragments } from "./fragments.ts";
 
 /**
@@ -28,8 +29,19 @@ const MAX_BUFFERED_BYTES = 16_384;
 /** Pieces apart from each other of all unfinished messages: a hello with a hybrid key, cut to fragments of 2 bytes in any order. */
 const MAX_PIECES = 1_024;
 
-/** What became of a fragment. `repeated`: the end of a message that was already taken, so the peer sends again. */
-export type FragmentResult = { repeated: number; epoch: number } | DropReason | undefined;
+/**
+ * What became of a fragment that was not simply kept. `repeated`: the end of a message that was already taken, so the peer sends
+ * again. `drop`: why it was dropped; with the alert for it if it was protected, unless it may come again.
+ */
+export type FragmentResult =
+  | { readonly repeated: number }
+  | { readonly drop: DropReason; readonly alert: AlertDescription | undefined };
+
+const MALFORMED: FragmentResult = { drop: "dtls-malformed", alert: ALERT_DECODE_ERROR };
+const CONTRADICTION: FragmentResult = { drop: "dtls-unexpected", alert: ALERT_ILLEGAL_PARAMETER };
+const TOO_LARGE: FragmentResult = { drop: "dtls-too-large", alert: ALERT_ILLEGAL_PARAMETER };
+const TOO_EARLY: FragmentResult = { drop: "dtls-unexpected", alert: undefined };
+const NO_ROOM: FragmentResult = { drop: "dtls-reassembly-limit", alert: undefined };
 
 interface Partial {
   readonly type: number;
@@ -40,9 +52,16 @@ interface Partial {
 
 /** Puts messages together from fragments that come in any order, cut and number, and hands them out in sequence. */
 export class Reassembly {
+  /** The longest message that is taken. */
+  maxMessageBytes = MAX_MESSAGE_BYTES;
   #next = 0;
   /** By sequence; `undefined` while there are none: a connection is idle longer than it shakes hands. */
   #partials: Map<number, Partial> | undefined;
+
+  /** The number of the next message. */
+  get next(): number {
+    return this.#next;
+  }
 
   /** True while part of a message is held: something of the peer's flight is missing. */
   get incomplete(): boolean {
@@ -54,13 +73,13 @@ export class Reassembly {
     let at = 0;
     while (at < content.length) {
       if (content.length - at < HANDSHAKE_HEADER_BYTES) {
-        report("dtls-malformed");
+        report(MALFORMED);
         return;
       }
       const length = u24(content, at + 9);
       const from = at + HANDSHAKE_HEADER_BYTES;
       if (length > content.length - from) {
-        report("dtls-malformed");
+        report(MALFORMED);
         return;
       }
       const result = this.#addFragment(epoch, content, at, content.subarray(from, from + length));
@@ -87,23 +106,22 @@ export class Reassembly {
     this.#next = sequence;
   }
 
-  #addFragment(epoch: number, header: Uint8Array, at: number, fragment: Uint8Array): FragmentResult {
+  #addFragment(epoch: number, header: Uint8Array, at: number, fragment: Uint8Array): FragmentResult | undefined {
     const type = header[at];
     const length = u24(header, at + 1);
     const sequence = (header[at + 4] << 8) | header[at + 5];
     const start = u24(header, at + 6);
     const end = start + fragment.length;
-    if (end > length) return "dtls-malformed";
-    if (sequence < this.#next) return end === length ? { repeated: sequence, epoch } : undefined;
-    if (sequence >= this.#next + MAX_MESSAGES_AHEAD) return "dtls-unexpected";
-    if (length > MAX_MESSAGE_BYTES) return "dtls-too-large";
+    if (end > length) return MALFORMED;
+    if (sequence < this.#next) return end === length ? { repeated: sequence } : undefined;
+    if (sequence >= this.#next + MAX_MESSAGES_AHEAD) return TOO_EARLY;
+    if (length > this.maxMessageBytes) return TOO_LARGE;
     const known = this.#partials?.get(sequence);
     // An authenticated fragment replaces what anybody could have sent in an earlier epoch; never the other way round.
     if (known !== undefined && known.epoch < epoch) this.#forget(sequence);
-    else if (known !== undefined && !(known.epoch === epoch && known.type === type && known.length === length)) {
-      return "dtls-unexpected";
-    }
-    if (!this.#makeRoom(sequence, epoch, fragment.length)) return "dtls-reassembly-limit";
+    else if (known !== undefined && known.epoch > epoch) return TOO_EARLY;
+    else if (known !== undefined && !(known.type === type && known.length === length)) return CONTRADICTION;
+    if (!this.#makeRoom(sequence, epoch, fragment.length)) return NO_ROOM;
     this.#partialOf(sequence, epoch, type, length).fragments.add(start, fragment);
     return undefined;
   }

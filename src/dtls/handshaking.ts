@@ -1,5 +1,6 @@
 import type { DropCounters } from "../wire/drops.ts";
 import { Timers } from "../wire/timers.ts";
+import type { RecordNumber } from "./ack.ts";
 import { ALERT_DECODE_ERROR, ALERT_UNEXPECTED_MESSAGE, type AlertDescription } from "./alert.ts";
 import { ClientStart } from "./client-start.ts";
 import type { Delivery } from "./delivery.ts";
@@ -26,6 +27,10 @@ export type DtlsState = "new" | "handshaking" | "connected" | "closed";
 /** RFC 9147 §5.8.1: for "at least twice the default MSL", 2 minutes, a server answers the client's repeated last flight. */
 const LINGER_MS = 240_000;
 
+/** After the handshake a server of DTLS 1.3 takes nothing but a KeyUpdate, a client tickets as well, which it ignores. */
+const KEY_UPDATE_BYTES = 1;
+const MAX_TICKET_BYTES = 2_048;
+
 /** What a handshake tells the connection that it is for. */
 export interface HandshakingEvents {
   /** Application data may be sent from now on, though the peer is not verified yet (DTLS 1.3 server). */
@@ -36,6 +41,8 @@ export interface HandshakingEvents {
   failed(alert: AlertDescription): void;
   /** It took too long. */
   timedOut(): void;
+  /** There is no message_seq left. */
+  outOfNumbers(): void;
 }
 
 /**
@@ -64,6 +71,7 @@ export class Handshaking implements HandshakeHost {
   #settings: HandshakeSettings | undefined;
   #machine: HandshakeMachine;
   #isAuthenticated = false;
+  readonly #isServer: boolean;
   #now = 0;
 
   constructor(options: ResolvedOptions, records: RecordLayer, delivery: Delivery, events: HandshakingEvents) {
@@ -76,6 +84,7 @@ export class Handshaking implements HandshakeHost {
     this.#timeoutMs = options.handshakeTimeoutMs;
     this.#compact = options.compact;
     this.#settings = options.settings;
+    this.#isServer = options.role === "server";
     this.#machine = options.role === "server" ? new ServerStart(this) : new ClientStart(this);
   }
 
@@ -103,17 +112,18 @@ export class Handshaking implements HandshakeHost {
     this.#now = now;
     if (this.state === "new") this.#begin();
     if (epoch === 0) this.#mirrorSequence(sequence);
-    this.#delivery.handleHandshake(now, epoch, sequence, content);
+    const alert = this.#delivery.handleHandshake(now, epoch, sequence, content);
+    if (alert !== undefined && epoch > 0) this.#events.failed(alert);
     while (this.state !== "closed") {
       const message = this.#delivery.take();
       if (message === undefined || !this.#handleMessage(message)) return;
     }
   }
 
-  /** Takes the content of an acknowledgement, which may be what the machine waits for. */
-  handleAck(now: number, epoch: number, content: Uint8Array): void {
+  /** Takes an acknowledgement, which may be what the machine waits for. */
+  handleAck(now: number, epoch: number, numbers: readonly RecordNumber[]): void {
     this.#now = now;
-    this.#delivery.handleAck(now, epoch, content);
+    this.#delivery.handleAck(now, epoch, numbers);
   }
 
   /** A protected record was opened: the hellos, and whatever else its key rests on, are the peer's. */
@@ -133,7 +143,8 @@ export class Handshaking implements HandshakeHost {
   /** DTLS 1.3: replaces our key for application data, and the peer's if `requestPeer`. Does nothing in DTLS 1.2. */
   updateKey(now: number, requestPeer: boolean): void {
     this.#now = now;
-    this.#machine.updateKey?.(requestPeer);
+    if (this.#delivery.isOutOfNumbers) this.#events.outOfNumbers();
+    else this.#machine.updateKey?.(requestPeer);
   }
 
   exportKeyingMaterial(label: string, length: number, context: Uint8Array | undefined): Uint8Array {
@@ -155,6 +166,10 @@ export class Handshaking implements HandshakeHost {
     return this.#settings;
   }
 
+  get now(): number {
+    return this.#now;
+  }
+
   message(type: number, body: Uint8Array, epoch = 0): HandshakeMessage {
     return { type, body, epoch, sequence: this.#delivery.takeNumber() };
   }
@@ -164,6 +179,8 @@ export class Handshaking implements HandshakeHost {
       this.#delivery.sendNext(this.#now, items, plan);
       return;
     }
+    // From a HelloRetryRequest on (RFC 9147 §7.1: a part of the second hello is acknowledged).
+    if (this.facts.version === "1.3") this.#delivery.acknowledges = true;
     this.#delivery.send(this.#now, items, answered, plan);
     const last = items[items.length - 1];
     if (typeof last === "object" && last.epoch > this.#records.epochs.current.epoch)
@@ -212,11 +229,12 @@ export class Handshaking implements HandshakeHost {
     }
     // The client of DTLS 1.3 waits for the acknowledgement of its last flight, the server gives it.
     if (this.facts.version === "1.3" && !keepFlight) {
-      this.#delivery.acknowledge();
+      this.#delivery.acknowledgeAll();
       this.#records.epochs.releaseWrite(HANDSHAKE_EPOCH);
       this.#timers.set("linger", this.#now + LINGER_MS);
     }
     this.#settings = undefined;
+    this.#delivery.maxMessageBytes = this.#isServer ? KEY_UPDATE_BYTES : MAX_TICKET_BYTES;
     this.#events.connected();
     if (!this.#compact) return;
     this.#machine.forgetExporter?.();
@@ -250,7 +268,11 @@ export class Handshaking implements HandshakeHost {
 
   /** False where the message was given back. */
   #handleMessage(message: HandshakeMessage): boolean {
-    const { flight } = this.#delivery;
+    const { flight, isOutOfNumbers } = this.#delivery;
+    if (isOutOfNumbers) {
+      this.#events.outOfNumbers();
+      return false;
+    }
     const outcome = this.#machine.handle(message);
     if (outcome === UNEXPECTED && message.epoch === 0) {
       // RFC 6347 §4.1.2.7, RFC 9147 §4.5.2: what anybody can send is dropped, and what belongs in its place may still come.

@@ -45,6 +45,8 @@ export interface HandshakeHost {
   readonly settings: HandshakeSettings;
   /** What `stats` shows; filled in by the machine as it learns it. */
   readonly facts: HandshakeFacts;
+  /** The time of the call that is under way, ms. */
+  readonly now: number;
   /** Gives our next message its number. */
   message(type: number, body: Uint8Array, epoch?: number): HandshakeMessage;
   /** Sends a flight in answer to `answered`. */

@@ -96,7 +96,7 @@ export interface DtlsEvents {
 export interface DtlsCloseReason {
   /**
    * `local`: {@link DtlsConnection.close}. `peer`: its close_notify. `peer-alert`: its fatal alert. `alert`: we refused what
-   * it sent. `timeout`: the handshake took too long. `exhausted`: the key may not be used any more.
+   * it sent. `timeout`: the handshake took too long. `exhausted`: the key may not be used any more, or no message_seq is left.
    */
   readonly cause: "local" | "peer" | "peer-alert" | "alert" | "timeout" | "exhausted";
   /** With `alert` and `peer-alert`: the description's number (RFC 8446 §6); `alertName` gives its name. */

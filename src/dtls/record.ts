@@ -1,5 +1,6 @@
 import type { DropCounters } from "../wire/drops.ts";
 import type { Datapath } from "../wasm/datapath.ts";
+import { ALERT_RECORD_OVERFLOW, ALERT_UNEXPECTED_MESSAGE, type AlertDescription } from "./alert.ts";
 import { Epochs, HANDSHAKE_EPOCH, type Protection, type ReadEpoch, type WriteEpoch } from "./epochs.ts";
 
 // Content types (RFC 6347 §4.1).
@@ -49,6 +50,8 @@ export const OVERHEAD_13 = UNIFIED_HEADER_BYTES + 1 + TAG_BYTES;
  * keeps 48 bits as the limit.
  */
 export const MAX_SEQUENCE = 2 ** 48 - 1;
+/** RFC 5246 §6.2.1, RFC 8446 §5.1: the longest content of a record. */
+const MAX_PLAINTEXT_BYTES = 2 ** 14;
 /** RFC 9147 §4.5.3: records that may fail to open under one AES-128-GCM key before the connection must end. */
 const MAX_FORGERIES = 2 ** 36;
 
@@ -57,6 +60,8 @@ export interface RecordEvents {
   content(now: number, epoch: number, type: number, offset: number, length: number, sequence: number): void;
   /** A protected record whose epoch has no key yet; borrowed. */
   unreadable(now: number, record: Uint8Array): void;
+  /** An authentic record that is not as it must be. */
+  refused(alert: AlertDescription): void;
   /** So many records failed to open that the key must not be used any more. */
   forgeryLimit(): void;
 }
@@ -194,6 +199,7 @@ export class RecordLayer {
     const epoch = view.getUint16(at + 3);
     const sequence = view.getUint16(at + 5) * 0x1_0000_0000 + view.getUint32(at + 7);
     if (epoch === 0) {
+      if (next - contentAt > MAX_PLAINTEXT_BYTES) return this.#malformed(end);
       this.#events.content(now, 0, type, contentAt, next - contentAt, sequence);
       return next;
     }
@@ -203,7 +209,8 @@ export class RecordLayer {
     } else if (this.#isFresh(read, sequence)) {
       const length = this.#datapath.open12(read.keySlot, at, next - at);
       if (this.#isAuthentic(read, sequence, length)) {
-        this.#handOn(now, epoch, type, at + PLAINTEXT_AT_12, length, sequence);
+        if (length > MAX_PLAINTEXT_BYTES) this.#events.refused(ALERT_RECORD_OVERFLOW);
+        else this.#handOn(now, epoch, type, at + PLAINTEXT_AT_12, length, sequence);
       }
     }
     return next;
@@ -253,7 +260,10 @@ export class RecordLayer {
     const contentAt = at + headerBytes;
     let typeAt = contentAt + length - 1;
     while (typeAt >= contentAt && memory[typeAt] === 0) typeAt--;
-    if (typeAt < contentAt) this.#drops.count("dtls-unexpected");
+    // §5.4: "the full encoded TLSInnerPlaintext MUST NOT exceed 2^14 + 1 octets", type and padding included.
+    if (length > MAX_PLAINTEXT_BYTES + 1) this.#events.refused(ALERT_RECORD_OVERFLOW);
+    // §5.4: "If a receiving implementation does not find a non-zero octet …, it MUST terminate the connection".
+    else if (typeAt < contentAt) this.#events.refused(ALERT_UNEXPECTED_MESSAGE);
     else this.#handOn(now, read.epoch, memory[typeAt], contentAt, typeAt - contentAt, sequence);
   }
 

@@ -72,13 +72,16 @@ export class ServerStart implements HandshakeMachine {
   wipe(): void {}
 }
 
+const TLS_MAJOR = 0x03;
+
 /** The versions a client has, as far as it says. */
 function offeredVersions({ version, extensions }: ClientHello): readonly number[] {
   const supported = extensions.get(EXTENSION_SUPPORTED_VERSIONS);
   // RFC 8446 §4.2.1: where the extension is there, it alone counts.
   if (supported !== undefined) return parseNumbers(supported, 1) ?? [];
-  // Versions count downwards: 1.0 is 0xfeff, 1.2 is 0xfefd, and a client may announce more than we have.
-  return version >>> 8 === 0xfe && version <= VERSION_DTLS_1_2 ? [VERSION_DTLS_1_2] : [];
+  // Versions count downwards: 1.0 is 0xfeff, 1.2 is 0xfefd. RFC 5246 §E.1: a version above ours is answered with our highest; but
+  // 3.x is one of TLS, which counts upwards.
+  return version <= VERSION_DTLS_1_2 && version >>> 8 !== TLS_MAJOR ? [VERSION_DTLS_1_2] : [];
 }
 
 /** RFC 6347 §4.2.1: Cookie = HMAC(Secret, Client-IP, Client-Parameters); the parameters are the hello without the cookie. */

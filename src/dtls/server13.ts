@@ -141,6 +141,7 @@ export class Server13 implements HandshakeMachine {
     }
     const retry = this.#host.message(SERVER_HELLO, encodeHello(HELLO_RETRY_RANDOM, extensions));
     this.#transcript.add(retry);
+    this.#host.facts.version = "1.3";
     this.#firstHello = hello;
     this.#askedGroup = group;
     this.#awaits = "hello-again";
@@ -210,7 +211,7 @@ export class Server13 implements HandshakeMachine {
     this.#host.logSecret("EXPORTER_SECRET", clientRandom, exporter);
     if (!this.#host.installWrite13(FIRST_APPLICATION_EPOCH, server)) return ALERT_INTERNAL_ERROR;
     if (!this.#host.installRead13(FIRST_APPLICATION_EPOCH, client)) return ALERT_INTERNAL_ERROR;
-    this.#traffic = new Traffic13(this.#host, server, client, exporter);
+    this.#traffic = new Traffic13(this.#host, { ours: server, theirs: client, exporter, takesTickets: false });
     this.#host.writable();
     return undefined;
   }

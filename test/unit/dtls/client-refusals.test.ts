@@ -10,8 +10,11 @@ import {
   encodeCertificate13,
   encodeCertificateRequest13,
   encodeEncryptedExtensions,
+  encodeHelloVerifyRequest,
   encodeServerHello,
   HELLO_RETRY_RANDOM,
+  HELLO_VERIFY_REQUEST,
+  parseClientHello,
   parseServerHello,
   SERVER_HELLO,
   type ServerHello,
@@ -27,6 +30,10 @@ const DECODE_ERROR = 50;
 const PROTOCOL_VERSION = 70;
 const MISSING_EXTENSION = 109;
 const UNSUPPORTED_EXTENSION = 110;
+
+const verifyRequest = (sequence: number, cookie: Uint8Array = Uint8Array.of(7)): HandshakeMessage => {
+  return { type: HELLO_VERIFY_REQUEST, sequence, epoch: 0, body: encodeHelloVerifyRequest(cookie) };
+};
 
 type Change = (message: HandshakeMessage) => HandshakeMessage;
 
@@ -155,6 +162,32 @@ describe("a DTLS 1.3 client refuses a server with", () => {
     expect(client.failure).toBe(UNEXPECTED_MESSAGE);
   });
 
+  it("a HelloVerifyRequest, or DTLS 1.2, after a retry (RFC 8446 §4.1.4)", () => {
+    const client = () => {
+      const side = new Side("client", "1.3", { versions: ["1.3", "1.2"] });
+      const server = new Side("server", "1.3");
+      side.machine.start?.();
+      server.take(side.out.splice(0));
+      const [first] = server.out.splice(0).map(retry({ 44: encodeCookie(Uint8Array.of(1)) }));
+      side.take([first]);
+      expect(side.failure).toBeUndefined();
+      return { side, first };
+    };
+    const asked = client();
+    asked.side.take([verifyRequest(1)]);
+    expect(asked.side.failure).toBe(UNEXPECTED_MESSAGE);
+    const downgraded = client();
+    downgraded.side.take([hello({ random: new Uint8Array(32) }, { 43: undefined, 44: undefined })(downgraded.first)]);
+    expect(downgraded.side.failure).toBe(ILLEGAL_PARAMETER);
+  });
+
+  it("a HelloVerifyRequest where it offers no DTLS 1.2", () => {
+    const client = new Side("client", "1.3");
+    client.machine.start?.();
+    client.take([verifyRequest(0)]);
+    expect(client.failure).toBe(UNEXPECTED_MESSAGE);
+  });
+
   it("a wrong certificate, before its signature is looked at", () => {
     for (const version of ["1.2", "1.3"] as const) {
       const client = new Side("client", version, { verifyPeerCertificate: () => false });
@@ -163,6 +196,48 @@ describe("a DTLS 1.3 client refuses a server with", () => {
       server.take(client.out.splice(0));
       client.take(server.out.splice(0));
       expect(client.failure).toBe(BAD_CERTIFICATE);
+    }
+  });
+});
+
+describe("a client that is asked to say hello again by a HelloVerifyRequest", () => {
+  const asked = (cookies: readonly Uint8Array[]) => {
+    const client = new Side("client", "1.2", { versions: ["1.3", "1.2"] });
+    client.machine.start?.();
+    const hellos = cookies.map((cookie, sequence) => {
+      client.out.splice(0);
+      client.take([verifyRequest(sequence, cookie)]);
+      return client.out[0];
+    });
+    return { client, hellos };
+  };
+
+  it("repeats it with the cookie, which may be empty (RFC 6347 §4.2.1), and with another one where that is refused", () => {
+    for (const cookies of [[EMPTY], [Uint8Array.of(1, 2)], [Uint8Array.of(1), EMPTY, Uint8Array.of(2)]]) {
+      const { client, hellos } = asked(cookies);
+      expect(client.failure).toBeUndefined();
+      expect(hellos.map(({ body }) => parseClientHello(body)?.cookie)).toEqual(cookies);
+      const server = new Side("server", "1.2");
+      server.take([{ ...hellos[hellos.length - 1], sequence: 0 }]);
+      client.take(server.out.splice(0));
+      expect(client.failure).toBeUndefined();
+      server.take(client.out.slice(1));
+    }
+  });
+
+  it("refuses a server that then chooses DTLS 1.3 (RFC 9147 §5.1)", () => {
+    for (const random of [new Uint8Array(32).fill(9), HELLO_RETRY_RANDOM]) {
+      const { client } = asked([Uint8Array.of(1)]);
+      const body = encodeServerHello({
+        version: 0xfefd,
+        random,
+        sessionId: EMPTY,
+        cipherSuite: 0x1301,
+        compressionMethod: 0,
+        extensions: new Map([[43, encodeNumber(0xfefc)]]),
+      });
+      client.take([{ type: SERVER_HELLO, sequence: 1, epoch: 0, body }]);
+      expect(client.failure).toBe(ILLEGAL_PARAMETER);
     }
   });
 });

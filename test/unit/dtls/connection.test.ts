@@ -171,6 +171,21 @@ describe("a handshake", () => {
     expect(server.connection.peerCertificate).toBeUndefined();
   });
 
+  it("ends before message_seq would wrap, where a client asks for a cookie again and again", () => {
+    const helloVerify = { secret: new Uint8Array(32), peer: Uint8Array.of(1) };
+    const server = new Party({ role: "server", helloVerify });
+    const hello = clientHello();
+    let answers = 0;
+    for (let sequence = 0; sequence <= 0xffff && server.closedWith === undefined; sequence++) {
+      hello[17] = sequence >>> 8;
+      hello[18] = sequence;
+      server.connection.handleDatagram(0, hello);
+      answers += server.take().filter((datagram) => handshakeTypes(datagram)[0] === 3).length;
+    }
+    expect(server.closedWith).toEqual({ cause: "exhausted" });
+    expect(answers).toBeGreaterThan(65_500);
+  });
+
   it("asks for a cookie where that is wanted, and takes only the right one", () => {
     const helloVerify = { secret: new Uint8Array(32).fill(1), peer: Uint8Array.of(127, 0, 0, 1, 4, 5) };
     const { client, server } = connectedPair({}, { helloVerify });

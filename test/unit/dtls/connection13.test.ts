@@ -3,8 +3,13 @@ import { Certificate } from "../../../src/dtls/certificate.ts";
 import type { DtlsOptions, DtlsVersion } from "../../../src/dtls/connection.ts";
 import { encodeKeyShares, encodeNumbers } from "../../../src/dtls/extensions.ts";
 import type { ClientHello } from "../../../src/dtls/messages.ts";
+import { parseAck } from "../../../src/dtls/ack.ts";
+import { encodeWhole } from "../../../src/dtls/handshake.ts";
+import { RecordLayer } from "../../../src/dtls/record.ts";
 import { Datapath } from "../../../src/wasm/datapath.ts";
-import { toHex } from "../../../src/wire/bytes.ts";
+import { concatBytes, fromHex, toHex } from "../../../src/wire/bytes.ts";
+import { DropCounters } from "../../../src/wire/drops.ts";
+import { overheard, Rogue } from "./rogue.ts";
 import { clientHello, helloExtensions, record, splitRecords } from "./records.ts";
 import {
   bytes,
@@ -367,11 +372,32 @@ describe("a DTLS 1.3 client refuses", () => {
   });
 });
 
+/** The record numbers that a server acknowledges in what it has sent, which is taken away. */
+function acknowledged(party: Party): string[] {
+  const numbers: string[] = [];
+  const secret = fromHex(party.keyLog.find((line) => line.startsWith("SERVER_TRAFFIC_SECRET_0"))!.split(" ")[2]);
+  const events = {
+    content: (_now: number, _epoch: number, type: number, offset: number, length: number) => {
+      if (type !== 26) return;
+      const content = party.datapath.memory.slice(offset, offset + length);
+      numbers.push(...(parseAck(content) ?? []).map(({ epoch, sequence }) => `${epoch}.${sequence}`));
+    },
+    unreadable: () => {},
+    refused: () => {},
+    forgeryLimit: () => {},
+  };
+  const reader = new RecordLayer(party.datapath, 1200, new DropCounters(), events, { transmit: () => {} });
+  reader.epochs.installRead13(3, secret);
+  for (const datagram of party.take()) reader.read(0, datagram);
+  reader.close();
+  return numbers;
+}
+
 describe("acknowledgements", () => {
   /** Client and server where the client has sent its last flight in several datagrams, none of which has arrived. */
-  const beforeLastFlight = () => {
+  const beforeLastFlight = (mtuBytes = 200) => {
     const server = new Party({ role: "server", versions: BOTH, groups: [X25519] });
-    const client = new Party({ role: "client", versions: BOTH, groups: [X25519], mtuBytes: 200 });
+    const client = new Party({ role: "client", versions: BOTH, groups: [X25519], mtuBytes });
     client.connection.start(0);
     for (const datagram of client.take()) server.connection.handleDatagram(0, datagram);
     for (const datagram of server.take()) client.connection.handleDatagram(0, datagram);
@@ -393,6 +419,45 @@ describe("acknowledgements", () => {
     expect(server.connection.state).toBe("connected");
     exchange(client, server, 90);
     expect(client.connection.nextDeadline).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  it("list all records of the flight so far, in the order of their numbers (RFC 9147 §7)", () => {
+    const { server, flight } = beforeLastFlight(128);
+    expect(flight.length).toBeGreaterThan(5);
+    const acks = [flight.slice(3, 5), flight.slice(1, 3)].map((datagrams, i) => {
+      for (const datagram of datagrams.toReversed()) server.connection.handleDatagram(10 + 100 * i, datagram);
+      server.connection.handleTimeout(60 + 100 * i);
+      return acknowledged(server);
+    });
+    expect(acks[0].slice(0, 2)).toEqual(["2.3", "2.4"]);
+    expect(acks[1]).toEqual(["2.1", "2.2", ...acks[0]]);
+    // Nothing new has come: there is nothing to say.
+    server.connection.handleTimeout(190);
+    expect(server.sent).toEqual([]);
+  });
+
+  it("say which part of a second hello has come (RFC 9147 §7.1)", () => {
+    const server = new Party({ role: "server", versions: BOTH, groups: [X25519MLKEM768] });
+    const client = new Party({ role: "client", versions: BOTH, groups: [X25519, X25519MLKEM768] });
+    client.connection.start(0);
+    for (const datagram of client.take()) server.connection.handleDatagram(0, datagram);
+    for (const datagram of server.take()) client.connection.handleDatagram(0, datagram);
+    const [first, second] = client.take();
+    expect(second).toBeDefined();
+    server.connection.handleDatagram(10, second);
+    server.connection.handleTimeout(60);
+    const [ack] = server.take();
+    const [{ sequence }] = splitRecords(second);
+    const numbers = new Uint8Array(16);
+    numbers[15] = sequence;
+    expect(splitRecords(ack).map(({ type, bytes: record }) => [type, record.slice(15)])).toEqual([[26, numbers]]);
+    // Anybody could have sent it, so all of the hello comes again.
+    client.connection.handleDatagram(70, ack);
+    const again = client.take();
+    expect(again.map(({ length }) => length)).toEqual([first.length, second.length]);
+    for (const datagram of again) server.connection.handleDatagram(80, datagram);
+    exchange(client, server, 80);
+    expect(client.connection.state).toBe("connected");
   });
 
   it("are given again while the client repeats its last flight", () => {
@@ -498,6 +563,78 @@ describe("a key update", () => {
     exchange(client, server);
     expect(client.received).toEqual(["new key"]);
     talk(client, server, "me too");
+  });
+
+  it("that asks for the same is acknowledged besides being answered, and so not sent again", () => {
+    const { client, server } = pair13();
+    client.connection.updateKey(0, true);
+    exchange(client, server);
+    expect([client, server].map(({ connection }) => connection.nextDeadline > 200_000)).toEqual([true, true]);
+    client.connection.send(0, bytes("new key"));
+    expect(client.sent[0][0] & 3).toBe(4 & 3);
+  });
+
+  it("is owed once, however often it was asked for while an earlier one is not acknowledged", () => {
+    const pair = overheard("1.3", "server", true);
+    const { client, server } = pair;
+    server.connection.updateKey(0);
+    server.take(); // lost, so that the answers have to wait
+    for (let i = 0; i < 5; i++) {
+      const rogue = new Rogue("1.3", "client", pair, 3 + i);
+      server.connection.handleDatagram(1, rogue.record(22, keyUpdate(FIRST_FREE + i, true)));
+    }
+    server.take();
+    server.connection.handleTimeout(200);
+    // Its own comes again; acknowledged, one answer follows it, and then nothing.
+    const own = server.take();
+    expect(own).toHaveLength(1);
+    const rogue = new Rogue("1.3", "client", pair, 8);
+    const ack = new Uint8Array(2 + 16 * 20);
+    ack.set([1, 64]);
+    for (let i = 0; i < 20; i++) {
+      ack[2 + 16 * i + 7] = 3;
+      ack[2 + 16 * i + 15] = i;
+    }
+    server.connection.handleDatagram(300, rogue.record(26, ack));
+    expect(server.take()).toHaveLength(1);
+    for (let i = 0; i < 20; i++) ack[2 + 16 * i + 7] = 4;
+    server.connection.handleDatagram(301, rogue.record(26, ack));
+    expect(server.take()).toEqual([]);
+    expect(server.connection.state).toBe("connected");
+    client.connection.close(400);
+  });
+
+  /** The message_seq that comes after a client's last flight. */
+  const FIRST_FREE = 4;
+
+  function keyUpdate(sequence: number, isRequested = false): Uint8Array {
+    return encodeWhole({ type: 24, sequence, epoch: 3, body: Uint8Array.of(isRequested ? 1 : 0) });
+  }
+
+  it("comes once in each epoch: a second one in the same is refused (RFC 9147 §8)", () => {
+    const pair = overheard("1.3", "server", true);
+    const rogue = new Rogue("1.3", "client", pair, 3);
+    const both = concatBytes(keyUpdate(FIRST_FREE), keyUpdate(FIRST_FREE + 1));
+    pair.server.connection.handleDatagram(1, rogue.record(22, both));
+    expect(pair.server.closedWith).toEqual({ cause: "alert", alert: 10 });
+  });
+
+  it("is taken sixteen times at once and six times a minute; more end the connection", () => {
+    const flood = (everyMs: number, count: number) => {
+      const pair = overheard("1.3", "server", true);
+      let taken = 0;
+      for (; taken < count; taken++) {
+        const rogue = new Rogue("1.3", "client", pair, 3 + taken);
+        pair.server.connection.handleDatagram(
+          1 + everyMs * taken,
+          rogue.record(22, keyUpdate(FIRST_FREE + taken, true)),
+        );
+        if (pair.server.closedWith !== undefined) break;
+      }
+      return { taken, closedWith: pair.server.closedWith };
+    };
+    expect(flood(0, 40)).toEqual({ taken: 16, closedWith: { cause: "alert", alert: 10 } });
+    expect(flood(10_000, 40)).toEqual({ taken: 40, closedWith: undefined });
   });
 
   it("is not used before the acknowledgement, and repeated until then", () => {

@@ -7,6 +7,7 @@ import {
   Reassembly,
   writeFragment,
 } from "../../../src/dtls/handshake.ts";
+import type { DropReason } from "../../../src/wire/drops.ts";
 import { concatBytes } from "../../../src/wire/bytes.ts";
 import { Random } from "../../sim/random.ts";
 
@@ -22,10 +23,10 @@ function fragment(of: HandshakeMessage, start: number, end: number): Uint8Array 
   return target;
 }
 
-function add(reassembly: Reassembly, content: Uint8Array, epoch = 0): FragmentResult[] {
+function add(reassembly: Reassembly, content: Uint8Array, epoch = 0): (DropReason | { repeated: number })[] {
   const results: FragmentResult[] = [];
   reassembly.addRecord(epoch, content, (result) => results.push(result));
-  return results;
+  return results.map((result) => ("drop" in result ? result.drop : result));
 }
 
 describe("reassembly", () => {
@@ -106,9 +107,9 @@ describe("reassembly", () => {
     const reassembly = new Reassembly();
     add(reassembly, encodeWhole(MESSAGE));
     reassembly.take();
-    expect(add(reassembly, encodeWhole(MESSAGE))).toEqual([{ repeated: 0, epoch: 0 }]);
+    expect(add(reassembly, encodeWhole(MESSAGE))).toEqual([{ repeated: 0 }]);
     expect(add(reassembly, fragment(MESSAGE, 0, 100))).toEqual([]);
-    expect(add(reassembly, fragment(MESSAGE, 100, 200))).toEqual([{ repeated: 0, epoch: 0 }]);
+    expect(add(reassembly, fragment(MESSAGE, 100, 200))).toEqual([{ repeated: 0 }]);
   });
 
   it("takes a rejected message anew", () => {
@@ -147,6 +148,18 @@ describe("reassembly", () => {
     const pastEnd = fragment(MESSAGE, 0, 100);
     pastEnd[8] = 101; // offset 101 + 100 bytes > 200
     expect(add(reassembly, pastEnd)).toEqual(["dtls-malformed"]);
+    reassembly.maxMessageBytes = 1;
+    expect(add(reassembly, encodeWhole(message(1, 2)))).toEqual(["dtls-too-large"]);
+  });
+
+  it("takes the message with the highest number, and none after it: numbers do not wrap", () => {
+    const reassembly = new Reassembly();
+    for (let sequence = 0; sequence <= 0xffff; sequence++) {
+      add(reassembly, encodeWhole(message(sequence, 0)));
+      expect(reassembly.take()?.sequence).toBe(sequence);
+    }
+    expect(add(reassembly, encodeWhole(message(0, 0)))).toEqual([{ repeated: 0 }]);
+    expect(reassembly.take()).toBeUndefined();
   });
 
   it("holds a bounded number of bytes", () => {

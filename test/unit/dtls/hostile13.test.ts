@@ -138,7 +138,7 @@ class RogueClient {
 
   constructor(server: Party) {
     const secret = (label: string) => fromHex(server.keyLog.find((line) => line.startsWith(label))!.split(" ")[2]);
-    const events = { content: () => {}, unreadable: () => {}, forgeryLimit: () => {} };
+    const events = { content: () => {}, unreadable: () => {}, refused: () => {}, forgeryLimit: () => {} };
     this.#records = new RecordLayer(server.datapath, 1200, new DropCounters(), events, {
       transmit: (datagram) => this.#sent.push(datagram.slice()),
     });
@@ -198,8 +198,8 @@ describe("an authentic client that sends what it likes", () => {
     const datapath = new Datapath({ keySlots: 4 });
     const { client, server } = connectedPair({ versions: VERSIONS }, { versions: VERSIONS, datapath });
     for (let i = 0; i < 50; i++) {
-      client.connection.updateKey(0, true);
-      exchange(client, server);
+      client.connection.updateKey(10_000 * i, true);
+      exchange(client, server, 10_000 * i);
     }
     client.connection.send(0, bytes("still here"));
     exchange(client, server);

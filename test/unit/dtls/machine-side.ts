@@ -31,6 +31,7 @@ export class Side {
         groups: [0x001d],
         ...settings,
       },
+      now: 0,
       facts: { version: undefined, cipherSuite: undefined, group: undefined, peerCertificate: undefined },
       message: (type, body, epoch = 0) => ({ type, body, epoch, sequence: this.#sequence++ }),
       sendFlight: (items: readonly FlightItem[]) => {

@@ -25,7 +25,7 @@ describe("a server answers", () => {
   it("a hello that has what it needs", () => {
     const accepted = [
       clientHello(),
-      clientHello({ version: 0xfefc }), // more than we have: 1.2 is chosen
+      ...[0xfefc, 0xfe00, 0xfdff, 0x8000, 0x0000].map((version) => clientHello({ version })), // RFC 5246 §E.1: above ours
       clientHello({ cipherSuites: [0x1301, 0xc02b, 0x00ff] }),
       clientHello({ compressionMethods: Uint8Array.of(1, 0) }),
       clientHello({}, [0x000a]), // no groups: any
@@ -48,6 +48,7 @@ describe("a server answers", () => {
 
   it.each<[string, number, Partial<ClientHello>, number[]?]>([
     ["an old version", PROTOCOL_VERSION, { version: 0xfeff }],
+    ["a version below any", PROTOCOL_VERSION, { version: 0xffff }],
     ["a version of TLS", PROTOCOL_VERSION, { version: 0x0303 }],
     [
       "supported_versions without 1.2",
@@ -93,7 +94,7 @@ describe("a server answers", () => {
     party.connection.handleDatagram(0, record(22, new Uint8Array(0)));
     party.connection.handleDatagram(0, record(23, new Uint8Array(5)));
     expect(party.sent).toHaveLength(0);
-    expect(party.drops.snapshot()).toEqual({ "dtls-unexpected": 2 });
+    expect(party.drops.snapshot()).toEqual({ "dtls-unexpected": 2, "dtls-malformed": 1 });
     party.connection.handleDatagram(0, clientHello());
     expect(party.sent).toHaveLength(1);
   });
