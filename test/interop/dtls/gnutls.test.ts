@@ -59,6 +59,13 @@ describe("gnutls-cli against our server", () => {
     await server.data("hello from gnutls");
   });
 
+  it("connects where our flight is lost six times in a row", async () => {
+    const server = await ourServer({ initialTimeoutMs: 20 });
+    server.flightsToLose = 6;
+    theirClient(server.port);
+    await server.connected();
+  });
+
   it("repeats its hello with our cookie where we ask for one", async () => {
     const helloVerify = { secret: new Uint8Array(32).fill(7), peer: Uint8Array.of(127, 0, 0, 1) };
     const server = await ourServer({ helloVerify });
@@ -69,16 +76,26 @@ describe("gnutls-cli against our server", () => {
 
 describe("our client against gnutls-serv", () => {
   /** Starts `gnutls-serv`, which always asks for a cookie, and connects. */
-  async function connect(clientOptions: Parameters<typeof UdpPeer.client>[1], ...more: string[]) {
+  async function connect(
+    { flightsToLose = 0, ...clientOptions }: Parameters<typeof UdpPeer.client>[1] & { flightsToLose?: number },
+    ...more: string[]
+  ) {
     const port = await freePort();
     const server = program("gnutls-serv", "-p", `${port}`, "--echo", ...more);
     await server.wrote(/listening on IPv4 0\.0\.0\.0 port \d+\.\.\.done/);
     const client = await UdpPeer.client(port, clientOptions);
     running.push(client);
+    client.flightsToLose = flightsToLose;
     client.start();
     await client.connected();
     return { client, server };
   }
+
+  it("connects where its last flight is lost six times in a row", async () => {
+    const { client } = await connect({ initialTimeoutMs: 20, flightsToLose: 6 }, "--require-client-cert");
+    client.send("hello from us\n");
+    await client.data("hello from us");
+  });
 
   it("completes a handshake with both certificates and exchanges data", async () => {
     const { client, server } = await connect({}, "--require-client-cert");

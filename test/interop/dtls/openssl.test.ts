@@ -44,8 +44,12 @@ async function theirServer(...more: string[]): Promise<number> {
 }
 let theirs: Program;
 
-async function ourClient(port: number, options: Parameters<typeof UdpPeer.client>[1] = {}): Promise<UdpPeer> {
+async function ourClient(
+  port: number,
+  { flightsToLose = 0, ...options }: Parameters<typeof UdpPeer.client>[1] & { flightsToLose?: number } = {},
+): Promise<UdpPeer> {
   const peer = await UdpPeer.client(port, options);
+  peer.flightsToLose = flightsToLose;
   running.push(peer);
   peer.start();
   return peer;
@@ -82,6 +86,13 @@ describe("openssl s_client against our server", () => {
     await server.connected();
     server.send("hello from us\n");
     await client.wrote("hello from us");
+  });
+
+  it("connects where our flight is lost six times in a row", async () => {
+    const server = await ourServer({ initialTimeoutMs: 20 });
+    server.flightsToLose = 6;
+    program(...clientArguments(server.port));
+    await server.connected();
   });
 
   it("connects with a small MTU on both sides", async () => {
@@ -181,6 +192,13 @@ describe("our client against openssl s_server", () => {
     theirs.write("hello from openssl\n");
     await client.data("hello from openssl");
     expect(theirs.text).toContain("CN = ours");
+  });
+
+  it("connects where its last flight is lost six times in a row", async () => {
+    const client = await ourClient(await theirServer("-Verify", "1"), { initialTimeoutMs: 20, flightsToLose: 6 });
+    await client.connected();
+    client.send("hello from us\n");
+    await theirs.wrote("hello from us");
   });
 
   it("answers a HelloVerifyRequest", async () => {
