@@ -30,6 +30,21 @@ const TOOLS = [
   { apt: "libusrsctp-dev", present: () => existsSync("/usr/include/usrsctp.h"), elsewhere: "usrsctp with its headers" },
   { apt: "libnss3-dev", present: () => existsSync("/usr/include/nss/ssl.h"), elsewhere: "NSS with its headers" },
   { apt: "libnss3-tools", present: () => onPath("certutil") },
+  { apt: "golang-go", present: () => onPath("go") },
+  {
+    apt: "golang-github-pion-webrtc.v3-dev",
+    present: () => existsSync("/usr/share/gocode/src/github.com/pion/webrtc"),
+    elsewhere: "pion 3 below /usr/share/gocode/src",
+  },
+  { apt: "python3-aiortc", present: () => pythonHas("aiortc"), elsewhere: "the Python package aiortc" },
+  { apt: "python3-gi", present: () => pythonHas("gi"), elsewhere: "the Python package PyGObject" },
+  {
+    apt: "gir1.2-gst-plugins-bad-1.0",
+    present: () => pythonHas("gi; gi.require_version('GstWebRTC', '1.0')"),
+    elsewhere: "GStreamer's introspection data for webrtcbin",
+  },
+  { apt: "gstreamer1.0-plugins-bad", present: () => hasGstreamer("webrtc"), elsewhere: "GStreamer's webrtcbin" },
+  { apt: "gstreamer1.0-nice", present: () => hasGstreamer("nice"), elsewhere: "GStreamer's plugin nice" },
   {
     apt: "python3-cryptography-vectors",
     present: () => existsSync("/usr/lib/python3/dist-packages/cryptography_vectors"),
@@ -108,6 +123,18 @@ function isDebian() {
 function onPath(...names) {
   const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];
   return names.some((name) => folders.some((folder) => isExecutable(join(folder, name))));
+}
+
+/** Debian's own Python is asked first: another one on PATH does not see Debian's packages. */
+function pythonHas(module) {
+  const pythons = [process.env.PYTHON_PATH, "/usr/bin/python3", "python3"].filter(Boolean);
+  return pythons.some((python) => spawnSync(python, ["-c", `import ${module}`], { stdio: "ignore" }).status === 0);
+}
+
+/** A plugin of GStreamer, by the name of its library. */
+function hasGstreamer(plugin) {
+  const load = 'gi; gi.require_version("Gst", "1.0"); from gi.repository import Gst; Gst.init(None)';
+  return pythonHas(`${load}; assert Gst.Registry.get().find_plugin("${plugin}")`);
 }
 
 function isExecutable(path) {

@@ -245,19 +245,17 @@ export class Channels implements AssociationEvents, Prefetchable {
       else this.#options.drops.count("dcep-unexpected");
     } else if (channel !== undefined) {
       this.#options.drops.count("dcep-unexpected");
+      // Both sides have opened the same stream. Neither channel can be had, and neither must wait for ever.
+      if (channel.awaitsAck) this.close(this.#now, channel);
     } else {
       this.#accept(streamId, message.channel);
     }
   }
 
   #accept(streamId: number, parameters: ChannelParameters): void {
-    const { role, drops, limits, maxChannels = limits.maxStreams } = this.#options;
-    // RFC 8832 §6: the peer opens streams of its own parity; otherwise both could open the same.
-    if (streamId % 2 !== (role === "server" ? 0 : 1)) {
-      drops.count("dcep-unexpected");
-      this.#refuse(streamId);
-      return;
-    }
+    const { drops, limits, maxChannels = limits.maxStreams } = this.#options;
+    // RFC 8832 §6 gives each side a parity, so that both never open the same stream. aiortc and werift open their
+    // channels before they know their DTLS role, and so on streams of ours. That harms nobody while the stream is free.
     const { label, protocol } = parameters;
     const isTooLong =
       Math.max(label.length, protocol.length) > MAX_NAME_BYTES ||

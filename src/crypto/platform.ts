@@ -4,6 +4,7 @@
  * see `wasm/datapath`.
  */
 import {
+  constants,
   createHash,
   createPrivateKey,
   createPublicKey,
@@ -160,24 +161,72 @@ export function signEcdsa(privateKey: KeyObject, data: Uint8Array): Uint8Array {
 /** SubjectPublicKeyInfo of a P-256 key up to its uncompressed point (RFC 5480 §2). */
 const P256_SPKI_PREFIX = fromHex("3059301306072a8648ce3d020106082a8648ce3d030107034200");
 
-/** Verifies an `ecdsa_secp256r1_sha256` signature with a public key in DER SubjectPublicKeyInfo form. */
-export function verifyEcdsa(publicKeySpki: Uint8Array, data: Uint8Array, signature: Uint8Array): boolean {
+/** The kinds of keys whose signatures are taken. */
+export type KeyKind = "p256" | "p384" | "ed25519" | "rsa";
+
+/** A peer's public key, for signatures. */
+export interface PublicKey {
+  readonly kind: KeyKind;
+  readonly key: KeyObject;
+}
+
+/** How a signature was made. */
+export interface SignatureAlgorithm {
+  /** `undefined` where the algorithm has its own (Ed25519). */
+  readonly hash: "sha256" | "sha384" | "sha512" | undefined;
+  /** RSA only: PKCS #1 v1.5 or PSS with a salt as long as the hash (RFC 8446 §4.2.3). */
+  readonly padding?: "pkcs1" | "pss";
+}
+
+const EC_KINDS: Readonly<Record<string, KeyKind>> = { prime256v1: "p256", secp384r1: "p384" };
+/** Shorter ones can be factored. Longer ones, and exponents of more than 32 bits, make us work for a stranger. */
+const RSA_BITS = { least: 2_048, greatest: 4_096 };
+const GREATEST_RSA_EXPONENT = 0xffff_ffffn;
+
+/** Reads a public key in DER SubjectPublicKeyInfo form. `undefined` where it is malformed, or of a kind that is not taken. */
+export function readPublicKey(spki: Uint8Array): PublicKey | undefined {
   try {
-    const key = p256Key(publicKeySpki);
-    return key !== undefined && platformVerify("sha256", data, key, signature);
+    const point = spki.subarray(P256_SPKI_PREFIX.length);
+    if (point.length === P256_POINT_BYTES && equalBytes(spki.subarray(0, P256_SPKI_PREFIX.length), P256_SPKI_PREFIX)) {
+      return { kind: "p256", key: keyOf(point) };
+    }
+    const key = createPublicKey({ key: toBuffer(spki), format: "der", type: "spki" });
+    const kind = kindOf(key);
+    return kind === undefined ? undefined : { kind, key };
   } catch {
-    return false; // Not a key, or not a signature.
+    return undefined; // Not a key.
   }
 }
 
-function p256Key(spki: Uint8Array): KeyObject | undefined {
-  const point = spki.subarray(P256_SPKI_PREFIX.length);
-  if (point.length === P256_POINT_BYTES && equalBytes(spki.subarray(0, P256_SPKI_PREFIX.length), P256_SPKI_PREFIX)) {
-    return keyOf(point);
+function kindOf({ asymmetricKeyType, asymmetricKeyDetails = {} }: KeyObject): KeyKind | undefined {
+  const { namedCurve = "", modulusLength = 0, publicExponent = 0n } = asymmetricKeyDetails;
+  switch (asymmetricKeyType) {
+    case "ec":
+      return EC_KINDS[namedCurve];
+    case "ed25519":
+      return "ed25519";
+    case "rsa": {
+      const isUsual = modulusLength >= RSA_BITS.least && modulusLength <= RSA_BITS.greatest;
+      return isUsual && publicExponent <= GREATEST_RSA_EXPONENT ? "rsa" : undefined;
+    }
+    default:
+      return undefined;
   }
-  // A rare form, a compressed point say.
-  const key = createPublicKey({ key: toBuffer(spki), format: "der", type: "spki" });
-  return key.asymmetricKeyType === "ec" && key.asymmetricKeyDetails?.namedCurve === "prime256v1" ? key : undefined;
+}
+
+/** Whether `signature` is one of `data` by this key. */
+export function verifySignature(
+  { key }: PublicKey,
+  { hash, padding }: SignatureAlgorithm,
+  data: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST };
+  try {
+    return platformVerify(hash ?? null, data, padding === "pss" ? { key, ...pss } : key, signature);
+  } catch {
+    return false; // Not a signature.
+  }
 }
 
 /** A fresh P-256 signing key. */

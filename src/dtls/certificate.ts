@@ -5,9 +5,10 @@ import {
   privateKeyToPem,
   type RandomSource,
   randomBytes,
+  readPublicKey,
   sha256,
   signEcdsa,
-  verifyEcdsa,
+  verifySignature,
   wallClockMs,
 } from "../crypto/platform.ts";
 import { checkNames, type Names } from "../names.ts";
@@ -114,14 +115,18 @@ export class Certificate {
     if (der === undefined) throw new TypeError("certificatePem holds no PEM block CERTIFICATE");
     const spki = subjectPublicKeyInfo(der);
     if (spki === undefined) throw new TypeError("certificatePem is not an X.509 certificate");
-    if (!isP256(spki)) throw new TypeError("certificatePem must hold a P-256 (prime256v1) public key");
+    const publicKey = readPublicKey(spki);
+    if (publicKey?.kind !== "p256") throw new TypeError("certificatePem must hold a P-256 (prime256v1) public key");
     let privateKey: KeyObject;
     try {
       privateKey = privateKeyFromPem(privateKeyPem);
     } catch {
       throw new TypeError("privateKeyPem holds no readable, unencrypted PEM private key");
     }
-    if (privateKey.asymmetricKeyType !== "ec" || !verifyEcdsa(spki, PROBE, signEcdsa(privateKey, PROBE))) {
+    const isPair =
+      privateKey.asymmetricKeyType === "ec" &&
+      verifySignature(publicKey, { hash: "sha256" }, PROBE, signEcdsa(privateKey, PROBE));
+    if (!isPair) {
       throw new TypeError("privateKeyPem is not the private key of certificatePem");
     }
     return new Certificate(der, privateKey);
@@ -163,15 +168,6 @@ export function subjectPublicKeyInfo(der: Uint8Array): Uint8Array | undefined {
   }
   const key = expectDer(der, at, body.end, DER_SEQUENCE);
   return key === undefined ? undefined : der.subarray(key.start, key.end);
-}
-
-// RFC 5480 §2.1.1: id-ecPublicKey with the named curve secp256r1, right at the head of the SubjectPublicKeyInfo.
-const P256_ALGORITHM = fromHex("301306072a8648ce3d020106082a8648ce3d030107");
-
-/** True where a SubjectPublicKeyInfo is for a P-256 key. */
-export function isP256(spki: Uint8Array): boolean {
-  const algorithm = readDer(spki, 0, spki.length)?.contentStart ?? 0;
-  return P256_ALGORITHM.every((byte, i) => spki[algorithm + i] === byte);
 }
 
 function distinguishedName(commonName: string): Uint8Array {

@@ -8,7 +8,6 @@ import {
 import { Client12 } from "./client12.ts";
 import { Client13 } from "./client13.ts";
 import {
-  ECDSA_SECP256R1_SHA256,
   EMPTY,
   encodeKeyShares,
   encodeNumbers,
@@ -51,17 +50,18 @@ import {
   parseServerHello,
   SERVER_HELLO,
   type ServerHello,
+  SUITES_12,
   TLS_AES_128_GCM_SHA256,
-  TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
   VERSION_DTLS_1_2,
   VERSION_DTLS_1_3,
 } from "./messages.ts";
+import { PEER_SCHEMES } from "./signature-schemes.ts";
 import { Transcript13 } from "./transcript13.ts";
 
 const VERSION_NUMBERS: Readonly<Record<DtlsVersion, number>> = { "1.2": VERSION_DTLS_1_2, "1.3": VERSION_DTLS_1_3 };
-const SUITES: Readonly<Record<DtlsVersion, number>> = {
-  "1.2": TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-  "1.3": TLS_AES_128_GCM_SHA256,
+const SUITES: Readonly<Record<DtlsVersion, readonly number[]>> = {
+  "1.2": SUITES_12,
+  "1.3": [TLS_AES_128_GCM_SHA256],
 };
 
 /**
@@ -94,7 +94,7 @@ export class ClientStart implements HandshakeMachine {
       random: random(32),
       sessionId: EMPTY,
       cookie: EMPTY,
-      cipherSuites: versions.map((version) => SUITES[version]),
+      cipherSuites: versions.flatMap((version) => SUITES[version]),
       compressionMethods: Uint8Array.of(COMPRESSION_NULL),
       extensions: offeredExtensions(versions, groups, this.#shares),
     };
@@ -213,7 +213,7 @@ function offeredExtensions(
   const groups = has13 ? groups13 : [GROUP_X25519, GROUP_SECP256R1];
   const extensions = new Map([
     [EXTENSION_SUPPORTED_GROUPS, encodeNumbers(groups)],
-    [EXTENSION_SIGNATURE_ALGORITHMS, encodeNumbers([ECDSA_SECP256R1_SHA256])],
+    [EXTENSION_SIGNATURE_ALGORITHMS, encodeNumbers(PEER_SCHEMES)],
   ]);
   if (versions.includes("1.2")) {
     extensions.set(EXTENSION_EXTENDED_MASTER_SECRET, EMPTY);

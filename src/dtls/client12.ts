@@ -1,4 +1,4 @@
-import { equalConstantTime, generateEphemeralKey } from "../crypto/platform.ts";
+import { equalConstantTime, generateEphemeralKey, type PublicKey } from "../crypto/platform.ts";
 import { concatBytes } from "../wire/bytes.ts";
 import {
   ALERT_BAD_CERTIFICATE,
@@ -7,10 +7,11 @@ import {
   ALERT_INTERNAL_ERROR,
   ALERT_PROTOCOL_VERSION,
   ALERT_UNEXPECTED_MESSAGE,
+  ALERT_UNSUPPORTED_CERTIFICATE,
   ALERT_UNSUPPORTED_EXTENSION,
   type AlertDescription,
 } from "./alert.ts";
-import { ECDSA_SECP256R1_SHA256, EMPTY, GROUP_SECP256R1, GROUP_X25519 } from "./extensions.ts";
+import { EMPTY, GROUP_SECP256R1, GROUP_X25519 } from "./extensions.ts";
 import { CHANGE_CIPHER_SPEC, type FlightItem } from "./flight.ts";
 import { encodeWhole, type HandshakeMessage } from "./handshake.ts";
 import { refuseExtensions12 } from "./hello12.ts";
@@ -34,10 +35,12 @@ import {
   SERVER_KEY_EXCHANGE,
   type ServerHello,
   type ServerKeyExchange,
-  TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+  SUITES_12,
+  TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
   VERSION_DTLS_1_2,
 } from "./messages.ts";
 import { acceptCertificate, refuseSignature } from "./peer-certificate.ts";
+import { ECDSA_SECP256R1_SHA256 } from "./signature-schemes.ts";
 import { Traffic12 } from "./traffic12.ts";
 
 /**
@@ -50,7 +53,7 @@ export class Client12 implements HandshakeMachine {
   readonly #transcript: Uint8Array[];
   #awaits: "certificate" | "key-exchange" | "request-or-done" | "done" | "finished" = "certificate";
   #serverRandom = EMPTY;
-  #serverKey = EMPTY;
+  #serverKey: PublicKey | undefined;
   #keyExchange: ServerKeyExchange | undefined;
   /** Signature schemes of the CertificateRequest, once there was one. */
   #requested: readonly number[] | undefined;
@@ -112,6 +115,9 @@ export class Client12 implements HandshakeMachine {
     if (der.length === 0) return ALERT_BAD_CERTIFICATE;
     const key = acceptCertificate(this.#host, der);
     if (typeof key === "number") return key;
+    // RFC 8422 §2.1, §2.2: the suite says what signs.
+    const isRsaSuite = this.#host.facts.cipherSuite === TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256;
+    if ((key.kind === "rsa") !== isRsaSuite) return ALERT_UNSUPPORTED_CERTIFICATE;
     this.#serverKey = key;
     this.#awaits = "key-exchange";
     return undefined;
@@ -120,9 +126,10 @@ export class Client12 implements HandshakeMachine {
   #serverKeyExchange(message: HandshakeMessage): Outcome {
     const exchange = parseServerKeyExchange(message.body);
     if (exchange === undefined) return MALFORMED;
+    if (this.#serverKey === undefined) return ALERT_INTERNAL_ERROR;
     if (exchange.group !== GROUP_X25519 && exchange.group !== GROUP_SECP256R1) return ALERT_ILLEGAL_PARAMETER;
     const signed = concatBytes(this.#hello.random, this.#serverRandom, exchange.parameters);
-    const refusal = refuseSignature(exchange, this.#serverKey, signed);
+    const refusal = refuseSignature("1.2", exchange, this.#serverKey, signed);
     if (refusal !== undefined) return refusal;
     this.#keyExchange = exchange;
     this.#host.facts.group = exchange.group;
@@ -193,7 +200,7 @@ export class Client12 implements HandshakeMachine {
 function refuseHello(hello: ServerHello, ours: ClientHello): AlertDescription | undefined {
   const { extensions } = hello;
   if (hello.version !== VERSION_DTLS_1_2) return ALERT_PROTOCOL_VERSION;
-  if (hello.cipherSuite !== TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256) return ALERT_ILLEGAL_PARAMETER;
+  if (!SUITES_12.includes(hello.cipherSuite)) return ALERT_ILLEGAL_PARAMETER;
   if (hello.compressionMethod !== COMPRESSION_NULL) return ALERT_ILLEGAL_PARAMETER;
   for (const type of extensions.keys()) {
     // RFC 5246 §7.4.1.4: an extension the client did not ask for "MUST" be refused with unsupported_extension.

@@ -1,4 +1,4 @@
-import { equalConstantTime } from "../crypto/platform.ts";
+import { equalConstantTime, type PublicKey } from "../crypto/platform.ts";
 import {
   ALERT_DECODE_ERROR,
   ALERT_DECRYPT_ERROR,
@@ -9,7 +9,6 @@ import {
   ALERT_UNSUPPORTED_EXTENSION,
 } from "./alert.ts";
 import {
-  ECDSA_SECP256R1_SHA256,
   EMPTY,
   EXTENSION_KEY_SHARE,
   EXTENSION_SIGNATURE_ALGORITHMS,
@@ -39,6 +38,7 @@ import {
   TLS_AES_128_GCM_SHA256,
 } from "./messages.ts";
 import { acceptCertificate, refuseSignature } from "./peer-certificate.ts";
+import { ECDSA_SECP256R1_SHA256 } from "./signature-schemes.ts";
 import { FIRST_APPLICATION_EPOCH, HANDSHAKE_EPOCH } from "./epochs.ts";
 import { Traffic13 } from "./traffic13.ts";
 import type { Transcript13 } from "./transcript13.ts";
@@ -52,7 +52,7 @@ export class Client13 implements HandshakeMachine {
   readonly #transcript: Transcript13;
   #awaits: "extensions" | "request-or-certificate" | "certificate" | "certificate-verify" | "finished" = "extensions";
   #secrets: HandshakeSecrets | undefined;
-  #serverKey = EMPTY;
+  #serverKey: PublicKey | undefined;
   /** Signature schemes of the CertificateRequest, once there was one. */
   #requested: readonly number[] | undefined;
 
@@ -162,7 +162,8 @@ export class Client13 implements HandshakeMachine {
   #certificateVerify(message: HandshakeMessage): Outcome {
     const verify = parseCertificateVerify(message.body);
     if (verify === undefined) return MALFORMED;
-    const refusal = refuseSignature(verify, this.#serverKey, signedContent("server", this.#transcript.hash()));
+    if (this.#serverKey === undefined) return ALERT_INTERNAL_ERROR;
+    const refusal = refuseSignature("1.3", verify, this.#serverKey, signedContent("server", this.#transcript.hash()));
     if (refusal !== undefined) return refusal;
     this.#transcript.add(message);
     this.#awaits = "finished";

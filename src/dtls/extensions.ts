@@ -4,6 +4,7 @@ import { ByteReader, ByteWriter } from "../wire/bytes.ts";
 export const EXTENSION_SUPPORTED_GROUPS = 0x000a; // RFC 8422 §5.1.1
 export const EXTENSION_EC_POINT_FORMATS = 0x000b; // RFC 8422 §5.1.2
 export const EXTENSION_SIGNATURE_ALGORITHMS = 0x000d; // RFC 8446 §4.2.3
+export const EXTENSION_USE_SRTP = 0x000e; // RFC 5764 §4.1.1
 export const EXTENSION_EXTENDED_MASTER_SECRET = 0x0017; // RFC 7627 §5.1
 export const EXTENSION_SUPPORTED_VERSIONS = 0x002b; // RFC 8446 §4.2.1
 export const EXTENSION_COOKIE = 0x002c; // RFC 8446 §4.2.2
@@ -14,9 +15,6 @@ export const EXTENSION_RENEGOTIATION_INFO = 0xff01; // RFC 5746 §3.2
 export const GROUP_SECP256R1 = 0x0017;
 export const GROUP_X25519 = 0x001d;
 export const GROUP_X25519MLKEM768 = 0x11ec; // draft-ietf-tls-ecdhe-mlkem
-
-/** The one signature scheme of both versions: ECDSA on P-256 with SHA-256. */
-export const ECDSA_SECP256R1_SHA256 = 0x0403;
 
 export const POINT_FORMAT_UNCOMPRESSED = 0x00;
 
@@ -136,4 +134,21 @@ export function encodeCookie(cookie: Uint8Array): Uint8Array {
   const writer = new ByteWriter(64);
   writer.vector(2, () => writer.bytes(cookie));
   return writer.finish();
+}
+
+/**
+ * The answer to a client's `use_srtp` (RFC 5764 §4.1.1), `| profiles 2+n | mki 1+n |`: its first profile, without an MKI.
+ * `undefined` where the client did not offer the extension, or offered no profile.
+ *
+ * No media follows. But pion, aiortc and werift offer SRTP even for data alone, and end the handshake when the server
+ * does not choose a profile.
+ */
+export function answerUseSrtp(offered: Uint8Array | undefined): Uint8Array | undefined {
+  if (offered === undefined) return undefined;
+  const reader = new ByteReader(offered);
+  const profiles = new ByteReader(reader.vector(2));
+  reader.vector(1);
+  const first = profiles.u16();
+  if (!reader.finished || profiles.failed || profiles.end % 2 !== 0) return undefined;
+  return Uint8Array.of(0x00, 0x02, first >>> 8, first, 0x00);
 }

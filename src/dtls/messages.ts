@@ -24,13 +24,21 @@ export const VERSION_DTLS_1_2 = 0xfefd;
 export const VERSION_DTLS_1_3 = 0xfefc;
 
 export const TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 = 0xc02b; // RFC 5289 §3.2
+export const TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 = 0xc02f; // RFC 5289 §3.2
 export const TLS_AES_128_GCM_SHA256 = 0x1301; // RFC 8446 §B.4
+/** Of DTLS 1.2, what our client offers. Our own certificates are ECDSA, so our server has the first only. */
+export const SUITES_12: readonly number[] = [
+  TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+  TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+];
 export const TLS_FALLBACK_SCSV = 0x5600; // RFC 7507
 export const TLS_EMPTY_RENEGOTIATION_INFO_SCSV = 0x00ff; // RFC 5746 §3.3
 export const COMPRESSION_NULL = 0x00;
 
 const CURVE_TYPE_NAMED = 0x03; // RFC 8422 §5.4
-const CERTIFICATE_TYPE_ECDSA_SIGN = 0x40; // RFC 8422 §5.5
+// Client certificate types (RFC 5246 §7.4.4, RFC 8422 §5.5; Ed25519 is ecdsa_sign, too).
+const CERTIFICATE_TYPE_RSA_SIGN = 0x01;
+const CERTIFICATE_TYPE_ECDSA_SIGN = 0x40;
 const NO_EXTENSIONS: Extensions = new Map();
 
 /**
@@ -212,7 +220,7 @@ export function parseCertificateRequest12(body: Uint8Array): number[] | undefine
 
 export function encodeCertificateRequest12(schemes: readonly number[]): Uint8Array {
   const writer = new ByteWriter(16);
-  writer.vector(1, () => writer.u8(CERTIFICATE_TYPE_ECDSA_SIGN));
+  writer.vector(1, () => writer.u8(CERTIFICATE_TYPE_ECDSA_SIGN).u8(CERTIFICATE_TYPE_RSA_SIGN));
   writer.vector(2, () => {
     for (const scheme of schemes) writer.u16(scheme);
   });

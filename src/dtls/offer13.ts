@@ -5,7 +5,6 @@ import {
   type AlertDescription,
 } from "./alert.ts";
 import {
-  ECDSA_SECP256R1_SHA256,
   EXTENSION_KEY_SHARE,
   EXTENSION_SIGNATURE_ALGORITHMS,
   EXTENSION_SUPPORTED_GROUPS,
@@ -15,6 +14,7 @@ import {
 } from "./extensions.ts";
 import { MALFORMED } from "./machine.ts";
 import { type ClientHello, COMPRESSION_NULL, TLS_AES_128_GCM_SHA256 } from "./messages.ts";
+import { ECDSA_SECP256R1_SHA256 } from "./signature-schemes.ts";
 
 /** What of a ClientHello decides about the answer of DTLS 1.3. */
 export interface Offer13 {

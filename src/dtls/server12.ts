@@ -1,4 +1,10 @@
-import { type EcdhGroup, type EphemeralKey, equalConstantTime, generateEphemeralKey } from "../crypto/platform.ts";
+import {
+  type EcdhGroup,
+  type EphemeralKey,
+  equalConstantTime,
+  generateEphemeralKey,
+  type PublicKey,
+} from "../crypto/platform.ts";
 import { concatBytes } from "../wire/bytes.ts";
 import {
   ALERT_DECRYPT_ERROR,
@@ -9,13 +15,14 @@ import {
   type AlertDescription,
 } from "./alert.ts";
 import {
-  ECDSA_SECP256R1_SHA256,
+  answerUseSrtp,
   EMPTY,
   EXTENSION_EC_POINT_FORMATS,
   EXTENSION_EXTENDED_MASTER_SECRET,
   EXTENSION_RENEGOTIATION_INFO,
   EXTENSION_SIGNATURE_ALGORITHMS,
   EXTENSION_SUPPORTED_GROUPS,
+  EXTENSION_USE_SRTP,
   FIRST_HANDSHAKE,
   GROUP_SECP256R1,
   GROUP_X25519,
@@ -52,6 +59,7 @@ import {
   VERSION_DTLS_1_2,
 } from "./messages.ts";
 import { acceptCertificate, refuseSignature } from "./peer-certificate.ts";
+import { ECDSA_SECP256R1_SHA256, PEER_SCHEMES } from "./signature-schemes.ts";
 import { Traffic12 } from "./traffic12.ts";
 
 /**
@@ -80,7 +88,7 @@ export class Server12 implements HandshakeMachine {
   #clientRandom = EMPTY;
   #serverRandom = EMPTY;
   #ephemeral: EphemeralKey | undefined;
-  #clientKey = EMPTY;
+  #clientKey: PublicKey | undefined;
   #masterSecret = EMPTY;
 
   constructor(host: HandshakeHost) {
@@ -112,7 +120,7 @@ export class Server12 implements HandshakeMachine {
       this.#say(SERVER_KEY_EXCHANGE, encodeServerKeyExchange(parameters, ECDSA_SECP256R1_SHA256, signature)),
     ];
     if (settings.requireClientCertificate) {
-      flight.push(this.#say(CERTIFICATE_REQUEST, encodeCertificateRequest12([ECDSA_SECP256R1_SHA256])));
+      flight.push(this.#say(CERTIFICATE_REQUEST, encodeCertificateRequest12(PEER_SCHEMES)));
     } else {
       this.#awaits = "key-exchange";
     }
@@ -147,6 +155,8 @@ export class Server12 implements HandshakeMachine {
     if (offersSecureRenegotiation(hello)) extensions.set(EXTENSION_RENEGOTIATION_INFO, FIRST_HANDSHAKE);
     // RFC 8422 §5.2: answered where the client sent it.
     if (hello.extensions.has(EXTENSION_EC_POINT_FORMATS)) extensions.set(EXTENSION_EC_POINT_FORMATS, UNCOMPRESSED_ONLY);
+    const srtp = answerUseSrtp(hello.extensions.get(EXTENSION_USE_SRTP));
+    if (srtp !== undefined) extensions.set(EXTENSION_USE_SRTP, srtp);
     return encodeServerHello({
       version: VERSION_DTLS_1_2,
       random: this.#serverRandom,
@@ -182,15 +192,16 @@ export class Server12 implements HandshakeMachine {
     this.#host.logSecret("CLIENT_RANDOM", this.#clientRandom, this.#masterSecret);
     const keys = deriveKeys(this.#masterSecret, this.#clientRandom, this.#serverRandom);
     if (!this.#host.installKeys12(keys.server, keys.client)) return ALERT_INTERNAL_ERROR;
-    this.#awaits = this.#clientKey.length > 0 ? "certificate-verify" : "finished";
+    this.#awaits = this.#clientKey !== undefined ? "certificate-verify" : "finished";
     return undefined;
   }
 
   #certificateVerify(message: HandshakeMessage): Outcome {
     const verify = parseCertificateVerify(message.body);
     if (verify === undefined) return MALFORMED;
+    if (this.#clientKey === undefined) return ALERT_INTERNAL_ERROR;
     // RFC 5246 §7.4.8: over all messages so far, this one not included.
-    const refusal = refuseSignature(verify, this.#clientKey, concatBytes(...this.#transcript));
+    const refusal = refuseSignature("1.2", verify, this.#clientKey, concatBytes(...this.#transcript));
     if (refusal !== undefined) return refusal;
     this.#transcript.push(encodeWhole(message));
     this.#awaits = "finished";

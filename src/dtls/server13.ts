@@ -1,4 +1,4 @@
-import { equalConstantTime, hmacSha256 } from "../crypto/platform.ts";
+import { equalConstantTime, hmacSha256, type PublicKey } from "../crypto/platform.ts";
 import {
   ALERT_CERTIFICATE_REQUIRED,
   ALERT_DECRYPT_ERROR,
@@ -8,7 +8,7 @@ import {
   ALERT_UNEXPECTED_MESSAGE,
 } from "./alert.ts";
 import {
-  ECDSA_SECP256R1_SHA256,
+  answerUseSrtp,
   EMPTY,
   encodeCookie,
   encodeKeyShare,
@@ -18,6 +18,7 @@ import {
   EXTENSION_KEY_SHARE,
   EXTENSION_SIGNATURE_ALGORITHMS,
   EXTENSION_SUPPORTED_VERSIONS,
+  EXTENSION_USE_SRTP,
   type Extensions,
   type KeyShareEntry,
   parseCookie,
@@ -50,12 +51,11 @@ import {
   VERSION_DTLS_1_3,
 } from "./messages.ts";
 import { acceptCertificate, refuseSignature } from "./peer-certificate.ts";
+import { ECDSA_SECP256R1_SHA256, PEER_SCHEMES } from "./signature-schemes.ts";
 import { FIRST_APPLICATION_EPOCH, HANDSHAKE_EPOCH } from "./epochs.ts";
 import { chooseShare, readOffer13 } from "./offer13.ts";
 import { Traffic13 } from "./traffic13.ts";
 import { Transcript13 } from "./transcript13.ts";
-
-const NO_EXTENSIONS: Extensions = new Map();
 
 /**
  * The server's side of a DTLS 1.3 handshake (RFC 9147 §5.7).
@@ -87,7 +87,7 @@ export class Server13 implements HandshakeMachine {
   #askedGroup: number | undefined;
   #askedCookie: Uint8Array | undefined;
   #secrets: HandshakeSecrets | undefined;
-  #clientKey = EMPTY;
+  #clientKey: PublicKey | undefined;
   #traffic: Traffic13 | undefined;
 
   constructor(host: HandshakeHost) {
@@ -190,7 +190,7 @@ export class Server13 implements HandshakeMachine {
     this.#host.logSecret("SERVER_HANDSHAKE_TRAFFIC_SECRET", hello.random, server);
     if (!this.#host.installWrite13(HANDSHAKE_EPOCH, server)) return ALERT_INTERNAL_ERROR;
     if (!this.#host.installRead13(HANDSHAKE_EPOCH, client)) return ALERT_INTERNAL_ERROR;
-    flight.push(this.#say(ENCRYPTED_EXTENSIONS, encodeEncryptedExtensions(NO_EXTENSIONS)));
+    flight.push(this.#say(ENCRYPTED_EXTENSIONS, encodeEncryptedExtensions(encryptedExtensions(hello))));
     if (settings.requireClientCertificate) flight.push(this.#say(CERTIFICATE_REQUEST, CERTIFICATE_REQUEST_BODY));
     this.#awaits = settings.requireClientCertificate ? "certificate" : "finished";
     flight.push(this.#say(CERTIFICATE, encodeCertificate13({ context: EMPTY, der: settings.certificate.der })));
@@ -233,7 +233,8 @@ export class Server13 implements HandshakeMachine {
   #certificateVerify(message: HandshakeMessage): Outcome {
     const verify = parseCertificateVerify(message.body);
     if (verify === undefined) return MALFORMED;
-    const refusal = refuseSignature(verify, this.#clientKey, signedContent("client", this.#transcript.hash()));
+    if (this.#clientKey === undefined) return ALERT_INTERNAL_ERROR;
+    const refusal = refuseSignature("1.3", verify, this.#clientKey, signedContent("client", this.#transcript.hash()));
     if (refusal !== undefined) return refusal;
     this.#transcript.add(message);
     this.#awaits = "finished";
@@ -261,8 +262,14 @@ export class Server13 implements HandshakeMachine {
 /** Exactly what browsers need; one server was refused for an empty list of authorities. */
 const CERTIFICATE_REQUEST_BODY = encodeCertificateRequest13({
   context: EMPTY,
-  extensions: new Map([[EXTENSION_SIGNATURE_ALGORITHMS, encodeNumbers([ECDSA_SECP256R1_SHA256])]]),
+  extensions: new Map([[EXTENSION_SIGNATURE_ALGORITHMS, encodeNumbers(PEER_SCHEMES)]]),
 });
+
+/** RFC 8446 §4.3.1: what the client offered that is not needed for the keys. */
+function encryptedExtensions(hello: ClientHello): Extensions {
+  const srtp = answerUseSrtp(hello.extensions.get(EXTENSION_USE_SRTP));
+  return new Map(srtp === undefined ? [] : [[EXTENSION_USE_SRTP, srtp]]);
+}
 
 function encodeHello(random: Uint8Array, extensions: Extensions): Uint8Array {
   return encodeServerHello({

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { readPublicKey } from "../../src/crypto/platform.ts";
 import { parseAlert } from "../../src/dtls/alert.ts";
-import { isP256, subjectPublicKeyInfo } from "../../src/dtls/certificate.ts";
+import { subjectPublicKeyInfo } from "../../src/dtls/certificate.ts";
 import {
   encodeClientHello,
   parseCertificate12,
@@ -42,7 +43,7 @@ const PARSERS: Record<string, (body: Uint8Array) => unknown> = {
   parseCertificateVerify,
   parseAlert,
   subjectPublicKeyInfo,
-  isP256,
+  readPublicKey,
 };
 
 const chromium = recordedHellos("chromium");

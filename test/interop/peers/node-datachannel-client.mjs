@@ -1,20 +1,27 @@
 /** libdatachannel as a client: node node-datachannel-client.mjs SIGNALLING_URL COUNT */
 import { PeerConnection } from "node-datachannel";
-import { finish, postOffer, startEcho } from "./echo.mjs";
+import { CHANNELS, echoOverAll, postOffer } from "./echo.mjs";
 
 const [url, count] = process.argv.slice(2);
 const peer = new PeerConnection("client", { iceServers: [], disableAutoNegotiation: true });
 peer.onStateChange((state) => console.log(`state ${state}`));
-const channel = peer.createDataChannel("data", { unordered: true, maxRetransmits: 0 });
-let received = () => {};
-channel.onOpen(() => {
-  received = startEcho(Number(count), (message) => channel.sendMessageBinary(message), finish);
-});
-channel.onMessage((message) => received(Buffer.from(message)));
 peer.onGatheringStateChange(async (state) => {
   if (state !== "complete") return;
   const { answer, candidate } = await postOffer(url, peer.localDescription().sdp);
   peer.setRemoteDescription(answer.sdp, "answer");
   peer.addRemoteCandidate(candidate.candidate, candidate.sdpMid);
 });
+const channels = Object.entries(CHANNELS).map(([label, { ordered = true, maxRetransmits }]) => {
+  const channel = peer.createDataChannel(label, { unordered: !ordered, maxRetransmits });
+  const side = {
+    label,
+    send: (message) =>
+      typeof message === "string" ? channel.sendMessage(message) : channel.sendMessageBinary(message),
+    onMessage: () => {},
+    opened: new Promise((resolve) => channel.onOpen(resolve)),
+  };
+  channel.onMessage((message) => side.onMessage(typeof message === "string" ? message : Buffer.from(message)));
+  return side;
+});
 peer.setLocalDescription("offer");
+await echoOverAll(channels, Number(count));

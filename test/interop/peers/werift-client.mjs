@@ -1,21 +1,23 @@
 /** werift as a client: node werift-client.mjs SIGNALLING_URL COUNT */
 import { RTCPeerConnection } from "werift";
-import { finish, postOffer, startEcho } from "./echo.mjs";
+import { CHANNELS, echoOverAll, postOffer } from "./echo.mjs";
 
 const [url, count] = process.argv.slice(2);
-const peer = new RTCPeerConnection({ iceServers: [], iceAdditionalHostAddresses: ["127.0.0.1"] });
+const peer = new RTCPeerConnection();
 peer.connectionStateChange.subscribe((state) => console.log(`state ${state}`));
-// RFC 8832 §6: the DTLS client, which we are, opens streams of even numbers. Left to itself werift takes an odd one.
-const channel = peer.createDataChannel("data", { ordered: false, maxRetransmits: 0, id: 0 });
-let received = () => {};
-channel.stateChanged.subscribe((state) => {
-  if (state !== "open") return;
-  received = startEcho(Number(count), (message) => channel.send(message), finish);
+const channels = Object.entries(CHANNELS).map(([label, options]) => {
+  const channel = peer.createDataChannel(label, options);
+  const side = {
+    label,
+    send: (message) => channel.send(message),
+    onMessage: () => {},
+    opened: new Promise((resolve) => channel.stateChanged.subscribe((state) => state === "open" && resolve())),
+  };
+  channel.onMessage.subscribe((message) => side.onMessage(message));
+  return side;
 });
-channel.onMessage.subscribe((message) => received(message));
 await peer.setLocalDescription(await peer.createOffer());
-// werift offers SRTP even for data alone, and gives up where the server does not take it up.
-for (const transport of peer.dtlsTransports) transport.srtpProfiles = [];
 const { answer, candidate } = await postOffer(url, peer.localDescription.sdp);
 await peer.setRemoteDescription(answer);
 await peer.addIceCandidate(candidate);
+await echoOverAll(channels, Number(count));

@@ -355,9 +355,25 @@ describe("a peer that breaks the rules", () => {
     pair.settle();
   };
 
-  it("and opens a stream of our parity, or malformed, is refused by a reset", () => {
+  it("and opens a stream of our parity is given it while it is free", () => {
+    const pair = new Pair().connect();
+    dcep(pair, 1, open("x"));
+    expect(pair.server.opened.map(({ id, label }) => [id, label])).toEqual([[1, "x"]]);
+    expect(pair.server.channels.create(pair.now, "mine").id).toBe(3);
+  });
+
+  it("and opens the stream that we open at the same time loses it, and so do we", () => {
+    const pair = new Pair().connect();
+    const mine = pair.server.channels.create(pair.now, "mine");
+    dcep(pair, mine.id, open("theirs"));
+    expect(mine.state).toBe("closed");
+    expect(pair.server.log).toEqual(["up", `close ${mine.id}`]);
+    expect(pair.server.drops.snapshot()).toEqual({ "dcep-unexpected": 1 });
+    expect(pair.seen.filter(({ name }) => name === "RE-CONFIG").length).toBeGreaterThan(0);
+  });
+
+  it("and opens a channel by a malformed message is refused by a reset", () => {
     for (const [streamId, data, reason] of [
-      [3, open("x"), "dcep-unexpected"],
       [2, open("x", 0x85), "dcep-malformed"],
       [4, open("x".repeat(255)).slice(0, 20), "dcep-malformed"],
     ] as const) {

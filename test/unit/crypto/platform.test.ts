@@ -1,4 +1,5 @@
-import { createECDH, createHmac, ECDH, generateKeyPairSync, sign } from "node:crypto";
+import { createECDH, createHmac, createPublicKey, ECDH, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import {
   type EcdhGroup,
@@ -6,8 +7,9 @@ import {
   generateSigningKey,
   hmacSha1,
   hmacSha256,
+  readPublicKey,
   signEcdsa,
-  verifyEcdsa,
+  verifySignature,
 } from "../../../src/crypto/platform.ts";
 import { concatBytes, fromHex, toHex } from "../../../src/wire/bytes.ts";
 
@@ -45,35 +47,63 @@ describe("ephemeral keys", () => {
   });
 });
 
-describe("verifyEcdsa", () => {
+describe("a public key", () => {
   const data = Uint8Array.of(1, 2, 3);
+  const isSigned = (spki: Uint8Array, signed: Uint8Array, signature: Uint8Array) => {
+    const key = readPublicKey(spki);
+    return key !== undefined && verifySignature(key, { hash: "sha256" }, signed, signature);
+  };
 
   test("takes a right signature and no other", () => {
     const { privateKey, publicKeySpki } = generateSigningKey();
     const signature = signEcdsa(privateKey, data);
-    expect(verifyEcdsa(publicKeySpki, data, signature)).toBe(true);
-    expect(verifyEcdsa(publicKeySpki, Uint8Array.of(1, 2), signature)).toBe(false);
-    expect(verifyEcdsa(generateSigningKey().publicKeySpki, data, signature)).toBe(false);
-    expect(verifyEcdsa(new Uint8Array(publicKeySpki.length), data, signature)).toBe(false);
+    expect(isSigned(publicKeySpki, data, signature)).toBe(true);
+    expect(isSigned(publicKeySpki, Uint8Array.of(1, 2), signature)).toBe(false);
+    expect(isSigned(generateSigningKey().publicKeySpki, data, signature)).toBe(false);
+    expect(isSigned(publicKeySpki, data, new Uint8Array(signature.length))).toBe(false);
   });
 
-  test("takes a key whose point is compressed", () => {
+  test("is read where its point is compressed", () => {
     const { privateKey, publicKeySpki } = generateSigningKey();
     const point = ECDH.convertKey(publicKeySpki.subarray(-65), "prime256v1", undefined, undefined, "compressed");
     const spki = concatBytes(fromHex("3039301306072a8648ce3d020106082a8648ce3d030107032200"), point as Uint8Array);
-    expect(verifyEcdsa(spki, data, signEcdsa(privateKey, data))).toBe(true);
+    expect(isSigned(spki, data, signEcdsa(privateKey, data))).toBe(true);
   });
 
-  test("refuses keys of other curves and kinds", () => {
-    for (const { privateKey, publicKey } of [
-      generateKeyPairSync("ec", { namedCurve: "secp256k1" }),
-      generateKeyPairSync("ec", { namedCurve: "P-384" }),
-    ]) {
-      const spki = publicKey.export({ type: "spki", format: "der" });
-      expect(verifyEcdsa(spki, data, sign("sha256", data, privateKey))).toBe(false);
+  test.each([
+    ["p256", generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey],
+    ["p384", generateKeyPairSync("ec", { namedCurve: "P-384" }).publicKey],
+    ["ed25519", generateKeyPairSync("ed25519").publicKey],
+    ["rsa", rsaKey("rsa-2048")],
+    ["rsa", rsaKey("rsa-4096")],
+    ["rsa", rsaKey("rsa-2048-exponent-32-bits")],
+    [undefined, rsaKey("rsa-1024")],
+    [undefined, rsaKey("rsa-4104")],
+    [undefined, rsaKey("rsa-2048-exponent-33-bits")],
+    [undefined, rsaKey("rsa-pss-2048")],
+    [undefined, generateKeyPairSync("ec", { namedCurve: "secp256k1" }).publicKey],
+    [undefined, generateKeyPairSync("ec", { namedCurve: "P-521" }).publicKey],
+    [undefined, generateKeyPairSync("ed448").publicKey],
+    [undefined, generateKeyPairSync("x25519").publicKey],
+  ] as const)("of kind %s is told from the others", (kind, key) => {
+    expect(readPublicKey(key.export({ type: "spki", format: "der" }))?.kind).toBe(kind);
+  });
+
+  test("that is cut off or damaged is none, or another one, and never throws", () => {
+    const spki = rsaKey("rsa-2048").export({ type: "spki", format: "der" });
+    for (let length = 0; length < spki.length; length++)
+      expect(readPublicKey(spki.subarray(0, length))).toBeUndefined();
+    for (let at = 0; at < spki.length; at++) {
+      const damaged = Uint8Array.from(spki);
+      damaged[at] ^= 0xff;
+      readPublicKey(damaged);
     }
   });
 });
+
+function rsaKey(name: string): KeyObject {
+  return createPublicKey(readFileSync(new URL(`../../fixtures/dtls/keys/${name}.pem`, import.meta.url)));
+}
 
 describe("HMAC", () => {
   test("gives the vectors of RFC 4231 and RFC 2202, with short and long keys", () => {

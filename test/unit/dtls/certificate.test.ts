@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { verifyEcdsa } from "../../../src/crypto/platform.ts";
+import { readPublicKey, verifySignature } from "../../../src/crypto/platform.ts";
 import { Certificate, subjectPublicKeyInfo } from "../../../src/dtls/certificate.ts";
 
 const NOT_BEFORE = Date.UTC(2026, 10, 22, 13, 35, 49);
@@ -50,9 +50,9 @@ describe("a generated certificate", () => {
 
   it("gives a key whose signatures verify against the certificate's key", () => {
     const data = new TextEncoder().encode("data");
-    const spki = subjectPublicKeyInfo(certificate.der)!;
-    expect(verifyEcdsa(spki, data, certificate.sign(data))).toBe(true);
-    expect(verifyEcdsa(spki, data, new Uint8Array(70))).toBe(false);
+    const key = readPublicKey(subjectPublicKeyInfo(certificate.der)!)!;
+    expect(verifySignature(key, { hash: "sha256" }, data, certificate.sign(data))).toBe(true);
+    expect(verifySignature(key, { hash: "sha256" }, data, new Uint8Array(70))).toBe(false);
   });
 
   it("refuses options outside their limits, naming them", () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { verifyEcdsa } from "../../../src/crypto/platform.ts";
+import { readPublicKey, verifySignature } from "../../../src/crypto/platform.ts";
 import { parseAck } from "../../../src/dtls/ack.ts";
 import { subjectPublicKeyInfo } from "../../../src/dtls/certificate.ts";
 import { parseKeyShare, parseKeyShares, parseNumber } from "../../../src/dtls/extensions.ts";
@@ -133,7 +133,8 @@ describe.each(["chromium-to-firefox", "firefox-to-chromium"])("the recorded hand
       const key = subjectPublicKeyInfo(parseCertificate13(listener.one(11).body)!.der)!;
       const verify = parseCertificateVerify(listener.one(15).body)!;
       expect(verify.scheme).toBe(0x0403);
-      expect(verifyEcdsa(key, signedContent(sender, transcript.hash()), verify.signature)).toBe(true);
+      const signed = signedContent(sender, transcript.hash());
+      expect(verifySignature(readPublicKey(key)!, { hash: "sha256" }, signed, verify.signature)).toBe(true);
       transcript.add(listener.one(15));
       const handshakeSecret = secret(`${sender.toUpperCase()}_HANDSHAKE_TRAFFIC_SECRET`);
       expect(toHex(listener.one(20).body)).toBe(toHex(verifyData13(handshakeSecret, transcript.hash())));
