@@ -21,14 +21,13 @@ import {
   EXTENSION_SUPPORTED_VERSIONS,
   type Extensions,
   FIRST_HANDSHAKE,
-  GROUP_SECP256R1,
   GROUP_X25519,
   GROUP_X25519MLKEM768,
   parseCookie,
   parseNumber,
   UNCOMPRESSED_ONLY,
 } from "./extensions.ts";
-import { type KeyShare, offerKey } from "./groups.ts";
+import { GROUPS_12, type KeyShare, offerKey } from "./groups.ts";
 import type { HandshakeMessage } from "./handshake.ts";
 import {
   type DtlsVersion,
@@ -210,7 +209,7 @@ function offeredExtensions(
   shares: readonly KeyShare[],
 ): Extensions {
   const has13 = versions.includes("1.3");
-  const groups = has13 ? groups13 : [GROUP_X25519, GROUP_SECP256R1];
+  const groups = has13 ? groups13 : GROUPS_12;
   const extensions = new Map([
     [EXTENSION_SUPPORTED_GROUPS, encodeNumbers(groups)],
     [EXTENSION_SIGNATURE_ALGORITHMS, encodeNumbers(PEER_SCHEMES)],

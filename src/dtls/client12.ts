@@ -1,4 +1,4 @@
-import { equalConstantTime, generateEphemeralKey, type PublicKey } from "../crypto/platform.ts";
+import { equalConstantTime, type PublicKey } from "../crypto/platform.ts";
 import { concatBytes } from "../wire/bytes.ts";
 import {
   ALERT_BAD_CERTIFICATE,
@@ -11,8 +11,9 @@ import {
   ALERT_UNSUPPORTED_EXTENSION,
   type AlertDescription,
 } from "./alert.ts";
-import { EMPTY, GROUP_SECP256R1, GROUP_X25519 } from "./extensions.ts";
+import { EMPTY } from "./extensions.ts";
 import { CHANGE_CIPHER_SPEC, type FlightItem } from "./flight.ts";
+import { GROUPS_12, offerKey } from "./groups.ts";
 import { encodeWhole, type HandshakeMessage } from "./handshake.ts";
 import { refuseExtensions12 } from "./hello12.ts";
 import { deriveKeys, extendedMasterSecret, verifyData } from "./keys12.ts";
@@ -127,7 +128,7 @@ export class Client12 implements HandshakeMachine {
     const exchange = parseServerKeyExchange(message.body);
     if (exchange === undefined) return MALFORMED;
     if (this.#serverKey === undefined) return ALERT_INTERNAL_ERROR;
-    if (exchange.group !== GROUP_X25519 && exchange.group !== GROUP_SECP256R1) return ALERT_ILLEGAL_PARAMETER;
+    if (!GROUPS_12.includes(exchange.group)) return ALERT_ILLEGAL_PARAMETER;
     const signed = concatBytes(this.#hello.random, this.#serverRandom, exchange.parameters);
     const refusal = refuseSignature("1.2", exchange, this.#serverKey, signed);
     if (refusal !== undefined) return refusal;
@@ -162,7 +163,7 @@ export class Client12 implements HandshakeMachine {
     if (this.#requested !== undefined) {
       flight.push(this.#say(CERTIFICATE, encodeCertificate12(sign ? certificate.der : undefined)));
     }
-    const ephemeral = generateEphemeralKey(exchange.group === GROUP_X25519 ? "x25519" : "secp256r1");
+    const ephemeral = offerKey(exchange.group);
     const preMasterSecret = ephemeral.agree(exchange.publicKey);
     if (preMasterSecret === undefined) return ALERT_ILLEGAL_PARAMETER;
     flight.push(this.#say(CLIENT_KEY_EXCHANGE, encodeClientKeyExchange(ephemeral.publicKey)));

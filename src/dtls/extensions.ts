@@ -13,6 +13,7 @@ export const EXTENSION_RENEGOTIATION_INFO = 0xff01; // RFC 5746 §3.2
 
 // Named groups (RFC 8446 §4.2.7).
 export const GROUP_SECP256R1 = 0x0017;
+export const GROUP_SECP384R1 = 0x0018;
 export const GROUP_X25519 = 0x001d;
 export const GROUP_X25519MLKEM768 = 0x11ec; // draft-ietf-tls-ecdhe-mlkem
 

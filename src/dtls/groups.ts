@@ -1,15 +1,21 @@
 import { type EcdhGroup, type EphemeralKey, generateEphemeralKey } from "../crypto/platform.ts";
 import { ML_KEM_768_CIPHERTEXT_BYTES, ML_KEM_768_KEY_BYTES, mlKem768 } from "../crypto/ml-kem.ts";
 import { concatBytes } from "../wire/bytes.ts";
-import { GROUP_SECP256R1, GROUP_X25519, GROUP_X25519MLKEM768 } from "./extensions.ts";
+import { GROUP_SECP256R1, GROUP_SECP384R1, GROUP_X25519, GROUP_X25519MLKEM768 } from "./extensions.ts";
 
 /** What DTLS 1.3 agrees on keys with, the best first. */
-export const GROUPS_13: readonly number[] = [GROUP_X25519MLKEM768, GROUP_X25519, GROUP_SECP256R1];
+export const GROUPS_13: readonly number[] = [GROUP_X25519MLKEM768, GROUP_X25519, GROUP_SECP256R1, GROUP_SECP384R1];
+/**
+ * The same of DTLS 1.2. There the list is also that of the curves that a certificate may have (RFC 8422 §5.1.1): a server
+ * with a P-384 certificate answers no client without it.
+ */
+export const GROUPS_12: readonly number[] = [GROUP_X25519, GROUP_SECP256R1, GROUP_SECP384R1];
 
 const NAMES: Readonly<Record<number, string>> = {
   [GROUP_X25519MLKEM768]: "X25519MLKEM768",
   [GROUP_X25519]: "x25519",
   [GROUP_SECP256R1]: "secp256r1",
+  [GROUP_SECP384R1]: "secp384r1",
 };
 
 /** A group's name as IANA lists it; `undefined` for none of ours. */
@@ -26,7 +32,11 @@ export interface KeyShare {
   agree(answer: Uint8Array): Uint8Array | undefined;
 }
 
-const ECDH: Readonly<Record<number, EcdhGroup>> = { [GROUP_X25519]: "x25519", [GROUP_SECP256R1]: "secp256r1" };
+const ECDH: Readonly<Record<number, EcdhGroup>> = {
+  [GROUP_X25519]: "x25519",
+  [GROUP_SECP256R1]: "secp256r1",
+  [GROUP_SECP384R1]: "secp384r1",
+};
 
 /** Makes an offer. The group must be one of {@link GROUPS_13}. */
 export function offerKey(group: number): KeyShare {

@@ -24,7 +24,7 @@ export interface DtlsOptions {
   versions?: readonly DtlsVersion[];
   /**
    * Key exchange groups of DTLS 1.3 by their IANA numbers, the preferred first. Default X25519MLKEM768 (0x11ec), X25519
-   * (0x001d), P-256 (0x0017). DTLS 1.2 always has X25519 and P-256.
+   * (0x001d), P-256 (0x0017), P-384 (0x0018). In DTLS 1.2 a server has X25519 and P-256, a client P-384 as well.
    */
   groups?: readonly number[];
   /** Largest UDP payload, in bytes, 128 … 2,048. Default 1,200, which passes every path in use. */
@@ -201,7 +201,7 @@ function resolveSettings(options: DtlsOptions): HandshakeSettings {
     throw new TypeError('versions must name "1.3", "1.2" or both');
   }
   if (groups.length === 0 || !groups.every((group) => GROUPS_13.includes(group))) {
-    throw new TypeError("groups must name at least one of 0x11ec, 0x001d and 0x0017");
+    throw new TypeError("groups must name at least one of 0x11ec, 0x001d, 0x0017 and 0x0018");
   }
   return {
     certificate,

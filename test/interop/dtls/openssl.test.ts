@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { toHex } from "../../../src/wire/bytes.ts";
 import { findCommand } from "../../support/commands.ts";
-import { CertificateFiles, Program } from "./program.ts";
+import { CertificateFiles, type CertificateKind, Program } from "./program.ts";
 import { freePort, UdpPeer } from "./udp-peer.ts";
 
 let openssl: string;
@@ -17,6 +17,18 @@ afterEach(async () => {
 });
 afterAll(() => files?.remove());
 
+/** Certificates of other kinds, made when they are first asked for. */
+const filesByKind = new Map<CertificateKind, CertificateFiles>();
+afterAll(() => {
+  for (const others of filesByKind.values()) others.remove();
+});
+
+function filesOf(kind: CertificateKind): CertificateFiles {
+  const known = filesByKind.get(kind) ?? new CertificateFiles(openssl, kind);
+  filesByKind.set(kind, known);
+  return known;
+}
+
 function program(...args: string[]): Program {
   const started = new Program(openssl, args);
   running.push(started);
@@ -30,14 +42,22 @@ async function ourServer(options: Parameters<typeof UdpPeer.server>[0] = {}): Pr
 }
 
 function clientArguments(port: number, ...more: string[]): string[] {
-  const own = ["-cert", files.certificate, "-key", files.key];
+  return clientArgumentsWith(files, port, ...more);
+}
+
+function clientArgumentsWith({ certificate, key }: CertificateFiles, port: number, ...more: string[]): string[] {
+  const own = ["-cert", certificate, "-key", key];
   return ["s_client", "-dtls1_2", "-connect", `127.0.0.1:${port}`, ...own, ...more];
 }
 
 /** Starts `openssl s_server` and waits until it listens. */
 async function theirServer(...more: string[]): Promise<number> {
+  return theirServerWith(files, ...more);
+}
+
+async function theirServerWith({ certificate, key }: CertificateFiles, ...more: string[]): Promise<number> {
   const port = await freePort();
-  const own = ["-cert", files.certificate, "-key", files.key];
+  const own = ["-cert", certificate, "-key", key];
   theirs = program("s_server", "-dtls1_2", "-accept", `127.0.0.1:${port}`, ...own, ...more);
   await theirs.wrote("ACCEPT");
   return port;
@@ -129,6 +149,42 @@ describe("openssl s_client against our server", () => {
     server.send("hello from us\n");
     await client.wrote("hello from us");
   });
+
+  it.each<CertificateKind>(["RSA 2048", "RSA 3072", "RSA 4096", "P-384", "Ed25519"])(
+    "connects with a certificate for %s",
+    async (kind) => {
+      const server = await ourServer();
+      const client = program(...clientArgumentsWith(filesOf(kind), server.port));
+      await server.connected();
+      expect(toHex(server.peerCertificate!)).toBe(toHex(filesOf(kind).der));
+      server.send("hello from us\n");
+      await client.wrote("hello from us");
+    },
+  );
+
+  it.each(["RSA+SHA256", "RSA+SHA384", "RSA+SHA512", "RSA-PSS+SHA256", "RSA-PSS+SHA384", "RSA-PSS+SHA512"])(
+    "connects with an RSA certificate and a signature by %s",
+    async (scheme) => {
+      const server = await ourServer();
+      // Our own certificate is ECDSA, so the client must take that, too.
+      const schemes = ["-sigalgs", `ECDSA+SHA256:${scheme}`, "-client_sigalgs", scheme];
+      const client = program(...clientArgumentsWith(filesOf("RSA 2048"), server.port, ...schemes));
+      await server.connected();
+      server.send("hello from us\n");
+      await client.wrote("hello from us");
+    },
+  );
+
+  it.each<CertificateKind>(["RSA 1024", "P-521"])(
+    "is refused with unsupported_certificate when its certificate is for %s",
+    async (kind) => {
+      const server = await ourServer();
+      const anyStrength = ["-cipher", "DEFAULT:@SECLEVEL=0", "-sigalgs", "ECDSA+SHA256:ECDSA+SHA512:RSA+SHA256"];
+      const client = program(...clientArgumentsWith(filesOf(kind), server.port, ...anyStrength));
+      expect(await server.closed()).toEqual({ cause: "alert", alert: 43 });
+      await client.wrote("alert unsupported certificate");
+    },
+  );
 
   it("is refused with bad_certificate when the fingerprint is another one", async () => {
     const server = await ourServer({ verifyPeerCertificate: () => false });
@@ -227,6 +283,15 @@ describe("our client against openssl s_server", () => {
     const client = await ourClient(await theirServer("-Verify", "1", "-groups", "P-256"));
     await client.connected();
     expect(client.connection.group).toBe(0x0017);
+  });
+
+  it.each<CertificateKind>(["RSA 2048", "RSA 4096", "P-384"])("connects to a server with %s", async (kind) => {
+    const client = await ourClient(await theirServerWith(filesOf(kind), "-Verify", "1"));
+    await client.connected();
+    expect(toHex(client.peerCertificate!)).toBe(toHex(filesOf(kind).der));
+    expect(client.connection.cipherSuite).toBe(kind.startsWith("RSA") ? 0xc02f : 0xc02b);
+    client.send("hello from us\n");
+    await theirs.wrote("hello from us");
   });
 
   it("refuses a server with another fingerprint", async () => {

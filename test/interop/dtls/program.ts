@@ -50,15 +50,29 @@ export class Program {
   }
 }
 
-/** A P-256 key and certificate made by openssl, as files in a folder of their own. */
+/** What `openssl genpkey` is told, by kind of key. */
+const KEY_OPTIONS = {
+  "P-256": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
+  "P-384": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"],
+  "P-521": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"],
+  Ed25519: ["-algorithm", "ED25519"],
+  "RSA 1024": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"],
+  "RSA 2048": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
+  "RSA 3072": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:3072"],
+  "RSA 4096": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:4096"],
+} as const;
+
+export type CertificateKind = keyof typeof KEY_OPTIONS;
+
+/** A key and a certificate made by openssl, as files in a folder of their own. */
 export class CertificateFiles {
   readonly #folder = mkdtempSync(join(tmpdir(), "dtls-interop-"));
   readonly certificate = join(this.#folder, "certificate.pem");
   readonly key = join(this.#folder, "key.pem");
 
-  constructor(openssl: string) {
+  constructor(openssl: string, kind: CertificateKind = "P-256") {
     const run = (...args: string[]) => execFileSync(openssl, args, { stdio: "pipe" });
-    run("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", this.key);
+    run("genpkey", ...KEY_OPTIONS[kind], "-out", this.key);
     run("req", "-x509", "-key", this.key, "-subj", "/CN=theirs", "-days", "2", "-out", this.certificate);
   }
 

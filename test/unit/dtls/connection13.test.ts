@@ -301,7 +301,7 @@ describe("a DTLS 1.3 server refuses", () => {
     ["no groups", 109, hello13({}, {}, [0x000a])],
     ["no key shares", 109, hello13({}, {}, [0x0033])],
     ["no scheme of ours", 40, hello13({}, { 13: encodeNumbers([0x0804]) })],
-    ["no group of ours", 40, hello13({}, { 10: encodeNumbers([0x0018]) })],
+    ["no group of ours", 40, hello13({}, { 10: encodeNumbers([0x0019]) })],
     ["a key that is none", 47, hello13({}, { 51: encodeKeyShares([{ ...share, publicKey: new Uint8Array(32) }]) })],
     ["a key of the wrong length", 47, hello13({}, { 51: encodeKeyShares([{ ...share, publicKey: bytes("x") }]) })],
     [
@@ -762,6 +762,6 @@ describe("option", () => {
     expect(() => new Party({ role: "server", versions: [] })).toThrow(/versions/);
     expect(() => new Party({ role: "server", versions: ["1.1" as "1.2"] })).toThrow(/versions/);
     expect(() => new Party({ role: "server", groups: [] })).toThrow(/groups/);
-    expect(() => new Party({ role: "server", groups: [0x0018] })).toThrow(/groups/);
+    expect(() => new Party({ role: "server", groups: [0x0019] })).toThrow(/groups/);
   });
 });
