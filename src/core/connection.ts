@@ -4,23 +4,30 @@ import type { StunAttribute } from "../ice/stun.ts";
 import { addressBlock, isSameAddress, type SocketAddress } from "../wire/address.ts";
 import type { MemoryAccount } from "../wire/memory-ledger.ts";
 import type { Route } from "./address-table.ts";
+import { Credit } from "./credit.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Peer } from "./peer.ts";
 import type { RemoteDescription, Session } from "./session.ts";
 
 export type { ConnectionState, ConnectionStats } from "./stats.ts";
 
-/** A check of some 100 bytes has come from a new address: what may be sent there at once, the HEARTBEAT first of all. */
-const CHECK_CREDIT_BYTES = 200;
-
-/**
- * What may be sent before the handshake is complete, bytes: two flights, and more as the peer sends more. A check says who sent
- * it, not from where; the holder of a session could have our flights repeated to somebody else.
- */
-const HANDSHAKE_CREDIT_BYTES = 4_096;
-
 /** For how long no record must have come from the address in use before a check alone moves the connection, ms. */
 const SILENCE_MS = 1_000;
+
+/** The answer to a check without DTLS, at most: header, mapped address of IPv6, integrity and fingerprint. */
+const ANSWER_BYTES = 80;
+
+/**
+ * What a session may have once beyond three bytes for one. The shortest hello of a client with DTLS 1.2 alone has 102 bytes, and with
+ * one check of 104 earns 41 less than our flight and the check's answer take: without these it would wait for a time-out.
+ */
+const SHORT_HELLO_BYTES = 128;
+
+/** Credit that messages leave to HEARTBEATs, which end the need for it. One takes some 70 bytes. */
+const HEARTBEAT_RESERVE_BYTES = 200;
+
+/** How long a new path has to answer before the connection goes back to the one that did, ms. A few HEARTBEATs. */
+const PROOF_MS = 3_000;
 
 /** RFC 7675 §5.1: consent to send expires 30 s after the last check that verified, whatever else the peer sends. */
 const CONSENT_MS = 30_000;
@@ -43,13 +50,20 @@ export class Connection extends Peer {
   #held: Uint8Array[] | undefined;
   /** Where a check came from that would have moved the connection, had `remote` been silent. */
   #elsewhere: SocketAddress | undefined;
-  /** The one address that our handshake flights went to; `undefined` once there were two. */
+  /** The one address that our handshake flights went to; `undefined` before the first, and once there were two. */
   #flightsTo: SocketAddress | undefined;
+  #hasSentFlight = false;
+  /** What may be sent to addresses that have proven nothing. `undefined` while none is in use. */
+  #credit: Credit | undefined = new Credit(SHORT_HELLO_BYTES);
+  /** Bytes of the datagram that is being handled. */
+  #sourceBytes = 0;
   /**
-   * Bytes that may still be sent to the address in use, until the peer has shown that it receives there: a source address can
-   * be spoofed, and nobody must be flooded on the word of a session's holder.
+   * While the peer has not shown that it receives at `remote`: where it has, and so receives all that is sent. The peer may really be
+   * there still (the check was an old one, sent again by somebody else), or have both paths (Chromium, when it changes over).
    */
-  #credit = HANDSHAKE_CREDIT_BYTES;
+  #provenBefore: SocketAddress | undefined;
+  /** When the connection goes back there. */
+  #proofDeadline = Number.POSITIVE_INFINITY;
   /** A HEARTBEAT has gone to the address in use. */
   #probed = false;
   /** The last check chose the path in use by USE-CANDIDATE. */
@@ -69,7 +83,6 @@ export class Connection extends Peer {
     this.#endpoint = endpoint;
     this.#source = source;
     this.session = session;
-    this.#flightsTo = source;
     this.countedBlock = addressBlock(source.address);
     this.memory = endpoint.memory.open(this.countedBlock, this);
     this.#sped = remote.sped ? new DtlsInStun() : undefined;
@@ -81,10 +94,10 @@ export class Connection extends Peer {
   }
 
   /** A check from `source` verified. Consent to send is fresh (RFC 7675 §5.1), and the peer may have moved. */
-  handleCheck(now: number, source: SocketAddress, nominated: boolean): void {
+  handleCheck(now: number, source: SocketAddress, nominated: boolean, requestBytes: number): void {
     this.now = now;
     this.lastCheck = now;
-    if (!this.established) this.#credit += CHECK_CREDIT_BYTES;
+    this.#earn(source, requestBytes);
     const isCurrent = isSameAddress(source, this.remote);
     if (isCurrent) this.remote = source;
     // Chromium sets USE-CANDIDATE in each check of the path it has chosen, and checks others without it; Firefox sets it once
@@ -96,6 +109,11 @@ export class Connection extends Peer {
     this.#endpoint.touch(this);
   }
 
+  /** The answer to a check has gone there. */
+  answered(destination: SocketAddress, bytes: number): void {
+    this.#credit?.spend(destination, bytes);
+  }
+
   /**
    * A check that verified carried this datagram of DTLS, or none. What there is to send waits for {@link sendHeld}.
    *
@@ -105,14 +123,16 @@ export class Connection extends Peer {
     const sped = this.#sped;
     if (sped === undefined) return [];
     this.#held = [];
-    if (datagram.length > 0) this.handleDatagram(now, source, datagram);
+    // The check has earned for it already.
+    if (datagram.length > 0) this.handleDatagram(now, source, datagram, 0);
     const [first] = this.#held;
     const roomBytes = this.#endpoint.options.limits.mtuBytes - SPED_OVERHEAD_BYTES;
-    if (first === undefined || first.length > roomBytes || !this.#maySend(first.length)) {
+    const bytes = first === undefined ? 0 : first.length + ANSWER_BYTES + SPED_OVERHEAD_BYTES;
+    if (first === undefined || first.length > roomBytes || this.#credit?.allows(source, bytes) === false) {
       return sped.attributes(undefined);
     }
     this.#held.shift();
-    this.#spend(first.length);
+    this.#noteFlight(source);
     return sped.attributes(first);
   }
 
@@ -122,8 +142,12 @@ export class Connection extends Peer {
     for (const datagram of held) this.transmit(datagram);
   }
 
-  /** @param datagram borrowed until the call returns */
-  handleDatagram(now: number, source: SocketAddress, datagram: Uint8Array): void {
+  /**
+   * @param datagram borrowed until the call returns
+   * @param bytes what came with it
+   */
+  handleDatagram(now: number, source: SocketAddress, datagram: Uint8Array, bytes = datagram.length): void {
+    this.#sourceBytes = bytes;
     this.prefetch();
     this.now = now;
     // What a check carries comes with an object of that check's own, which need not be kept.
@@ -149,12 +173,8 @@ export class Connection extends Peer {
       this.#held.push(datagram.slice());
       return;
     }
-    if (!this.#maySend(datagram.length)) {
-      this.#endpoint.drops.count("address-unproven");
-      return;
-    }
-    this.#spend(datagram.length);
-    this.#endpoint.events.transmit(datagram, this.remote);
+    if (this.#proven) this.#endpoint.events.transmit(datagram, this.remote);
+    else this.#transmitUnproven(datagram);
   }
 
   protected override get handshakeMtuBytes(): number {
@@ -163,11 +183,17 @@ export class Connection extends Peer {
   }
 
   protected get pathDeadline(): number {
-    return this.lastCheck + CONSENT_MS;
+    return Math.min(this.lastCheck + CONSENT_MS, this.#proofDeadline);
   }
 
   protected handlePathTimeout(now: number): void {
-    this.close(now, "idle");
+    if (now >= this.lastCheck + CONSENT_MS) this.close(now, "idle");
+    else if (this.#provenBefore !== undefined) {
+      const unproven = this.remote;
+      this.#settleAt(this.#provenBefore);
+      // Where the peer is there after all, its next record says so.
+      this.#elsewhere = unproven;
+    }
   }
 
   protected secured(): void {
@@ -175,7 +201,9 @@ export class Connection extends Peer {
     this.session.remote = undefined;
     this.session.signalledInit = undefined;
     // The peer's Finished answers our flight, so it was received where it went.
-    if (this.#flightsTo !== undefined) this.#proven = true;
+    const proven = this.#flightsTo;
+    if (proven !== undefined && isSameAddress(proven, this.remote)) this.#settleAt(this.remote);
+    else if (proven !== undefined) this.#awaitProof(proven);
     this.#endpoint.connectionEstablished(this.now, this, this.#flightsTo);
   }
 
@@ -188,15 +216,17 @@ export class Connection extends Peer {
     // A browser may start DTLS on one of several paths before it nominates one (measured).
     if (!this.#confirmed && !this.established) this.#sendTo(source);
     if (!this.established) this.#sped?.acknowledge(datagram);
-    // Three bytes out for one in: RFC 9000 §8.1 has the same figure.
-    if (isSameAddress(source, this.remote)) this.#credit += 3 * datagram.length;
+    this.#earn(source, this.#sourceBytes);
     this.useDtls().handleDatagram(now, datagram);
     if (this.established) this.#prove();
   }
 
   /** A record has come, which is new and the peer's own: so it shows where the peer is. */
   #locate(): void {
-    if (this.#elsewhere !== undefined && isSameAddress(this.#source, this.#elsewhere)) this.#sendTo(this.#source);
+    if (this.#elsewhere !== undefined && isSameAddress(this.#source, this.#elsewhere)) {
+      if (this.#proven) this.#earn(this.#source, this.#sourceBytes);
+      this.#sendTo(this.#source);
+    }
     if (isSameAddress(this.#source, this.remote)) this.#lastRecordHere = Math.ceil(this.now);
   }
 
@@ -210,24 +240,71 @@ export class Connection extends Peer {
   #sendTo(source: SocketAddress): void {
     this.#elsewhere = undefined;
     if (isSameAddress(source, this.remote)) return;
+    if (this.#provenBefore !== undefined && isSameAddress(source, this.#provenBefore)) {
+      this.#settleAt(source);
+      return;
+    }
+    const before = this.remote;
     this.remote = source;
     this.#lastRecordHere = undefined;
-    if (this.established) {
-      this.#proven = false;
-      this.#credit = CHECK_CREDIT_BYTES;
-      this.#probed = false;
-      this.#prove();
-    } else {
-      this.#flightsTo = this.dtls === undefined ? source : undefined;
+    if (!this.established) return;
+    if (this.#proven) this.#awaitProof(before);
+    this.#probed = false;
+    this.#prove();
+  }
+
+  /** The peer has chosen `remote`, and receives for certain at another address until it has shown that it does here. */
+  #awaitProof(proven: SocketAddress): void {
+    this.#proven = false;
+    this.#provenBefore = proven;
+    this.#proofDeadline = this.now + PROOF_MS;
+  }
+
+  /** The peer receives here: no limit, and nothing more to prove. */
+  #settleAt(proven: SocketAddress): void {
+    this.remote = proven;
+    this.#proven = true;
+    this.#provenBefore = undefined;
+    this.#proofDeadline = Number.POSITIVE_INFINITY;
+    this.#credit = undefined;
+  }
+
+  /** A datagram or a check came from an address that has proven nothing. */
+  #earn(from: SocketAddress, bytes: number): void {
+    if (this.#proven && isSameAddress(from, this.remote)) return;
+    this.#credit ??= new Credit();
+    this.#credit.earn(from, bytes);
+  }
+
+  /**
+   * To the address in use as far as its credit goes, and to the one that is proven in any case: duplicates are dropped by DTLS, and so
+   * neither an honest change nor a forged one loses anything. A HEARTBEAT shows where the peer is, and must be heard only there.
+   */
+  #transmitUnproven(datagram: Uint8Array): void {
+    const isHeartbeat = this.association?.isSendingHeartbeat === true;
+    const reservedBytes = isHeartbeat || this.#provenBefore === undefined ? 0 : HEARTBEAT_RESERVE_BYTES;
+    const isSent = this.#transmitOnCredit(datagram, this.remote, reservedBytes);
+    if (isHeartbeat) {
+      if (!isSent) this.#endpoint.drops.count("address-unproven");
+    } else if (this.#provenBefore !== undefined) this.#endpoint.events.transmit(datagram, this.#provenBefore);
+    // A browser may have chosen one path and sent its hello by another one: there it hears us as well.
+    else if (!isSent && (this.established || !this.#transmitOnCredit(datagram, this.#source, 0))) {
+      this.#endpoint.drops.count("address-unproven");
     }
   }
 
-  #maySend(bytes: number): boolean {
-    return this.#proven || bytes <= this.#credit;
+  #transmitOnCredit(datagram: Uint8Array, to: SocketAddress, reservedBytes: number): boolean {
+    if (this.#credit?.allows(to, datagram.length + reservedBytes) !== true) return false;
+    this.#credit.spend(to, datagram.length);
+    if (!this.established) this.#noteFlight(to);
+    this.#endpoint.events.transmit(datagram, to);
+    return true;
   }
 
-  #spend(bytes: number): void {
-    if (!this.#proven) this.#credit -= bytes;
+  #noteFlight(to: SocketAddress): void {
+    if (!this.#hasSentFlight) this.#flightsTo = to;
+    else if (this.#flightsTo !== undefined && !isSameAddress(this.#flightsTo, to)) this.#flightsTo = undefined;
+    this.#hasSentFlight = true;
   }
 
   /** No limit once our HEARTBEAT is answered. */
@@ -235,7 +312,7 @@ export class Connection extends Peer {
     const { association } = this;
     if (association?.state !== "established") return;
     if (!this.#probed) association.probe(this.now);
-    else if (!association.isProbing) this.#proven = true;
+    else if (!association.isProbing) this.#settleAt(this.remote);
     this.#probed = true;
   }
 }

@@ -219,12 +219,13 @@ export class Endpoint implements PeerHost {
     if (outcome.kind === "accept") {
       const connection = session.connection ?? this.#admit(now, session, source);
       if (connection === undefined) return; // Over a limit: unanswered, so that the peer checks again.
-      connection.handleCheck(now, this.#routes.claim(source, connection), outcome.nominated);
+      connection.handleCheck(now, this.#routes.claim(source, connection), outcome.nominated, datagram.length);
       const carried = connection.hasSped ? dtlsInCheck(request) : undefined;
       if (carried !== undefined) {
         this.#answerWithDtls(now, connection, request, source, carried);
         return;
       }
+      connection.answered(source, outcome.response.length);
     }
     this.events.transmit(outcome.response, source);
   }
@@ -238,7 +239,9 @@ export class Endpoint implements PeerHost {
     carried: Uint8Array,
   ): void {
     const attributes = connection.handleCarried(now, source, carried);
-    this.events.transmit(successResponse(connection.session, request, source, attributes, this.datapath), source);
+    const response = successResponse(connection.session, request, source, attributes, this.datapath);
+    connection.answered(source, response.length);
+    this.events.transmit(response, source);
     connection.sendHeld();
   }
 

@@ -251,6 +251,9 @@ export class Association implements Prefetchable {
     if (this.state === "established") this.#sendHeartbeat(now);
   }
 
+  /** What the transport is given now is a HEARTBEAT and nothing else. Its answer proves where it was heard. */
+  isSendingHeartbeat = false;
+
   /** A HEARTBEAT of ours is not answered yet. */
   get isProbing(): boolean {
     return this.#heartbeat?.isUnanswered === true;
@@ -383,7 +386,9 @@ export class Association implements Prefetchable {
   #sendHeartbeat(now: number): void {
     const heartbeat = this.#useHeartbeat();
     const chunk = heartbeat.timeout(now, this.#rto.backedOff(heartbeat.unanswered));
+    this.isSendingHeartbeat = true;
     this.#assembler.alone(now, chunk, this.#assembler.peerTag);
+    this.isSendingHeartbeat = false;
   }
 
   #useHeartbeat(): Heartbeat {

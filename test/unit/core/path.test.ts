@@ -5,8 +5,6 @@ const HOME = { address: "198.51.100.1", port: 50_000 };
 const AWAY = { address: "198.51.100.2", port: 50_001 };
 const ELSEWHERE = { address: "198.51.100.3", port: 50_002 };
 
-/** What a check is good for at once, before the page has shown that it hears where the check came from. */
-const CHECK_BYTES = 200;
 const MESSAGE_BYTES = 500;
 
 function open(seed: string, nominated = true) {
@@ -33,7 +31,7 @@ function silent(seed: string, nominated = true) {
 
 /**
  * The server has much to say to a page at an address, which sends from there and hears nothing; other things come from elsewhere.
- * Returns the bytes that came from there.
+ * Returns the bytes that came from there, checks included.
  */
 function flood(server: ScriptedServer, page: ScriptedPage, at: typeof HOME, others: typeof HOME): number {
   let bytes = 0;
@@ -43,27 +41,25 @@ function flood(server: ScriptedServer, page: ScriptedPage, at: typeof HOME, othe
     server.endpoint.flush(server.now);
     if (round % 10 === 0) bytes += page.say(at);
     if (round % 10 === 1) page.say(others, new Uint8Array(MESSAGE_BYTES));
-    if (round % 10 === 2) page.check(at, true);
+    if (round % 10 === 2) bytes += page.check(at, true);
   }
   return bytes;
 }
 
 describe("until a page has shown that it hears at an address", () => {
-  /** Nothing beyond the limit, and the limit is made use of. */
-  function expectLimited(server: ScriptedServer, page: ScriptedPage, since: number, checkBytes = CHECK_BYTES): void {
-    const others = page.connection.remote.port === HOME.port ? AWAY : HOME;
-    const fromThere = flood(server, page, page.connection.remote, others);
-    const limit = checkBytes + 3 * fromThere;
-    const sent = server.bytesTo(page.connection.remote, since);
+  /** Nothing beyond the limit, and the limit is made use of. `bytes` have come from there since that time. */
+  function expectLimited(server: ScriptedServer, page: ScriptedPage, since: number, bytes: number): void {
+    const at = page.connection.remote;
+    const others = at.port === HOME.port ? AWAY : HOME;
+    const limit = 3 * (bytes + flood(server, page, at, others));
+    const sent = server.allBytesTo(at, since);
     expect(sent).toBeLessThanOrEqual(limit);
-    expect(sent).toBeGreaterThan(limit - MESSAGE_BYTES - 100);
-    expect(server.endpoint.drops.get("address-unproven")).toBeGreaterThan(0);
+    expect(sent).toBeGreaterThan(limit - 5 * MESSAGE_BYTES);
   }
 
   test("after it has moved there, three bytes go out for one in", () => {
     const { server, page } = silent("moved");
-    page.check(AWAY, true);
-    expectLimited(server, page, 0);
+    expectLimited(server, page, 0, page.check(AWAY, true));
   });
 
   test("the same holds each time it moves, and at an address where it was before", () => {
@@ -71,8 +67,7 @@ describe("until a page has shown that it hears at an address", () => {
     page.check(AWAY, true);
     page.converse(AWAY);
     server.runUntil(5_000);
-    page.check(HOME, true);
-    expectLimited(server, page, 5_000);
+    expectLimited(server, page, 5_000, page.check(HOME, true));
   });
 
   test("the same holds where it moves before SCTP is up", () => {
@@ -87,13 +82,12 @@ describe("until a page has shown that it hears at an address", () => {
     expect(page.connection.association!.state).not.toBe("established");
     page.hear(HOME);
     server.runUntil(1);
-    page.check(AWAY, true);
     // It hears so much there and no more: a page that hears nothing could guess what to say to it, but for HEARTBEATs.
-    let bytes = page.send(AWAY);
+    let bytes = page.check(AWAY, true) + page.send(AWAY);
     page.hear(AWAY);
     bytes += page.send(AWAY);
     expect(page.connection.association!.state).toBe("established");
-    expectLimited(server, page, 1, CHECK_BYTES + 3 * bytes);
+    expectLimited(server, page, 1, bytes);
   });
 
   test("the answer to a HEARTBEAT that it heard elsewhere shows nothing", () => {
@@ -102,10 +96,10 @@ describe("until a page has shown that it hears at an address", () => {
     expect(page.connection.association!.isProbing).toBe(true);
     page.hear(HOME);
     page.association.flush(server.now);
-    page.check(AWAY, true);
+    const checkBytes = page.check(AWAY, true);
     const answer = page.send(AWAY);
     expect(answer).toBeGreaterThan(0);
-    expectLimited(server, page, 5_000, CHECK_BYTES + 3 * answer);
+    expectLimited(server, page, 5_000, checkBytes + answer);
   });
 
   test("it is asked there at once, by a HEARTBEAT that is within the limit", () => {
@@ -115,16 +109,62 @@ describe("until a page has shown that it hears at an address", () => {
     expect(page.connection.association!.isProbing).toBe(true);
   });
 
-  test("a handshake has two flights, more for each check, and three bytes for one", () => {
+  test("a handshake has three bytes for one, checks and their answers included, and 128 besides", () => {
     const server = new ScriptedServer("flights", { dtlsRetransmitMs: 5 });
     const page = new ScriptedPage(server);
-    for (let i = 0; i < 10; i++) page.check(HOME, true);
+    let bytes = 0;
+    for (let i = 0; i < 10; i++) bytes += page.check(HOME, true);
     page.dtls.start(server.now);
-    const limit = 4_096 + 10 * CHECK_BYTES + 3 * page.send(HOME);
+    bytes += page.send(HOME);
     const flightBytes = server.bytesTo(HOME);
     server.runUntil(9_999);
-    expect(server.bytesTo(HOME)).toBeLessThanOrEqual(limit);
-    expect(server.bytesTo(HOME)).toBeGreaterThan(limit - flightBytes);
+    expect(server.allBytesTo(HOME)).toBeLessThanOrEqual(3 * bytes + 128);
+    expect(server.allBytesTo(HOME)).toBeGreaterThan(3 * bytes + 128 - flightBytes);
+  });
+
+  test("what it is sent there is sent to where it was before as well, and a HEARTBEAT is not", () => {
+    const { server, page } = silent("both");
+    page.check(AWAY, true);
+    expect(server.sentTo(HOME, 2_000)).toEqual([]);
+    expect(server.sentTo(AWAY, 2_000)).toHaveLength(1);
+    for (let i = 0; i < 20; i++) page.connection.send(server.now, new Uint8Array(MESSAGE_BYTES));
+    server.endpoint.flush(server.now);
+    expect(server.bytesTo(HOME, 2_000)).toBeGreaterThan(20 * MESSAGE_BYTES);
+    expect(server.endpoint.drops.get("address-unproven")).toBe(0);
+  });
+
+  test("the record that moves it earns for its answer", () => {
+    const { server, page } = talking("earns");
+    page.check(AWAY, true);
+    const before = server.bytesTo(AWAY);
+    page.say(AWAY, new Uint8Array(100));
+    page.connection.send(server.now, new Uint8Array(100));
+    server.endpoint.flush(server.now);
+    // The HEARTBEAT and the answer.
+    expect(server.bytesTo(AWAY) - before).toBeGreaterThan(200);
+    expect(server.endpoint.drops.get("address-unproven")).toBe(0);
+  });
+
+  test("it goes back after three seconds without an answer, and forward again with a record from there", () => {
+    const { server, page } = silent("back");
+    page.check(AWAY, true);
+    server.runUntil(4_999);
+    expect(page.connection.remote).toMatchObject(AWAY);
+    server.runUntil(5_000);
+    expect(page.connection.remote).toMatchObject(HOME);
+    page.say(AWAY);
+    expect(page.connection.remote).toMatchObject(AWAY);
+  });
+
+  test("it goes back at once with a check that nominates where it was", () => {
+    const { server, page } = silent("spoofed");
+    page.check(AWAY, true);
+    page.check(HOME, true);
+    expect(page.connection.remote).toMatchObject(HOME);
+    const before = server.bytesTo(AWAY);
+    page.connection.send(server.now, new Uint8Array(MESSAGE_BYTES));
+    server.endpoint.flush(server.now);
+    expect(server.bytesTo(AWAY)).toBe(before);
   });
 });
 
@@ -225,15 +265,20 @@ describe("the handshake goes", () => {
     expect(server.sentTo(HOME)).toEqual([]);
   });
 
-  test("to the path that is nominated, wherever the hello came from", () => {
-    const server = new ScriptedServer("nomination decides");
-    const page = new ScriptedPage(server);
-    page.check(AWAY, false);
-    page.check(HOME, true);
-    page.dtls.start(server.now);
-    page.send(AWAY);
-    expect(server.sentTo(AWAY)).toEqual([]);
-    expect(server.sentTo(HOME).length).toBeGreaterThan(0);
+  test("to the path that is nominated, as far as what came from there allows, and else to where the hello came from", () => {
+    for (const [checks, to, other] of [
+      [4, HOME, AWAY],
+      [1, AWAY, HOME],
+    ] as const) {
+      const server = new ScriptedServer("nomination decides");
+      const page = new ScriptedPage(server);
+      page.check(AWAY, false);
+      for (let i = 0; i < checks; i++) page.check(HOME, true);
+      page.dtls.start(server.now);
+      page.send(AWAY);
+      expect(server.sentTo(other)).toEqual([]);
+      expect(server.sentTo(to).length).toBeGreaterThan(0);
+    }
   });
 });
 
@@ -326,5 +371,38 @@ describe("a connection moves", () => {
     page.check(ELSEWHERE, true);
     page.say(AWAY);
     expect(page.connection.remote).toMatchObject(ELSEWHERE);
+  });
+});
+
+describe("whoever holds a session and sends in the name of others", () => {
+  const VICTIMS = [AWAY, ELSEWHERE];
+
+  /** Random checks, hellos, records and answers, of which the holder of the session hears only what goes to `HOME`. */
+  function attack(seed: string, dtlsVersion: "1.2" | "1.3", sped: boolean): void {
+    const server = new ScriptedServer(seed, { dtlsRetransmitMs: 50 }, { dtlsVersions: [dtlsVersion] });
+    const random = server.random.fork("attack");
+    const page = new ScriptedPage(server, sped, {}, [dtlsVersion]);
+    const bytesFrom = new Map(VICTIMS.map((victim) => [victim, 0]));
+    const anywhere = () => [HOME, ...VICTIMS][random.below(3)];
+    const note = (from: typeof HOME, bytes: number) => bytesFrom.set(from, (bytesFrom.get(from) ?? 0) + bytes);
+    page.dtls.start(0);
+    for (let step = 0; step < 100; step++) {
+      const from = anywhere();
+      const action = random.below(5);
+      if (action <= 1) note(from, page.check(from, random.chance(0.7)));
+      else if (action === 2) note(from, page.dtls.state === "connected" ? page.say(from) : page.send(from));
+      else if (action === 3) page.hear(HOME);
+      else if (page.session.connection !== undefined) {
+        page.connection.send(server.now, new Uint8Array(random.below(1_000)));
+        server.endpoint.flush(server.now);
+      }
+      server.runUntil(server.now + random.below(200));
+      const sent = VICTIMS.map((victim) => server.allBytesTo(victim) - 3 * bytesFrom.get(victim)!);
+      for (const excess of sent) expect(excess, seed).toBeLessThanOrEqual(128);
+    }
+  }
+
+  test.each(["1.2", "1.3"] as const)("has three bytes sent to them for one, whatever he does (DTLS %s)", (version) => {
+    for (let trial = 0; trial < 12; trial++) attack(`attack ${version} ${trial}`, version, trial % 2 === 0);
   });
 });

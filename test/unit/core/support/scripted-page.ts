@@ -2,7 +2,7 @@ import { Endpoint, type EndpointOptions } from "../../../../src/core/endpoint.ts
 import type { Connection } from "../../../../src/core/connection.ts";
 import type { RemoteDescription, Session } from "../../../../src/core/session.ts";
 import { Certificate } from "../../../../src/dtls/certificate.ts";
-import { DtlsConnection } from "../../../../src/dtls/connection.ts";
+import { DtlsConnection, type DtlsVersion } from "../../../../src/dtls/connection.ts";
 import type { CloseReason } from "../../../../src/errors.ts";
 import { isStun, type StunAttribute } from "../../../../src/ice/stun.ts";
 import { writeBindingRequest } from "../../../../src/ice/stun-write.ts";
@@ -89,6 +89,12 @@ export class ScriptedServer {
     });
   }
 
+  /** All bytes that were sent to an address from a time on. */
+  allBytesTo(address: SocketAddress, from = 0): number {
+    const there = this.sent.filter(({ to, at }) => at >= from && isSameAddress(to, address));
+    return there.reduce((sum, { datagram }) => sum + datagram.length, 0);
+  }
+
   bytesTo(address: SocketAddress, from = 0): number {
     return this.sentTo(address, from).reduce((sum, { datagram }) => sum + datagram.length, 0);
   }
@@ -106,7 +112,12 @@ export class ScriptedPage {
   #heard: number;
 
   /** @param said what its offer said otherwise than other pages' */
-  constructor(server: ScriptedServer, sped = false, said: Partial<RemoteDescription> = {}) {
+  constructor(
+    server: ScriptedServer,
+    sped = false,
+    said: Partial<RemoteDescription> = {},
+    dtlsVersions?: readonly DtlsVersion[],
+  ) {
     this.#server = server;
     this.#heard = server.sent.length;
     const random = server.random.fork(`page ${server.endpoint.pendingSessionCount}`).bytes;
@@ -126,6 +137,7 @@ export class ScriptedPage {
         datapath: pageDatapath,
         mtuBytes: 1200,
         random,
+        ...(dtlsVersions && { versions: dtlsVersions }),
         verifyPeerCertificate: () => true,
       },
       {
@@ -148,8 +160,8 @@ export class ScriptedPage {
     return this.session.connection!;
   }
 
-  /** A check that verifies. */
-  check(from: SocketAddress, nominated: boolean, extra: StunAttribute[] = []): void {
+  /** A check that verifies. Returns its bytes. */
+  check(from: SocketAddress, nominated: boolean, extra: StunAttribute[] = []): number {
     const { session } = this;
     const { random } = this.#server;
     const request = writeBindingRequest({
@@ -163,6 +175,7 @@ export class ScriptedPage {
       extra,
     });
     this.#deliver(from, request);
+    return request.length;
   }
 
   /** Sends what is in the outbox. Returns its bytes. */
