@@ -343,7 +343,16 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     const { sctpPort: remotePort, maxMessageBytes: remoteMaxMessageBytes } = this.#description!;
     this.#channels = new Channels({ role: this.#role, limits, drops }, this);
     this.#association = new Association(
-      { limits, random, drops, cookieKey, remotePort, remoteMaxMessageBytes, ...this.#signalledInit },
+      {
+        limits,
+        random,
+        drops,
+        memory: this.memory,
+        cookieKey,
+        remotePort,
+        remoteMaxMessageBytes,
+        ...this.#signalledInit,
+      },
       datapath,
       this.#dtls!,
       this.#channels,

@@ -1,11 +1,14 @@
 import type { RandomSource } from "../crypto/platform.ts";
 import type { AssociationLimits } from "../options.ts";
 import type { DropCounters } from "../wire/drops.ts";
+import type { MemoryAccount } from "../wire/memory-ledger.ts";
 import type { RtoTimes } from "./rto.ts";
 
 export interface AssociationOptions {
   random: RandomSource;
   drops: DropCounters;
+  /** Where what is held for the peer is accounted for. Default: no budget. */
+  memory?: MemoryAccount;
   /** Default {@link DEFAULT_ASSOCIATION_LIMITS}. */
   limits?: AssociationLimits;
   /** `a=sctp-port` of each side (RFC 8841). Default 5000. */

@@ -2,6 +2,7 @@ import type { RandomSource } from "../crypto/platform.ts";
 import { type AssociationLimits, DEFAULT_ASSOCIATION_LIMITS } from "../options.ts";
 import type { Datapath } from "../wasm/datapath.ts";
 import type { DropCounters } from "../wire/drops.ts";
+import { type MemoryAccount, unlimitedAccount } from "../wire/memory-ledger.ts";
 import type { Prefetchable } from "../wire/prefetch.ts";
 import { type Tsn, tsn, tsnAdd } from "../wire/serial.ts";
 import { PacketAssembler, type PacketTransport } from "./assembler.ts";
@@ -13,7 +14,7 @@ import {
   MAX_INIT_RETRANSMISSIONS,
   MAX_RETRANSMISSIONS,
 } from "./association-options.ts";
-import { userAbort, writeAbort } from "./causes.ts";
+import { protocolViolation, userAbort, writeAbort } from "./causes.ts";
 import { type AssociationCloseReason, type AssociationEvents, EventQueue } from "./events.ts";
 import { Handshake, type HandshakeFailure, type HandshakeHost, type PeerParameters, randomTag } from "./handshake.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -52,6 +53,7 @@ export class Association implements Prefetchable {
   readonly #datapath: Datapath;
   readonly #drops: DropCounters;
   readonly #limits: AssociationLimits;
+  readonly #memory: MemoryAccount;
   readonly #local: InitFields;
   readonly #maxRetransmissions: number;
   readonly #assembler: PacketAssembler;
@@ -88,6 +90,7 @@ export class Association implements Prefetchable {
     this.#datapath = datapath;
     this.#drops = drops;
     this.#limits = limits;
+    this.#memory = options.memory ?? unlimitedAccount();
     this.#outboundStreams = limits.maxStreams;
     this.#maxRetransmissions = options.maxRetransmissions ?? MAX_RETRANSMISSIONS;
     this.maxMessageBytes = Math.min(limits.maxMessageBytes, remoteMaxMessageBytes || Number.POSITIVE_INFINITY);
@@ -103,7 +106,7 @@ export class Association implements Prefetchable {
     const { initialTsn } = this.#local;
     const { maxQueuedBytes } = limits;
     this.#transmitter = new Transmitter(
-      { initialTsn, maxQueuedBytes, maxMessageBytes: this.maxMessageBytes },
+      { initialTsn, maxQueuedBytes, maxMessageBytes: this.maxMessageBytes, memory: this.#memory },
       this.#assembler,
       this.#rto,
     );
@@ -275,6 +278,7 @@ export class Association implements Prefetchable {
     this.#now = now;
     const drop = this.#closed ? "sctp-unexpected" : this.#inbound.handle(now, offset, length);
     if (drop !== undefined) this.#drops.count(drop);
+    if (this.#transmitter.isStalled) this.#endStalled(now);
     this.#events.drain();
   }
 
@@ -339,6 +343,7 @@ export class Association implements Prefetchable {
     if (this.#handshake.deadline <= now) this.#handshake.timeout(now);
     if (this.#receiver !== undefined && this.#receiver.sackDeadline <= now) this.#receiver.sackNow();
     if (this.#transmitter.deadline <= now && this.#transmitter.timeout(now)) this.#countError();
+    if (this.#transmitter.isStalled) this.#endStalled(now);
     if (this.#reset !== undefined && this.#reset.deadline <= now && this.#countError()) this.#reset.timeout(now);
     const heartbeat = this.#heartbeat;
     if (heartbeat !== undefined && heartbeat.deadline <= now && (!heartbeat.isMissed || this.#countError()))
@@ -352,7 +357,7 @@ export class Association implements Prefetchable {
   #learnPeer(peer: PeerParameters): void {
     this.#assembler.peerTag = peer.tag | 0;
     this.#outboundStreams = Math.min(this.#limits.maxStreams, peer.inboundStreams);
-    this.#receiver = new Receiver(peer.initialTsn, this.#limits, this.#inside, this.#drops);
+    this.#receiver = new Receiver(peer.initialTsn, this.#limits, this.#inside, this.#drops, this.#memory);
     this.#receiver.unreadBytes = this.#unreadBytes;
     this.#receiver.skipsOldGaps = this.#skipsOldGaps;
     this.#inbound.receiver = this.#receiver;
@@ -408,11 +413,20 @@ export class Association implements Prefetchable {
     return false;
   }
 
+  /** The peer goes on acknowledging, but leaves a chunk out. */
+  #endStalled(now: number): void {
+    if (this.#closed) return;
+    this.#abortWith(now, protocolViolation("a chunk was not acknowledged"));
+    this.#close("timeout");
+  }
+
   #close(reason: AssociationCloseReason): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#inbound.isClosed = true;
     this.#assembler.discard();
+    this.#transmitter.release();
+    this.#receiver?.release();
     this.#events.closed(reason);
   }
 

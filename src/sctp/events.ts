@@ -3,7 +3,7 @@
  *
  * - `local-abort`: `Association.abort` was called.
  * - `peer-abort`, `peer-shutdown`: the peer's ABORT, or its orderly SHUTDOWN.
- * - `timeout`: the peer has acknowledged nothing for `maxRetransmissions` time-outs in a row.
+ * - `timeout`: the peer has acknowledged nothing for `maxRetransmissions` time-outs in a row, or left a chunk out for 30 s or more.
  * - `handshake-timeout`: INIT or COOKIE ECHO stayed unanswered.
  * - `restarted`: the peer lost its state and began again; see `Handshake`.
  * - `protocol-violation`: the peer sent what must be answered with an ABORT.

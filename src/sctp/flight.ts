@@ -1,3 +1,4 @@
+import type { MemoryAccount } from "../wire/memory-ledger.ts";
 import { type Tsn, tsnDistance } from "../wire/serial.ts";
 import { ABANDONED, ACKED, IN_FLIGHT, LOST, Outstanding, type SentChunk } from "./outstanding.ts";
 import type { RetransmissionTimeout } from "./rto.ts";
@@ -29,8 +30,8 @@ export class Flight {
   #timedTsn: Tsn | undefined;
   #newestAckedSentAt = Number.NEGATIVE_INFINITY;
 
-  constructor(initialTsn: Tsn, rto: RetransmissionTimeout, sender: FlightSender) {
-    this.chunks = new Outstanding(initialTsn);
+  constructor(initialTsn: Tsn, rto: RetransmissionTimeout, sender: FlightSender, memory: MemoryAccount) {
+    this.chunks = new Outstanding(initialTsn, memory);
     this.#rto = rto;
     this.#sender = sender;
   }
@@ -68,8 +69,20 @@ export class Flight {
   /** The first `count` chunks are acknowledged; returns the bytes this is the first word of. */
   advance(now: number, count: number): number {
     let acked = 0;
-    for (let i = 0; i < count; i++) acked += this.#acknowledge(now, this.chunks.shift());
+    for (let i = 0; i < count; i++) {
+      const chunk = this.chunks.shift();
+      acked += this.#acknowledge(now, chunk);
+      this.chunks.forget(chunk);
+    }
     return acked;
+  }
+
+  /** The association has ended: nothing is waited for, or sent again. */
+  release(): void {
+    this.#bytes = 0;
+    this.#lost = 0;
+    while (this.chunks.count > 0) this.chunks.forget(this.chunks.shift());
+    this.chunks.release();
   }
 
   /**
@@ -151,7 +164,7 @@ export class Flight {
       if (chunk.state === IN_FLIGHT) this.#bytes -= chunk.length;
       else if (chunk.state === LOST) this.#lost--;
       chunk.state = ABANDONED;
-      chunk.data = undefined;
+      this.chunks.forget(chunk);
     }
     this.#sender.abandoned(message);
     this.abandoned++;
@@ -165,7 +178,6 @@ export class Flight {
       // §6.3.1 C5, Karn's rule: not from a chunk that was sent twice.
       if (state === IN_FLIGHT && chunk.transmissions === 1) this.#rto.measure(now - chunk.sentAt);
     }
-    chunk.data = undefined;
     if (state === IN_FLIGHT) this.#bytes -= chunk.length;
     else if (state === LOST) this.#lost--;
     else return 0;
@@ -174,10 +186,9 @@ export class Flight {
   }
 
   #gapAcknowledge(now: number, chunk: SentChunk): number {
-    // The peer may take it back (§6.2.1), so what could be sent again is kept until the cumulative point covers it.
-    const { data } = chunk;
+    // The peer may take it back (§6.2.1), so what could be sent again is kept until the cumulative point covers it. What a peer can
+    // make us keep in this way is bounded in bytes by the connection's memory, and in time by `Transmitter.isStalled`.
     const bytes = this.#acknowledge(now, chunk);
-    chunk.data = data;
     chunk.state = ACKED;
     return bytes;
   }

@@ -1,4 +1,6 @@
+import type { MemoryAccount } from "../wire/memory-ledger.ts";
 import { type Ssn, ssn, type Tsn, tsn, tsnAdd, tsnDistance } from "../wire/serial.ts";
+import { FLAG_END } from "./packet.ts";
 
 /** Sent, and nothing is known of it. Only these count as in flight. */
 export const IN_FLIGHT = 0;
@@ -34,6 +36,12 @@ export class SentChunk {
 }
 
 const FIRST_CAPACITY = 4;
+/** A larger ring is given up when it is empty. A flow whose ring is smaller keeps it, though it may be empty many times a second. */
+const KEPT_CAPACITY = 64;
+/** An entry, and its place in the ring (measured). */
+const ENTRY_BYTES = 200;
+/** A message takes so much beside its data (measured): the array, the buffer behind it, and who waits with it. */
+export const MESSAGE_BYTES = 320;
 /** Entries that nobody uses, for whoever sends next: a quiet connection keeps none. About 200 KB. */
 const MAX_SPARE = 1_024;
 const spare: SentChunk[] = [];
@@ -49,13 +57,15 @@ export const MAX_OUTSTANDING = 4_096;
  * again and again, by all associations in turn, so that a steady flow allocates nothing.
  */
 export class Outstanding {
-  #ring: (SentChunk | undefined)[] = new Array(FIRST_CAPACITY).fill(undefined);
+  #ring: (SentChunk | undefined)[] = newRing(FIRST_CAPACITY);
   #head = 0;
   #count = 0;
   #firstTsn: Tsn;
+  readonly #memory: MemoryAccount;
 
-  constructor(initialTsn: Tsn) {
+  constructor(initialTsn: Tsn, memory: MemoryAccount) {
     this.#firstTsn = initialTsn;
+    this.#memory = memory;
   }
 
   get count(): number {
@@ -104,14 +114,38 @@ export class Outstanding {
     // A flow with little on its way uses the same few entries over and over: they stay in the cache.
     this.#head = this.#count === 1 ? 0 : (this.#head + 1) & (this.#ring.length - 1);
     this.#firstTsn = tsnAdd(this.#firstTsn, 1);
-    this.#count--;
+    if (--this.#count === 0 && this.#ring.length > KEPT_CAPACITY) this.#shrink();
     return chunk;
   }
 
+  /** The chunk's user data will not be sent again. A message is given back with its last fragment, since all fragments are parts of it. */
+  forget(chunk: SentChunk): void {
+    const { data } = chunk;
+    if (data === undefined) return;
+    chunk.data = undefined;
+    if ((chunk.flags & FLAG_END) !== 0) this.#memory.give(data.length + MESSAGE_BYTES);
+  }
+
+  /** Gives up the ring, too; nothing must be outstanding. */
+  release(): void {
+    if (this.#ring.length > FIRST_CAPACITY) this.#shrink();
+  }
+
   #grow(): void {
-    const grown: (SentChunk | undefined)[] = new Array(this.#ring.length * 2).fill(undefined);
+    this.#memory.add(ENTRY_BYTES * this.#ring.length);
+    const grown = newRing(this.#ring.length * 2);
     for (let i = 0; i < this.#count; i++) grown[i] = this.at(i);
     this.#ring = grown;
     this.#head = 0;
   }
+
+  #shrink(): void {
+    this.#memory.give(ENTRY_BYTES * (this.#ring.length - FIRST_CAPACITY));
+    this.#ring = newRing(FIRST_CAPACITY);
+    this.#head = 0;
+  }
+}
+
+function newRing(capacity: number): (SentChunk | undefined)[] {
+  return new Array(capacity).fill(undefined);
 }

@@ -1,4 +1,5 @@
 import { type Ssn, ssn, ssnAdd, ssnAfter, type Tsn, tsnAdd, tsnAfter } from "../wire/serial.ts";
+import { type MemoryAccount, unlimitedAccount } from "../wire/memory-ledger.ts";
 import { SmallMap } from "../wire/small-map.ts";
 import { FLAG_BEGIN, FLAG_END, FLAG_UNORDERED } from "./packet.ts";
 
@@ -7,6 +8,11 @@ export interface ReassemblyLimits {
   receiveWindowBytes: number;
   maxReassemblyChunks: number;
 }
+
+/** What a chunk that waits takes beside its data: its array and the run it is in, or its place in its stream (measured). */
+const HELD_CHUNK_BYTES = 540;
+/** A stream on which an ordered message has come (measured). */
+const STREAM_BYTES = 100;
 
 /** What comes out: whole messages, in the order of delivery, and messages given up because they grew too large. */
 export interface ReassemblySink {
@@ -55,6 +61,7 @@ interface IncomingStream {
 export class Reassembly {
   readonly #limits: ReassemblyLimits;
   readonly #sink: ReassemblySink;
+  readonly #memory: MemoryAccount;
   /** Messages of which a part has come, by the TSNs of their ends. Made for the first. */
   #byFirst: SmallMap<Tsn, Run> | undefined;
   #byLast: SmallMap<Tsn, Run> | undefined;
@@ -63,9 +70,10 @@ export class Reassembly {
   #heldBytes = 0;
   #heldChunks = 0;
 
-  constructor(limits: ReassemblyLimits, sink: ReassemblySink) {
+  constructor(limits: ReassemblyLimits, sink: ReassemblySink, memory: MemoryAccount = unlimitedAccount()) {
     this.#limits = limits;
     this.#sink = sink;
+    this.#memory = memory;
   }
 
   /** User data held for missing fragments or missing predecessors, bytes. */
@@ -149,7 +157,16 @@ export class Reassembly {
       if (stream === undefined) continue;
       for (const { data } of stream.waiting?.values() ?? []) this.#hold(-(data?.length ?? 0), -1);
       this.#streams.delete(streamId);
+      this.#memory.give(STREAM_BYTES);
     }
+  }
+
+  /** The association has ended: gives back what is held. */
+  release(): void {
+    this.reset([]);
+    this.#byFirst = undefined;
+    this.#byLast = undefined;
+    this.#hold(-this.#heldBytes, -this.#heldChunks);
   }
 
   #addFragment(flags: number, tsn: Tsn, streamId: number, sequence: Ssn, ppid: number, data: Uint8Array): void {
@@ -255,6 +272,7 @@ export class Reassembly {
     if (stream === undefined) {
       stream = { nextSsn: ssn(0), waiting: undefined };
       this.#streams.set(streamId, stream);
+      this.#memory.add(STREAM_BYTES);
     }
     return stream;
   }
@@ -263,12 +281,14 @@ export class Reassembly {
     const { receiveWindowBytes, maxReassemblyChunks, maxMessageBytes } = this.#limits;
     const bytes = receiveWindowBytes + (isNext ? maxMessageBytes : 0);
     const chunks = isNext ? 2 * maxReassemblyChunks : maxReassemblyChunks;
-    return this.#heldBytes + length <= bytes && this.#heldChunks < chunks;
+    if (this.#heldBytes + length > bytes || this.#heldChunks >= chunks) return false;
+    return isNext || this.#memory.hasRoomFor(length + HELD_CHUNK_BYTES);
   }
 
   #hold(bytes: number, chunks: number): void {
     this.#heldBytes += bytes;
     this.#heldChunks += chunks;
+    this.#memory.add(bytes + chunks * HELD_CHUNK_BYTES);
   }
 }
 

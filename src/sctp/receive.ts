@@ -1,5 +1,6 @@
 import type { AssociationLimits } from "../options.ts";
 import type { DropCounters } from "../wire/drops.ts";
+import { type MemoryAccount, unlimitedAccount } from "../wire/memory-ledger.ts";
 import type { Prefetchable } from "../wire/prefetch.ts";
 import { ssn, type Tsn, tsnAdd, tsnAfter } from "../wire/serial.ts";
 import { FLAG_IMMEDIATE, SACK, SACK_HEADER_BYTES } from "./packet.ts";
@@ -61,12 +62,18 @@ export class Receiver implements Prefetchable {
   /** When a SACK is due if nothing is sent before, ms. */
   sackDeadline = Number.POSITIVE_INFINITY;
 
-  constructor(initialTsn: Tsn, limits: AssociationLimits, sink: ReassemblySink, drops: DropCounters) {
+  constructor(
+    initialTsn: Tsn,
+    limits: AssociationLimits,
+    sink: ReassemblySink,
+    drops: DropCounters,
+    memory: MemoryAccount = unlimitedAccount(),
+  ) {
     this.#tsns = new ReceivedTsns(initialTsn);
     this.#recent = this.#tsns.cumulative;
     this.#old = this.#recent;
     this.#limits = limits;
-    this.#reassembly = new Reassembly(limits, sink);
+    this.#reassembly = new Reassembly(limits, sink, memory);
     this.#drops = drops;
   }
 
@@ -179,6 +186,11 @@ export class Receiver implements Prefetchable {
   /** The peer's streams start over (RFC 6525 §5.2.2). Empty: all of them. */
   resetStreams(streamIds: readonly number[]): void {
     this.#reassembly.reset(streamIds);
+  }
+
+  /** The association has ended: gives back what is held. */
+  release(): void {
+    this.#reassembly.release();
   }
 
   /** True once everything up to `lastTsn` has come. */

@@ -1,4 +1,6 @@
+import { type MemoryAccount, unlimitedAccount } from "../wire/memory-ledger.ts";
 import { SmallMap } from "../wire/small-map.ts";
+import { MESSAGE_BYTES } from "./outstanding.ts";
 
 /** A message that waits for the congestion window, wholly or in part. */
 export interface QueuedMessage {
@@ -43,9 +45,12 @@ export class SendQueue {
   /** Messages whose lifetime ended before they were sent. */
   expired = 0;
 
+  readonly #memory: MemoryAccount;
+
   /** @param maxBytes of reliable messages, and as many of unreliable ones */
-  constructor(maxBytes: number) {
+  constructor(maxBytes: number, memory: MemoryAccount = unlimitedAccount()) {
     this.#maxBytes = maxBytes;
+    this.#memory = memory;
   }
 
   get isEmpty(): boolean {
@@ -63,6 +68,7 @@ export class SendQueue {
     const line = isFresh ? this.#unreliable : this.#reliable;
     if (!exempt && !this.#makeRoom(line, message.data.length)) return false;
     line.push(message);
+    this.#memory.add(message.data.length + MESSAGE_BYTES);
     return true;
   }
 
@@ -75,11 +81,12 @@ export class SendQueue {
       if (message === undefined || message.expiresAt > now) return message;
       this.#take();
       this.#currentLine.bytes -= message.data.length;
+      this.#forget(message);
       this.expired++;
     }
   }
 
-  /** `bytes` of the message from `next` were sent. */
+  /** `bytes` of the message from `next` were sent. What was sent is its chunks' to give back. */
   advance(bytes: number): void {
     const message = this.#current ?? this.#take();
     if (message === undefined) return;
@@ -94,6 +101,16 @@ export class SendQueue {
     if (current === undefined || current.message !== message) return;
     this.#currentLine.bytes -= current.data.length - current.sent;
     this.#current = undefined;
+    this.#forget(current);
+  }
+
+  /** The association has ended: nothing of it will be sent. */
+  release(): void {
+    if (this.#current !== undefined) this.abandon(this.#current.message);
+    for (const line of [this.#unreliable, this.#reliable]) {
+      for (let message = line.shift(); message !== undefined; message = line.shift()) this.#forget(message);
+      line.bytes = 0;
+    }
   }
 
   hasStream(streamId: number): boolean {
@@ -117,14 +134,21 @@ export class SendQueue {
 
   #makeRoom(line: Line, bytes: number): boolean {
     while (line === this.#unreliable && line.length > 0 && !this.#fits(line, bytes)) {
-      line.bytes -= line.shift()!.data.length;
+      const oldest = line.shift()!;
+      line.bytes -= oldest.data.length;
+      this.#forget(oldest);
       this.dropped++;
     }
-    return this.#fits(line, bytes) || line.bytes === 0;
+    return this.#fits(line, bytes) || (line.bytes === 0 && this.#memory.hasRoomFor(bytes + MESSAGE_BYTES));
   }
 
   #fits(line: Line, bytes: number): boolean {
-    return line.bytes + bytes <= this.#maxBytes && line.length < MAX_MESSAGES;
+    const isWithin = line.bytes + bytes <= this.#maxBytes && line.length < MAX_MESSAGES;
+    return isWithin && this.#memory.hasRoomFor(bytes + MESSAGE_BYTES);
+  }
+
+  #forget({ data }: QueuedMessage): void {
+    this.#memory.give(data.length + MESSAGE_BYTES);
   }
 }
 

@@ -1,11 +1,12 @@
+import type { MemoryAccount } from "../wire/memory-ledger.ts";
 import type { Prefetchable } from "../wire/prefetch.ts";
-import { type Ssn, ssn, ssnAdd, type Tsn, tsnAdd } from "../wire/serial.ts";
+import { type Ssn, ssn, ssnAdd, type Tsn, tsnAdd, tsnAfter } from "../wire/serial.ts";
 import { SmallMap } from "../wire/small-map.ts";
 import type { PacketAssembler } from "./assembler.ts";
 import { CongestionWindow } from "./congestion.ts";
 import { writeForwardTsns } from "./forward-tsn.ts";
 import { Flight, type FlightSender } from "./flight.ts";
-import { ABANDONED, ACKED, LOST, MAX_OUTSTANDING, type SentChunk } from "./outstanding.ts";
+import { ABANDONED, ACKED, LOST, MAX_OUTSTANDING, MESSAGE_BYTES, type SentChunk } from "./outstanding.ts";
 import { FLAG_BEGIN, FLAG_END, FLAG_IMMEDIATE, FLAG_UNORDERED } from "./packet.ts";
 import type { RetransmissionTimeout } from "./rto.ts";
 import { type QueuedMessage, SendQueue } from "./send-queue.ts";
@@ -32,7 +33,7 @@ export interface OutgoingMessage {
  *
  * - `sent`: it leaves with the next flush, or has left.
  * - `queued`: it waits for the congestion window or for the handshake.
- * - `queue-full`: refused, because `maxQueuedBytes` of reliable messages wait already.
+ * - `queue-full`: refused, because `maxQueuedBytes` of reliable messages wait already, or there is no memory for it.
  * - `too-large`: refused, because it exceeds `maxMessageBytes` of one side.
  * - `closed`: refused, because the association or the stream is closed.
  */
@@ -42,10 +43,21 @@ export interface TransmitterOptions {
   initialTsn: Tsn;
   maxMessageBytes: number;
   maxQueuedBytes: number;
+  memory: MemoryAccount;
 }
 
 const NO_GAPS = new DataView(new ArrayBuffer(0));
 const NONE_MARKED = { acked: 0, lost: false };
+/**
+ * For how long a chunk may be on its way, ms: once to twice this time after it was sent first it must be acknowledged by the cumulative
+ * TSN, or skipped. RFC 9260 §8.1 counts time-outs without any news; but a peer that acknowledges all but the first chunk gives news for
+ * ever, and we have to keep what it might take back. By RFC 9260's own times (RTO.Max 60 s, ten retransmissions) it would be minutes.
+ * On a path that is alive nothing takes so long: idle connections end after 10 s, RTO is 2 s at most, and the largest window drains
+ * in the rest of the time at 2 Mbit/s.
+ */
+const STALL_MS = 30_000;
+/** With more chunks on their way than this, each SACK has a look at the time; with fewer, time-outs do. */
+const STALL_CHUNKS = 64;
 /** A fragment smaller than this waits for a packet of its own. */
 const LEAST_FRAGMENT_BYTES = 200;
 
@@ -56,6 +68,7 @@ export class Transmitter implements FlightSender, Prefetchable {
   readonly #maxMessageBytes: number;
   readonly #flight: Flight;
   readonly #maxQueuedBytes: number;
+  readonly #memory: MemoryAccount;
   /** Made for the first message that has to wait: on most connections none ever does. */
   #queue: SendQueue | undefined;
   readonly #congestion: CongestionWindow;
@@ -72,6 +85,11 @@ export class Transmitter implements FlightSender, Prefetchable {
   #forwardPoint: Tsn | undefined;
   #forwardSentAt = Number.NEGATIVE_INFINITY;
   #forwardDue = false;
+  /** The next TSN of the last look, at that time: what is before it is at least so old. */
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #lookedTsn: Tsn;
+  /** The peer leaves a chunk unacknowledged for too long. */
+  isStalled = false;
 
   /** T3-rtx, absolute ms. */
   deadline = Number.POSITIVE_INFINITY;
@@ -83,7 +101,9 @@ export class Transmitter implements FlightSender, Prefetchable {
     this.#rto = rto;
     this.#maxMessageBytes = options.maxMessageBytes;
     this.#maxQueuedBytes = options.maxQueuedBytes;
-    this.#flight = new Flight(options.initialTsn, rto, this);
+    this.#memory = options.memory;
+    this.#lookedTsn = options.initialTsn;
+    this.#flight = new Flight(options.initialTsn, rto, this, options.memory);
     this.#congestion = new CongestionWindow(assembler.maxPayloadBytes);
   }
 
@@ -168,12 +188,14 @@ export class Transmitter implements FlightSender, Prefetchable {
       length <= this.#assembler.maxPayloadBytes &&
       this.#mayTransmit(length)
     ) {
+      const isKept = maxRetransmits !== 0 || !this.#flight.partialReliability;
+      if (isKept && !this.#takeMemory(length, message.exempt === true)) return "queue-full";
       const flags = FLAG_BEGIN | FLAG_END | (message.ordered === true ? 0 : FLAG_UNORDERED);
       const sequence = message.ordered === true ? this.#takeSsn(message.streamId) : ssn(0);
       const chunk = this.#newChunk(now, flags, message.streamId, sequence, message.ppid, length, ++this.#messages);
       chunk.maxRetransmits = maxRetransmits;
       chunk.expiresAt = expiresAt;
-      chunk.data = this.#flight.partialReliability && maxRetransmits === 0 ? undefined : data.slice();
+      chunk.data = isKept ? data.slice() : undefined;
       this.#write(now, chunk, data, 0);
       return "sent";
     }
@@ -188,7 +210,7 @@ export class Transmitter implements FlightSender, Prefetchable {
       message: 0,
       ssn: 0,
     };
-    this.#queue ??= new SendQueue(this.#maxQueuedBytes);
+    this.#queue ??= new SendQueue(this.#maxQueuedBytes, this.#memory);
     if (!this.#queue.push(queued, message.exempt === true)) return "queue-full";
     if (this.#open) this.#pump(now, false);
     return queued.sent === length ? "sent" : "queued";
@@ -205,6 +227,7 @@ export class Transmitter implements FlightSender, Prefetchable {
     const flight = this.#flight;
     const advance = flight.advanceOf(cumulative);
     if (advance < 0 || advance > flight.chunks.count) return false;
+    if (flight.chunks.count > STALL_CHUNKS) this.#look(now);
     const flightBefore = flight.bytes;
     const lastTsn = tsnAdd(this.nextTsn, -1);
     this.#peerWindow = window;
@@ -247,6 +270,7 @@ export class Transmitter implements FlightSender, Prefetchable {
       this.#armTimer(now);
       return false;
     }
+    this.#look(now);
     const since = now - this.#rto.ms;
     const isAlive = this.#progressAt > since;
     const isDataLate = this.#flight.loseOlder(now, isAlive ? since : now);
@@ -262,6 +286,13 @@ export class Transmitter implements FlightSender, Prefetchable {
     // What is younger than the time-out gets the rest of its own.
     if (nextLate > now && nextLate < this.deadline) this.deadline = nextLate;
     return !isAlive;
+  }
+
+  /** The association has ended: gives back what is held. */
+  release(): void {
+    this.#queue?.release();
+    this.#flight.release();
+    this.deadline = Number.POSITIVE_INFINITY;
   }
 
   /** The FORWARD TSN chunks that are due. */
@@ -297,6 +328,22 @@ export class Transmitter implements FlightSender, Prefetchable {
     }
     // Mostly what waited for the handshake, and nothing ever waits again. What it has counted is kept.
     if (this.droppedMessages === 0) this.#queue = undefined;
+  }
+
+  /** Looks each {@link STALL_MS} at what has been on its way since the last look. Costs nothing per message, as a time per chunk would. */
+  #look(now: number): void {
+    if (now - this.#lookedAt < STALL_MS) return;
+    const { chunks } = this.#flight;
+    if (chunks.count > 0 && tsnAfter(this.#lookedTsn, chunks.firstTsn)) this.isStalled = true;
+    this.#lookedAt = now;
+    this.#lookedTsn = chunks.nextTsn;
+  }
+
+  #takeMemory(length: number, isExempt: boolean): boolean {
+    const bytes = length + MESSAGE_BYTES;
+    if (!isExempt) return this.#memory.take(bytes);
+    this.#memory.add(bytes);
+    return true;
   }
 
   #takeSsn(streamId: number): Ssn {

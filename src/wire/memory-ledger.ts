@@ -95,6 +95,13 @@ export class MemoryAccount {
   }
 }
 
+/** For whoever has no budget. */
+export function unlimitedAccount(): MemoryAccount {
+  const maxMemoryBytes = Number.POSITIVE_INFINITY;
+  const limits = { maxMemoryBytes, maxMemoryBytesPerConnection: maxMemoryBytes };
+  return new MemoryLedger({ ...limits, maxConnections: 1, maxConnectionsPerAddress: 1 }).open("", undefined);
+}
+
 /**
  * One byte budget for all connections of an endpoint, divided into shares.
  *
