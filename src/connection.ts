@@ -11,6 +11,7 @@ import type { Message } from "./server.ts";
 import type { Shell } from "./shell.ts";
 import type { SocketAddress } from "./wire/address.ts";
 import { toBase64 } from "./wire/bytes.ts";
+import type { MemoryAccount } from "./wire/memory-ledger.ts";
 
 export interface SendOptions {
   /** Which data channel. Default: the connection's first. Its own reliability and order apply. */
@@ -80,6 +81,11 @@ export class Connection extends NamedEmitter<ConnectionEvents> {
     const { id, userData } = core.session.userData as Signalled;
     this.id = id;
     this.userData = userData;
+  }
+
+  /** @internal */
+  get memory(): MemoryAccount {
+    return this.#core.memory;
   }
 
   /** Where the peer's datagrams come from now; changes when its network does. */

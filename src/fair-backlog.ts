@@ -1,10 +1,13 @@
 import { Backlog, type Waitable } from "./backlog.ts";
 import type { ServerLimits } from "./options.ts";
+import type { MemoryAccount } from "./wire/memory-ledger.ts";
 
 /** Who sends messages that wait. Idle, it has nothing here but an empty field. */
 export interface Sender<Item extends Waitable> {
   /** What waits of this sender; kept by {@link FairBacklog}, `undefined` while nothing does. */
   backlog: SenderBacklog<Item> | undefined;
+  /** Where what waits is accounted for. */
+  readonly memory: MemoryAccount;
 }
 
 /** A message that knows its sender. */
@@ -22,6 +25,8 @@ export type ReceiveQueueLimits = Pick<
 
 /** Emptied backlogs that are kept for the next sender: a burst makes and drops no objects. */
 const MAX_SPARE = 64;
+/** What a message takes beside its data: an object, an array and the buffer behind it (measured). */
+const MESSAGE_BYTES = 320;
 
 /** What waits of one sender, and its places among the others. */
 export class SenderBacklog<Item extends Waitable> extends Backlog<Item> {
@@ -36,7 +41,8 @@ export class SenderBacklog<Item extends Waitable> extends Backlog<Item> {
 /**
  * Messages of many senders. Each sender has a backlog of its own, and they are served in turn, one message each, however long a
  * message is: what a message costs its receiver is mostly the same. So a loud sender delays others by one message a turn, and
- * loses only its own. When all together are too many, the longest backlog gives its oldest message.
+ * loses only its own. When all together are too many, the longest backlog gives its oldest message; and where a sender has no memory
+ * for another one, that sender's oldest.
  */
 export class FairBacklog<Item extends Sent<Item>> {
   readonly #maxMessages: number;
@@ -75,9 +81,14 @@ export class FairBacklog<Item extends Sent<Item>> {
   }
 
   push(item: Item): void {
-    const backlog = item.connection.backlog ?? this.#join(item.connection);
+    const sender = item.connection;
+    const bytes = bytesOf(item);
+    while (sender.backlog !== undefined && !sender.memory.hasRoomFor(bytes)) this.#onDrop(this.#take(sender.backlog));
+    const backlog = sender.backlog ?? this.#join(sender);
     backlog.push(item);
-    this.#count(1, item.data.length);
+    sender.memory.add(bytes);
+    this.#messages++;
+    this.#bytes += item.data.length;
     this.#classify(backlog);
     while (this.#messages > this.#maxMessages || (this.#bytes > this.#maxBytes && this.#messages > 1)) {
       this.#dropOfLongest();
@@ -91,15 +102,21 @@ export class FairBacklog<Item extends Sent<Item>> {
     return this.#take(backlog);
   }
 
-  /** The one place where what waits is added up. */
-  #count(messages: number, bytes: number): void {
-    this.#messages += messages;
-    this.#bytes += bytes;
+  /** Drops everything of one sender. */
+  forget(sender: Sender<Item>): void {
+    while (sender.backlog !== undefined) this.#onDrop(this.#take(sender.backlog));
+  }
+
+  /** A message waits no more. */
+  #left(item: Item): void {
+    this.#messages--;
+    this.#bytes -= item.data.length;
+    item.connection.memory.give(bytesOf(item));
   }
 
   /** A sender's own limits made it give a message. */
   #dropped(item: Item): void {
-    this.#count(-1, -item.data.length);
+    this.#left(item);
     this.#onDrop(item);
   }
 
@@ -112,7 +129,7 @@ export class FairBacklog<Item extends Sent<Item>> {
 
   #take(backlog: SenderBacklog<Item>): Item {
     const item = backlog.shift();
-    this.#count(-1, -item.data.length);
+    this.#left(item);
     this.#classify(backlog);
     if (backlog.length === 0) this.#leave(backlog);
     return item;
@@ -152,4 +169,8 @@ export class FairBacklog<Item extends Sent<Item>> {
     if (now > 0) this.#byLength[now].add(backlog);
     backlog.lengthClass = now;
   }
+}
+
+function bytesOf({ data }: Waitable): number {
+  return data.length + MESSAGE_BYTES;
 }

@@ -294,6 +294,8 @@ export class Server extends NamedEmitter<ServerEvents> implements EndpointEvents
     if (connection === undefined) return; // It never opened: nobody has heard of it.
     this.#connections.delete(connection);
     core.attachment = undefined; // Whatever might still come of it: nothing follows `close`.
+    // What waits of others can still be received; this one's is what there was no room for.
+    if (reason === "memory-limit") this.#waiting.forget(connection);
     this.#shell.later(() => {
       connection.emitClose(reason);
       this.emit("close", connection, reason);

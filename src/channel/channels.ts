@@ -3,6 +3,7 @@ import type { AssociationLimits } from "../options.ts";
 import type { Association, AssociationCloseReason, AssociationEvents, SendResult } from "../sctp/association.ts";
 import type { OutgoingMessage } from "../sctp/transmit.ts";
 import { DropCounters } from "../wire/drops.ts";
+import { type MemoryAccount, unlimitedAccount } from "../wire/memory-ledger.ts";
 import type { Prefetchable } from "../wire/prefetch.ts";
 import { SmallMap } from "../wire/small-map.ts";
 import { Channel } from "./channel.ts";
@@ -44,6 +45,8 @@ export interface ChannelsOptions {
   role: "client" | "server";
   limits: AssociationLimits;
   drops: DropCounters;
+  /** Where channels are accounted for. Default: no budget. */
+  memory?: MemoryAccount;
   /** Channels at once. Default: `limits.maxStreams`. */
   maxChannels?: number;
 }
@@ -69,6 +72,8 @@ const CHANNEL_OPTIONS: Names<ChannelOptions> = {
   priority: true,
 };
 const DEFAULT_PRIORITY = 256;
+/** A channel takes so much beside its names (measured): the object, its place in the tables, the headers of its strings. */
+const CHANNEL_BYTES = 250;
 /** §6.5 of RFC 8831 leaves 65,535 out. */
 const MAX_STREAM_ID = 65_534;
 
@@ -89,9 +94,11 @@ export class Channels implements AssociationEvents, Prefetchable {
   #first: Channel | undefined;
   /** Of the labels and protocols of all channels. */
   #nameCharacters = 0;
+  readonly #memory: MemoryAccount;
 
   constructor(options: ChannelsOptions, events: ChannelEvents) {
     this.#options = options;
+    this.#memory = options.memory ?? unlimitedAccount();
     this.#events = events;
   }
 
@@ -260,7 +267,8 @@ export class Channels implements AssociationEvents, Prefetchable {
     const isTooLong =
       Math.max(label.length, protocol.length) > MAX_NAME_BYTES ||
       this.#nameCharacters + label.length + protocol.length > limits.maxNameCharacters;
-    if (this.#channels.size >= maxChannels || isTooLong || streamId >= this.#outboundStreams()) {
+    const hasRoom = this.#channels.size < maxChannels && this.#memory.hasRoomFor(bytesOf(parameters));
+    if (!hasRoom || isTooLong || streamId >= this.#outboundStreams()) {
       drops.count("channel-limit");
       this.#refuse(streamId);
       return;
@@ -303,11 +311,13 @@ export class Channels implements AssociationEvents, Prefetchable {
   #add(channel: Channel): void {
     this.#channels.set(channel.id, channel);
     this.#nameCharacters += channel.label.length + channel.protocol.length;
+    this.#memory.add(bytesOf(channel));
   }
 
   #closed(channel: Channel): void {
     this.#channels.delete(channel.id);
     this.#nameCharacters -= channel.label.length + channel.protocol.length;
+    this.#memory.give(bytesOf(channel));
     channel.state = "closed";
     this.#describeMessages();
     this.#events.channelClosed(channel);
@@ -348,6 +358,11 @@ export class Channels implements AssociationEvents, Prefetchable {
   #outboundStreams(): number {
     return Math.min(MAX_STREAM_ID + 1, this.#association?.outboundStreams ?? this.#options.limits.maxStreams);
   }
+}
+
+/** Names count as if each character had two bytes, as it has where one of them needs two. */
+function bytesOf({ label, protocol }: ChannelParameters): number {
+  return CHANNEL_BYTES + 2 * (label.length + protocol.length);
 }
 
 const ZERO = new Uint8Array(1);

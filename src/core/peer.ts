@@ -341,7 +341,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     const { limits, random } = this.settings;
     const { datapath, drops, cookieKey } = this.#host;
     const { sctpPort: remotePort, maxMessageBytes: remoteMaxMessageBytes } = this.#description!;
-    this.#channels = new Channels({ role: this.#role, limits, drops }, this);
+    this.#channels = new Channels({ role: this.#role, limits, drops, memory: this.memory }, this);
     this.#association = new Association(
       {
         limits,

@@ -1,14 +1,17 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { FairBacklog, type ReceiveQueueLimits, type SenderBacklog } from "../../src/fair-backlog.ts";
 import { DEFAULT_LIMITS } from "../../src/server-options.ts";
+import { type MemoryAccount, MemoryLedger, unlimitedAccount } from "../../src/wire/memory-ledger.ts";
 import { Random } from "../sim/random.ts";
 
 class Client {
   readonly name: string;
+  readonly memory: MemoryAccount;
   backlog: SenderBacklog<Item> | undefined;
 
-  constructor(name: string) {
+  constructor(name: string, memory = unlimitedAccount()) {
     this.name = name;
+    this.memory = memory;
   }
 }
 
@@ -192,4 +195,38 @@ test("a connection with nothing waiting holds nothing, and its backlog serves th
   push(b, "1");
   expect(b.backlog).toBe(backlog);
   waiting.shift();
+});
+
+describe("memory", () => {
+  const limits = {
+    maxMemoryBytes: 4_000,
+    maxMemoryBytesPerConnection: 2_000,
+    maxConnections: 2,
+    maxConnectionsPerAddress: 2,
+  };
+
+  test("a sender without memory for a message gives its own oldest, and what has left is given back", () => {
+    const ledger = new MemoryLedger<string>(limits);
+    const loud = new Client("loud", ledger.open("192.0.2.1", "loud"));
+    const other = new Client("other", ledger.open("192.0.2.2", "other"));
+    const { waiting, dropped, push, takeAll } = setUp();
+    push(other, "1");
+    for (let i = 0; i < 10; i++) push(loud, String(i).repeat(300));
+    expect(loud.memory.bytes).toBeLessThanOrEqual(2_000);
+    expect(dropped.map(({ data }) => data[0])).toEqual(["0", "1", "2", "3", "4", "5", "6"]);
+    expect(waiting.length).toBe(4);
+    takeAll();
+    expect(ledger.bytes).toBe(0);
+  });
+
+  test("a message that is longer than all there is waits alone, and all of a sender can be dropped", () => {
+    const ledger = new MemoryLedger<string>(limits);
+    const loud = new Client("loud", ledger.open("192.0.2.1", "loud"));
+    const { waiting, dropped, push } = setUp();
+    push(a, "1");
+    push(loud, "1", "2", "x".repeat(5_000));
+    expect([dropped.length, waiting.length]).toEqual([2, 2]);
+    waiting.forget(loud);
+    expect([ledger.bytes, waiting.length, waiting.bytes]).toEqual([0, 1, 1]);
+  });
 });
