@@ -11,6 +11,9 @@ import type { RemoteDescription, Session } from "./session.ts";
 
 export type { ConnectionState, ConnectionStats } from "./stats.ts";
 
+/** What a handshake takes until it is complete, bytes: its messages, its keys and what waits for its end (measured). */
+const HANDSHAKE_BYTES = 12_288;
+
 /** For how long no record must have come from the address in use before a check alone moves the connection, ms. */
 const SILENCE_MS = 1_000;
 
@@ -85,6 +88,7 @@ export class Connection extends Peer {
     this.session = session;
     this.countedBlock = addressBlock(source.address);
     this.memory = endpoint.memory.open(this.countedBlock, this);
+    this.memory.add(HANDSHAKE_BYTES);
     this.#sped = remote.sped ? new DtlsInStun() : undefined;
   }
 
@@ -197,6 +201,7 @@ export class Connection extends Peer {
   }
 
   protected secured(): void {
+    this.memory.give(HANDSHAKE_BYTES);
     // Nobody asks for these again.
     this.session.remote = undefined;
     this.session.signalledInit = undefined;
@@ -208,6 +213,7 @@ export class Connection extends Peer {
   }
 
   protected ended(reason: CloseReason, wasEstablished: boolean): void {
+    if (!wasEstablished) this.memory.give(HANDSHAKE_BYTES);
     this.#endpoint.connectionClosed(this, reason, wasEstablished);
   }
 

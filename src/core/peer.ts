@@ -379,6 +379,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
         certificate,
         datapath,
         drops,
+        memory: this.memory,
         random,
         versions: dtlsVersions,
         mtuBytes: limits.mtuBytes,

@@ -36,6 +36,19 @@ export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   return digest.digest();
 }
 
+/** SHA-256 of what grows: its digest can be asked for in between. It keeps a state of constant size, not what was added. */
+export class RunningSha256 {
+  readonly #hash = createHash("sha256");
+
+  add(bytes: Uint8Array): void {
+    this.#hash.update(bytes);
+  }
+
+  digest(): Uint8Array {
+    return this.#hash.copy().digest();
+  }
+}
+
 export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
   return hmac("sha256", key, parts);
 }

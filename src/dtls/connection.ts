@@ -1,5 +1,6 @@
 import type { Datapath } from "../wasm/datapath.ts";
 import type { DropCounters, DropReason } from "../wire/drops.ts";
+import { type MemoryAccount, unlimitedAccount } from "../wire/memory-ledger.ts";
 import type { Prefetchable } from "../wire/prefetch.ts";
 import { parseAck } from "./ack.ts";
 import {
@@ -62,6 +63,7 @@ export class DtlsConnection implements Prefetchable {
   readonly #events: DtlsEvents;
   readonly #datapath: Datapath;
   readonly #drops: DropCounters;
+  readonly #memory: MemoryAccount;
   readonly #delivery: Delivery;
   readonly #handshaking: Handshaking;
   /** Records under one key. */
@@ -76,11 +78,12 @@ export class DtlsConnection implements Prefetchable {
     this.#events = events;
     this.#datapath = options.datapath;
     this.#drops = drops;
+    this.#memory = options.memory ?? unlimitedAccount();
     this.#maxRecords = maxRecords;
     this.#maxPlaintextBytes = mtuBytes - OVERHEAD_12;
     const inside = new DtlsConnection.#Inside(this);
     this.#records = new RecordLayer(this.#datapath, handshakeMtuBytes, drops, inside, events);
-    this.#delivery = new Delivery(this.#records, this.#datapath, drops, initialTimeoutMs);
+    this.#delivery = new Delivery(this.#records, this.#datapath, drops, initialTimeoutMs, this.#memory);
     this.#handshaking = new Handshaking(resolved, this.#records, this.#delivery, inside);
   }
 
@@ -274,7 +277,7 @@ export class DtlsConnection implements Prefetchable {
       else this.#events.applicationData(this.#datapath.memory.subarray(offset, offset + length));
       return;
     }
-    this.#earlyData ??= new EarlyQueue();
+    this.#earlyData ??= new EarlyQueue(this.#memory);
     const early = this.#datapath.memory.subarray(offset, offset + length);
     if (!this.#earlyData.push(early)) this.#drops.count("dtls-reassembly-limit");
   }
@@ -287,7 +290,7 @@ export class DtlsConnection implements Prefetchable {
       this.#drops.count("dtls-unknown-epoch");
       return;
     }
-    this.#earlyRecords ??= new EarlyQueue();
+    this.#earlyRecords ??= new EarlyQueue(this.#memory);
     if (!this.#earlyRecords.push(record)) this.#drops.count("dtls-reassembly-limit");
     // RFC 9147 §7.1: a client without the ServerHello says so with an empty acknowledgement.
     else if (record[0] > CONTENT_ACK) this.#delivery.expectMore(now);
@@ -304,11 +307,11 @@ export class DtlsConnection implements Prefetchable {
 
   /** What came too early is looked at again. It goes back into its queue where it still is too early. */
   #handleEarly(now: number): void {
-    const records = this.#earlyRecords?.entries ?? [];
+    const records = this.#earlyRecords?.takeAll() ?? [];
     this.#earlyRecords = undefined;
     for (const record of records) this.#records.read(now, record);
     if (this.state !== "connected") return;
-    const waiting = this.#earlyData?.entries ?? [];
+    const waiting = this.#earlyData?.takeAll() ?? [];
     this.#earlyData = undefined;
     for (const data of waiting) {
       if (this.state === "connected") this.#events.applicationData(data);
@@ -424,6 +427,8 @@ export class DtlsConnection implements Prefetchable {
   #end(reason: DtlsCloseReason, alert?: AlertDescription): void {
     if (this.#isClosed) return;
     this.#handshaking.close();
+    this.#earlyRecords?.takeAll();
+    this.#earlyData?.takeAll();
     this.#writable = false;
     if (alert !== undefined) {
       // RFC 5246 §7.2.1: close_notify is a warning by tradition; every other alert of ours is fatal.

@@ -1,5 +1,6 @@
 import type { Datapath } from "../wasm/datapath.ts";
 import type { DropCounters } from "../wire/drops.ts";
+import type { MemoryAccount } from "../wire/memory-ledger.ts";
 import { Timers } from "../wire/timers.ts";
 import { AckList, encodeAck, type RecordNumber } from "./ack.ts";
 import type { AlertDescription } from "./alert.ts";
@@ -35,7 +36,7 @@ export class Delivery {
   readonly #drops: DropCounters;
   readonly #initialTimeoutMs: number;
   readonly #timers = new Timers<"retransmit" | "acknowledge">();
-  readonly #reassembly = new Reassembly();
+  readonly #reassembly: Reassembly;
   readonly #acks = new AckList();
   #flight: Flight | undefined;
   /** A flight that has to wait until the present one is acknowledged. */
@@ -44,7 +45,14 @@ export class Delivery {
   #timeouts = 0;
   #nextMessage = 0;
 
-  constructor(records: RecordLayer, datapath: Datapath, drops: DropCounters, initialTimeoutMs: number) {
+  constructor(
+    records: RecordLayer,
+    datapath: Datapath,
+    drops: DropCounters,
+    initialTimeoutMs: number,
+    memory: MemoryAccount,
+  ) {
+    this.#reassembly = new Reassembly(memory);
     this.#records = records;
     this.#datapath = datapath;
     this.#drops = drops;
@@ -195,6 +203,7 @@ export class Delivery {
   close(): void {
     this.#flight = undefined;
     this.#waiting = undefined;
+    this.#reassembly.release();
     this.#timers.clearAll();
   }
 

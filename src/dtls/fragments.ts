@@ -24,6 +24,11 @@ export class Fragments {
     return this.#numberCount / PER_PIECE;
   }
 
+  /** Memory that they take, room to grow included. */
+  get heldBytes(): number {
+    return this.#bytes.length + this.#pieces.byteLength;
+  }
+
   /** Copies what is new of the bytes that belong at `start` of the message. */
   add(start: number, fragment: Uint8Array): void {
     const end = start + fragment.length;

@@ -1,4 +1,5 @@
 import type { DropReason } from "../wire/drops.ts";
+import { type MemoryAccount, unlimitedAccount } from "../wire/memory-ledger.ts";
 import { ALERT_DECODE_ERROR, ALERT_ILLEGAL_PARAMETER, type AlertDescription } from "./alert.ts";
 import { Fragments } from "./fragments.ts";
 
@@ -29,6 +30,9 @@ const MAX_BUFFERED_BYTES = 16_384;
 /** Pieces apart from each other of all unfinished messages: a hello with a hybrid key, cut to fragments of 2 bytes in any order. */
 const MAX_PIECES = 1_024;
 
+/** What an unfinished message takes beside its fragments (measured). */
+const PARTIAL_BYTES = 500;
+
 /**
  * What became of a fragment that was not simply kept. `repeated`: the end of a message that was already taken, so the peer sends
  * again. `drop`: why it was dropped; with the alert for it if it was protected, unless it may come again.
@@ -57,6 +61,11 @@ export class Reassembly {
   #next = 0;
   /** By sequence; `undefined` while there are none: a connection is idle longer than it shakes hands. */
   #partials: Map<number, Partial> | undefined;
+  readonly #memory: MemoryAccount;
+
+  constructor(memory: MemoryAccount = unlimitedAccount()) {
+    this.#memory = memory;
+  }
 
   /** The number of the next message. */
   get next(): number {
@@ -106,6 +115,11 @@ export class Reassembly {
     this.#next = sequence;
   }
 
+  /** The connection has ended: forgets what is unfinished. */
+  release(): void {
+    for (const sequence of this.#partials?.keys() ?? []) this.#forget(sequence);
+  }
+
   #addFragment(epoch: number, header: Uint8Array, at: number, fragment: Uint8Array): FragmentResult | undefined {
     const type = header[at];
     const length = u24(header, at + 1);
@@ -122,7 +136,10 @@ export class Reassembly {
     else if (known !== undefined && known.epoch > epoch) return TOO_EARLY;
     else if (known !== undefined && !(known.type === type && known.length === length)) return CONTRADICTION;
     if (!this.#makeRoom(sequence, epoch, fragment.length)) return NO_ROOM;
-    this.#partialOf(sequence, epoch, type, length).fragments.add(start, fragment);
+    const { fragments } = this.#partialOf(sequence, epoch, type, length);
+    const before = fragments.heldBytes;
+    fragments.add(start, fragment);
+    this.#memory.add(fragments.heldBytes - before);
     return undefined;
   }
 
@@ -132,6 +149,7 @@ export class Reassembly {
     if (partial === undefined) {
       partial = { type, epoch, length, fragments: new Fragments() };
       this.#partials.set(sequence, partial);
+      this.#memory.add(PARTIAL_BYTES);
     }
     return partial;
   }
@@ -157,10 +175,13 @@ export class Reassembly {
       buffered += fragments.byteCount;
       pieces += fragments.pieceCount;
     }
-    return buffered <= MAX_BUFFERED_BYTES && pieces <= MAX_PIECES;
+    return buffered <= MAX_BUFFERED_BYTES && pieces <= MAX_PIECES && this.#memory.hasRoomFor(PARTIAL_BYTES + bytes);
   }
 
   #forget(sequence: number): void {
+    const partial = this.#partials?.get(sequence);
+    if (partial === undefined) return;
+    this.#memory.give(PARTIAL_BYTES + partial.fragments.heldBytes);
     this.#partials?.delete(sequence);
     if (this.#partials?.size === 0) this.#partials = undefined;
   }

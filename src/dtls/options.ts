@@ -2,6 +2,7 @@ import { type RandomSource, randomBytes } from "../crypto/platform.ts";
 import { checkNames, type Names } from "../names.ts";
 import type { Datapath } from "../wasm/datapath.ts";
 import { DropCounters } from "../wire/drops.ts";
+import type { MemoryAccount } from "../wire/memory-ledger.ts";
 import type { AlertDescription } from "./alert.ts";
 import type { Certificate } from "./certificate.ts";
 import { GROUPS_13 } from "./groups.ts";
@@ -48,6 +49,8 @@ export interface DtlsOptions {
   helloVerify?: { secret: Uint8Array; peer: Uint8Array };
   /** Given each secret in NSS key log format: for Wireshark, never in production. */
   keyLog?: KeyLog;
+  /** Where what is held of unfinished messages and early records is accounted for. Default: no budget. */
+  memory?: MemoryAccount;
   /** Where dropped records and messages are counted. Default: a table of its own. */
   drops?: DropCounters;
   /** Source of hello randoms. Default: the platform's secure random source. */
@@ -130,6 +133,7 @@ const DTLS_OPTIONS: Names<DtlsOptions> = {
   requireClientCertificate: true,
   helloVerify: true,
   keyLog: true,
+  memory: true,
   drops: true,
   random: true,
   maxRecords: true,

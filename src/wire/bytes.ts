@@ -77,7 +77,10 @@ export class ByteReader {
   }
 }
 
-/** A growing big-endian writer. `finish()` returns a view of exactly what was written. */
+/** More room than this is not kept behind what was written. */
+const MAX_UNUSED_BYTES = 64;
+
+/** A growing big-endian writer. `finish()` returns exactly what was written. */
 export class ByteWriter {
   #bytes: Uint8Array;
   #length = 0;
@@ -134,7 +137,8 @@ export class ByteWriter {
   }
 
   finish(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length);
+    const isTight = this.#bytes.length - this.#length <= MAX_UNUSED_BYTES;
+    return isTight ? this.#bytes.subarray(0, this.#length) : this.#bytes.slice(0, this.#length);
   }
 
   #reserve(length: number): number {

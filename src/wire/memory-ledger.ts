@@ -95,11 +95,17 @@ export class MemoryAccount {
   }
 }
 
+const UNLIMITED: Budget = {
+  share: Number.POSITIVE_INFINITY,
+  most: Number.POSITIVE_INFINITY,
+  whole: { block: "", limit: Number.POSITIVE_INFINITY, bytes: 0, accounts: 0 },
+  crowded: new Set(),
+  removed() {},
+};
+
 /** For whoever has no budget. */
 export function unlimitedAccount(): MemoryAccount {
-  const maxMemoryBytes = Number.POSITIVE_INFINITY;
-  const limits = { maxMemoryBytes, maxMemoryBytesPerConnection: maxMemoryBytes };
-  return new MemoryLedger({ ...limits, maxConnections: 1, maxConnectionsPerAddress: 1 }).open("", undefined);
+  return new MemoryAccount(UNLIMITED, UNLIMITED.whole);
 }
 
 /**

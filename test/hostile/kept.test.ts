@@ -1,17 +1,24 @@
 /** What sessions and connections keep of the largest offers: nothing of their text. */
 import { expect, test } from "vitest";
 import { readAnswer } from "../../src/client/description.ts";
+import { randomBytes } from "../../src/crypto/platform.ts";
+import { DtlsConnection, type DtlsVersion } from "../../src/dtls/connection.ts";
 import { remoteDescription } from "../../src/core/session.ts";
 import type { EndpointLimits } from "../../src/options.ts";
 import { MAX_OFFER_CHARACTERS, parseOffer } from "../../src/signalling/offer.ts";
+import { Datapath } from "../../src/wasm/datapath.ts";
 import { pageCertificate, ScriptedPage, ScriptedServer } from "../unit/core/support/scripted-page.ts";
+import { record } from "../unit/dtls/records.ts";
 import { usedBytes } from "./support/memory.ts";
 
-const SESSIONS = 450;
-const CONNECTIONS = 60;
+const SESSIONS = 300;
+const CONNECTIONS = 30;
 const ROUNDS = 3;
 const MAX_SESSION_BYTES = 1_024;
 const MAX_CONNECTION_BYTES = 12 * 1_024;
+const MAX_HANDSHAKE_BYTES = 14 * 1_024;
+/** With everything that anybody may send before the handshake is complete. */
+const MAX_STUFFED_BYTES = 40 * 1_024;
 
 const INIT = "AQAAMgAAAAEAEAAABAAEAAAAAAHAAAAEgAgABoLAAAA=";
 const hash = Array.from(pageCertificate.fingerprintBytes, (byte) => byte.toString(16).padStart(2, "0")).join(":");
@@ -141,3 +148,77 @@ test("a client keeps at most 1 KB of an answer of 64 KB", () => {
   });
   expect(bytes).toBeLessThanOrEqual(MAX_SESSION_BYTES);
 });
+
+const datapath = new Datapath({ keySlots: 8 });
+
+/** The first datagrams of a client. */
+function firstFlight(version: DtlsVersion): Uint8Array[] {
+  const datagrams: Uint8Array[] = [];
+  const client = new DtlsConnection(
+    {
+      role: "client",
+      certificate: pageCertificate,
+      datapath,
+      random: randomBytes,
+      versions: [version],
+      verifyPeerCertificate: () => true,
+    },
+    { transmit: (datagram) => datagrams.push(datagram.slice()), applicationData() {}, connected() {}, closed() {} },
+  );
+  client.start(0);
+  const flight = datagrams.splice(0);
+  client.close(0);
+  return flight;
+}
+
+/** Handshake fragments of one byte that leave a hole after each, of messages that never become whole. */
+function scatteredFragments(): Uint8Array[] {
+  return Array.from({ length: 40 }, (_, i) => {
+    const content = new Uint8Array(13 * 80);
+    const view = new DataView(content.buffer);
+    for (let k = 0; k < 80; k++) {
+      view.setUint32(13 * k, (11 << 24) | 8_000);
+      view.setUint16(13 * k + 4, 2 + (i % 6));
+      view.setUint16(13 * k + 7, 2 * (80 * Math.floor(i / 6) + k));
+      view.setUint8(13 * k + 11, 1);
+    }
+    return record(22, content, i + 10);
+  });
+}
+
+/** Records whose keys are not there yet, of both versions: small ones, then large ones. */
+function earlyRecords(): Uint8Array[] {
+  return Array.from({ length: 100 }, (_, i) => record(22, new Uint8Array(i < 60 ? 100 : 1_100), i, 1));
+}
+
+const STUFFING = [...scatteredFragments(), ...earlyRecords()];
+
+test.each([
+  ["1.3", "says no more", MAX_HANDSHAKE_BYTES, []],
+  ["1.2", "says no more", MAX_HANDSHAKE_BYTES, []],
+  ["1.3", "then sends all that is kept for later", MAX_STUFFED_BYTES, STUFFING],
+  ["1.2", "then sends all that is kept for later", MAX_STUFFED_BYTES, STUFFING],
+] as const)(
+  "a client of DTLS %s that has said hello and %s takes no more than %i bytes, and is counted with as much",
+  (version, _, most, more) => {
+    const server = newServer("half open", {
+      maxConnections: CONNECTIONS,
+      maxHandshakes: CONNECTIONS,
+    });
+    let counted = 0;
+    const bytes = keptBy(CONNECTIONS, (i) => {
+      const at = { address: "192.0.2.1", port: 1_000 + i };
+      const page = new ScriptedPage(server);
+      page.check(at, true);
+      for (const datagram of [...firstFlight(version), ...more]) server.endpoint.handleDatagram(0, at, datagram);
+      server.endpoint.flush(0);
+      server.sent.length = 0;
+      expect(page.connection.state).toBe("handshaking");
+      counted = page.connection.memory.bytes;
+      return undefined;
+    });
+    expect(server.endpoint.handshakeCount).toBe(CONNECTIONS);
+    expect(bytes).toBeLessThanOrEqual(most);
+    expect(counted).toBeGreaterThan(0.7 * bytes);
+  },
+);
