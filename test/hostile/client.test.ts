@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { readAnswer } from "../../src/client/description.ts";
 import { ControllingAgent } from "../../src/ice/controlling.ts";
 import { writeBindingError, writeBindingRequest, writeBindingSuccess } from "../../src/ice/stun-write.ts";
 import { buildAnswer } from "../../src/signalling/answer.ts";
@@ -12,6 +11,7 @@ import { Random } from "../sim/random.ts";
 import { offerFixture } from "../unit/signalling/offers.ts";
 import { fuzzTests } from "./support/fuzz.ts";
 import { bitFlips, extremeBytes, truncations } from "./support/variants.ts";
+import { handleAnswer as read } from "./targets/sdp.ts";
 
 const parsed = parseOffer(offerFixture("chromium"));
 assert(parsed.ok);
@@ -23,20 +23,6 @@ const sdp = buildAnswer(parsed.offer, {
   maxMessageBytes: 65_536,
 });
 const body = JSON.stringify({ answer: { type: "answer", sdp }, candidate: { candidate: "", sdpMid: "0" } });
-
-/** Reads an answer; throws where what comes out is neither a sentence nor all that a client needs. */
-function read(text: string): "read" | "refused" {
-  const answer = readAnswer(text);
-  if (typeof answer === "string") {
-    assert.match(answer, /^The answer.*\.$/);
-    return "refused";
-  }
-  assert.equal(answer.fingerprint.length, 32);
-  assert(answer.candidates.length > 0);
-  for (const { port } of answer.candidates) assert(port >= 1 && port <= 65_535);
-  assert(Number.isInteger(answer.sctpPort) && Number.isInteger(answer.maxMessageBytes));
-  return "read";
-}
 
 test("an answer is read; cut anywhere it is refused", () => {
   expect(read(body)).toBe("read");

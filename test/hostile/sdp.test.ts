@@ -1,47 +1,14 @@
-import assert from "node:assert/strict";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type AnswerParts, buildAnswer } from "../../src/signalling/answer.ts";
-import { MAX_OFFER_CHARACTERS, parseOffer } from "../../src/signalling/offer.ts";
+import { MAX_OFFER_CHARACTERS } from "../../src/signalling/offer.ts";
 import { offerFixture } from "../unit/signalling/offers.ts";
 import { fuzzTests } from "./support/fuzz.ts";
 import { growthOf } from "./support/memory.ts";
+import { handleOffer as handle, OFFER_NAMES } from "./targets/sdp.ts";
 
-const NAMES = ["chromium", "firefox", "chromium-snap-on", "chromium-sped", "chromium-with-media"];
-const offers = NAMES.map(offerFixture);
+const offers = OFFER_NAMES.map(offerFixture);
 const [chromium] = offers;
 const lines = [...new Set(offers.flatMap((offer) => offer.split("\r\n")))];
-
-const parts: AnswerParts = {
-  ufrag: "localufr",
-  pwd: "p".repeat(24),
-  fingerprint: new Uint8Array(32),
-  candidates: [{ address: "203.0.113.7", port: 42424 }],
-  maxMessageBytes: 65_536,
-};
-
-/** Parses and, where that succeeds, answers. Throws where an invariant breaks. */
-function handle(text: string): "answered" | "refused" {
-  const parsed = parseOffer(text);
-  if (!parsed.ok) {
-    assert.match(parsed.error, /^The offer.{5,150}\.$/);
-    return "refused";
-  }
-  const { offer } = parsed;
-  assert.match(offer.ufrag, /^[A-Za-z0-9+/]{4,256}$/);
-  assert.match(offer.pwd, /^[A-Za-z0-9+/]{22,256}$/);
-  assert.equal(offer.fingerprint.length, 32);
-  assert(Number.isInteger(offer.sctpPort) && offer.sctpPort >= 1 && offer.sctpPort <= 65_535);
-  assert(offer.maxMessageBytes >= 0 && Number.isFinite(offer.maxMessageBytes));
-
-  // Nothing of the offer breaks out of its line, and each section is answered.
-  const answerLines = buildAnswer(offer, parts).split("\r\n");
-  assert.equal(answerLines.pop(), "");
-  for (const line of answerLines) assert.match(line, /^[a-z]=[ -~]*$/);
-  assert.equal(answerLines.filter((line) => line.startsWith("m=")).length, offer.sections.length);
-  assert.equal(answerLines.filter((line) => line.startsWith("a=ice-pwd")).length, 1);
-  return "answered";
-}
 
 test("the recorded offers are answered", () => {
   for (const offer of offers) expect(handle(offer)).toBe("answered");
