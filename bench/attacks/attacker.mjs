@@ -13,6 +13,7 @@ const methods = {
     rate = new Rate(bytesPerSecond);
     const kind = findAttack(name);
     attack = await kind.prepare({ url, to: { address: "127.0.0.1", port: udpPort }, rate });
+    return { newcomerUrl: attack.newcomerUrl };
   },
   async run(ms) {
     const before = process.cpuUsage();
@@ -20,7 +21,7 @@ const methods = {
     rate.start(start + ms);
     let failure;
     try {
-      await attack.run(start + ms);
+      await attack.run();
     } catch (error) {
       failure = String(error);
     }

@@ -75,11 +75,15 @@ export class Bench {
     const attacker = await Child.start("attacker.mjs");
     try {
       const { name } = attack;
-      await attacker.call("prepare", { name, ...this.#addresses, bytesPerSecond: this.#bytes });
+      const { newcomerUrl = this.#addresses.url } = await attacker.call("prepare", {
+        name,
+        ...this.#addresses,
+        bytesPerSecond: this.#bytes,
+      });
       await this.#reopen();
       const idle = await this.#victim.call("measure", this.#ms / 2);
       const memoryBefore = (await this.#server.call("usage")).used;
-      const during = await this.#attack(attacker);
+      const during = await this.#attack(attacker, newcomerUrl);
       await sleep(SETTLE_MS);
       const memoryAfter = (await this.weigh()).used;
       return { idle, ...during, memoryBefore, memoryAfter };
@@ -88,14 +92,14 @@ export class Bench {
     }
   }
 
-  async #attack(attacker) {
+  async #attack(attacker, newcomerUrl) {
     const before = await this.#server.call("usage");
     const start = performance.now();
     const [attack, attacked, peak, openMs] = await Promise.all([
       attacker.call("run", this.#ms),
       this.#victim.call("measure", this.#ms),
       this.#samplePeak(start + this.#ms),
-      sleep(this.#ms / 2).then(() => this.#newcomer.call("open", this.#addresses.url)),
+      sleep(this.#ms / 2).then(() => this.#newcomer.call("open", newcomerUrl)),
     ]);
     const { cpuMs } = await this.#server.call("usage");
     const serverCpu = (cpuMs - before.cpuMs) / (performance.now() - start);

@@ -13,8 +13,10 @@
  * but 1 %; a new client opens; and the server has no more than 10 MB more in use than before, a while after. Exit code 1 where one is
  * missed. A run in which the attacker or the client had more than 80 % of a core measures them and not the server, and is left out.
  */
-import { writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { printTable } from "../report.mjs";
 import { Bench } from "./bench.mjs";
@@ -25,6 +27,8 @@ const IDLE_PLUS_MS = 5;
 const MAX_LOST = 0.01;
 const MAX_BUSY = 0.8;
 const MAX_MEMORY_BYTES = 10_000_000;
+/** Where it is there. */
+const COSTS = fileURLToPath(new URL("cost.mjs", import.meta.url));
 
 const options = readOptions();
 process.exit(await main());
@@ -67,6 +71,14 @@ async function main() {
     );
   }
   const missed = results.flatMap(({ verdicts }) => verdicts).filter(({ kept }) => kept === false);
+  // What a datagram of each kind costs in memory, without sockets; where everything is asked for.
+  if (
+    options.only === "" &&
+    existsSync(COSTS) &&
+    spawnSync(process.execPath, [COSTS], { stdio: "inherit" }).status !== 0
+  ) {
+    missed.push({ name: "costs in memory" });
+  }
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(results, undefined, 1)}\n`);
   console.log(
     missed.length === 0 ? "\nAll verdicts are kept." : `\nMissed: ${missed.map(({ name }) => name).join(", ")}`,

@@ -1,9 +1,11 @@
 /**
  * All attacks. Each says in which group it runs (those of a group share a server, and so its mode), and prepares what it sends:
- * `prepare({ url, to, rate })` resolves with `{ run(end) }`, which attacks until then at the pace that `rate` gives it.
+ * `prepare({ url, to, rate })` resolves with `{ run() }`, which attacks at the pace of `rate` until that is over; and where newcomers have
+ * to come to the attacker, `newcomerUrl`.
  */
 import { dtlsAttacks } from "./dtls.mjs";
 import { iceAttacks } from "./ice.mjs";
+import { relayAttacks } from "./relay.mjs";
 import { sctpAttacks } from "./sctp.mjs";
 import { signallingAttacks } from "./signalling.mjs";
 
@@ -15,7 +17,7 @@ export const GROUPS = {
   address: { mode: "echo", title: "one hostile address" },
 };
 
-export const ATTACKS = [...sctpAttacks, ...dtlsAttacks, ...iceAttacks, ...signallingAttacks];
+export const ATTACKS = [...sctpAttacks, ...dtlsAttacks, ...iceAttacks, ...relayAttacks, ...signallingAttacks];
 
 export function findAttack(name) {
   return ATTACKS.find((attack) => attack.name === name);
