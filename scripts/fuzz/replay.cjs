@@ -7,13 +7,14 @@
  *
  * INPUTS is a file with one input a line, in base64. Coverage is V8's own, by block.
  */
-const { readFileSync } = require("node:fs");
+const { readFileSync, realpathSync } = require("node:fs");
 const { Session } = require("node:inspector");
 const { join } = require("node:path");
 const { pathToFileURL } = require("node:url");
 
 const [build, name, action, file] = process.argv.slice(2);
-const SOURCE = pathToFileURL(join(build, "src/")).href;
+// As V8 names them, which follows links.
+const SOURCE = pathToFileURL(`${realpathSync(join(build, "src"))}/`).href;
 
 async function main() {
   const inputs = readFileSync(file, "utf8")
@@ -58,7 +59,7 @@ class BlockCounter {
   take() {
     let found = 0;
     for (const { url, functions } of this.#post("Profiler.takePreciseCoverage").result) {
-      if (!url.startsWith(SOURCE) && !SOURCE.endsWith(url)) continue;
+      if (!url.startsWith(SOURCE)) continue;
       const blocks = this.#blocksOf(url.slice(SOURCE.length));
       for (const { ranges } of functions) {
         for (const { startOffset, endOffset, count } of ranges) {
