@@ -5,7 +5,7 @@
 import { checkNames, type Names } from "../names.ts";
 import { ByteWriter } from "../wire/bytes.ts";
 import type { DropCounters } from "../wire/drops.ts";
-import { type Answerer, negotiate } from "./negotiate.ts";
+import { type Answerer, negotiate, type SessionAnswer } from "./negotiate.ts";
 import { MAX_OFFER_CHARACTERS } from "./offer.ts";
 
 export interface SessionEndpointOptions {
@@ -57,7 +57,8 @@ export class SessionEndpoint {
    * Answers `POST` with an SDP offer as the body, raw or as JSON `{"type":"offer","sdp":"…"}`, and the `OPTIONS` of a
    * CORS preflight. Never rejects for what the request contains:
    *
-   * - 200 `{"answer":{"type":"answer","sdp":"…"},"candidate":{"candidate":"…","sdpMLineIndex":0,"sdpMid":"0"},"id":"…"}`
+   * - 200 `{"answer":{"type":"answer","sdp":"…"},"candidate":{"candidate":"…","sdpMLineIndex":0,"sdpMid":"0"},"id":"…"}`,
+   *   and once more `"sdp":{"answer":…,"candidate":…}`, which is where naia's pages look
    * - 400 for a malformed offer, 413 for a body over the limit, 403 for an origin that is not allowed, 405 for another
    *   method, 503 where a limit of the server is reached; each with one sentence as text, and nothing is kept.
    *
@@ -111,7 +112,7 @@ export class SessionEndpoint {
       case "answered":
         headers.set("content-type", "application/json");
         headers.set("cache-control", "no-store");
-        return new Response(JSON.stringify(negotiated.session), { headers });
+        return new Response(answerJson(negotiated.session), { headers });
     }
   }
 
@@ -179,6 +180,12 @@ function offerOf(body: Uint8Array): string | undefined {
   } catch {
     return undefined; // Not UTF-8, or not JSON.
   }
+}
+
+/** Both forms that pages in use read: webrtc-unreliable's, and naia's, which has the same in a member `sdp`. */
+function answerJson(session: SessionAnswer): string {
+  const { answer, candidate } = session;
+  return JSON.stringify({ ...session, sdp: { answer, candidate } });
 }
 
 function sentence(status: number, text: string, headers = new Headers()): Response {

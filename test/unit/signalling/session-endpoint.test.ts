@@ -55,7 +55,7 @@ test("a raw SDP offer is answered in the JSON form that webrtc-unreliable's page
   expect(response.status).toBe(200);
   expect(response.headers.get("content-type")).toBe("application/json");
   expect(response.headers.get("access-control-allow-origin")).toBe("*");
-  const body = await response.json();
+  const { sdp: _, ...body } = await response.json();
   expect(body).toEqual({
     answer: { type: "answer", sdp: expect.stringMatching(/^v=0\r\n[\s\S]*a=setup:passive\r\n/) },
     candidate: {
@@ -67,6 +67,12 @@ test("a raw SDP offer is answered in the JSON form that webrtc-unreliable's page
   expect(body.answer.sdp).toContain(`a=${body.candidate.candidate}\r\n`);
   expect(answerer.sessions).toHaveLength(1);
   expect(answerer.sessions[0].offer.ufrag).toBe("5qfx");
+});
+
+test("the same answer stands where naia's pages look for it", async () => {
+  const { post } = setUp();
+  const { answer, candidate, sdp } = await (await post(chromium)).json();
+  expect(sdp).toEqual({ answer, candidate });
 });
 
 test("the offer may come as the JSON of an RTCSessionDescription", async () => {
