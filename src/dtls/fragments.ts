@@ -90,7 +90,9 @@ export class Fragments {
       this.#pieces.set(pieces);
     }
     this.#pieces.copyWithin(at + PER_PIECE, at, this.#numberCount);
-    this.#pieces.set([start, end, place], at);
+    this.#pieces[at] = start;
+    this.#pieces[at + 1] = end;
+    this.#pieces[at + 2] = place;
     this.#numberCount += PER_PIECE;
     return at + PER_PIECE;
   }

@@ -159,13 +159,22 @@ export class Reassembly {
    * forged fragments ahead must not keep out the ones that are next.
    */
   #makeRoom(sequence: number, epoch: number, bytes: number): boolean {
-    if (this.#hasRoom(bytes)) return true;
-    const farthest = [...(this.#partials ?? [])].sort(([a], [b]) => b - a);
-    for (const [other, partial] of farthest) {
-      if (partial.epoch < epoch || (partial.epoch === epoch && other > sequence)) this.#forget(other);
-      if (this.#hasRoom(bytes)) return true;
+    while (!this.#hasRoom(bytes)) {
+      const worst = this.#leastWorthy(sequence, epoch);
+      if (worst === undefined) return false;
+      this.#forget(worst);
     }
-    return false;
+    return true;
+  }
+
+  /** The message that is farthest ahead, of those that may be forgotten for one with this number and epoch. */
+  #leastWorthy(sequence: number, epoch: number): number | undefined {
+    for (let other = this.#next + MAX_MESSAGES_AHEAD - 1; other >= this.#next; other--) {
+      const partial = this.#partials?.get(other);
+      if (partial === undefined) continue;
+      if (partial.epoch < epoch || (partial.epoch === epoch && other > sequence)) return other;
+    }
+    return undefined;
   }
 
   #hasRoom(bytes: number): boolean {
