@@ -5,7 +5,8 @@ import { Timers } from "../wire/timers.ts";
 import { AckList, encodeAck, type RecordNumber } from "./ack.ts";
 import type { AlertDescription } from "./alert.ts";
 import { Flight, type FlightItem } from "./flight.ts";
-import { type HandshakeMessage, Reassembly } from "./handshake.ts";
+import { HANDSHAKE_HEADER_BYTES, type HandshakeMessage, messageSequence, Reassembly } from "./handshake.ts";
+import { CLIENT_HELLO } from "./messages.ts";
 import type { FlightPlan } from "./machine.ts";
 import { MAX_TIMEOUT_MS } from "./options.ts";
 import { FIRST_APPLICATION_EPOCH } from "./epochs.ts";
@@ -67,6 +68,14 @@ export class Delivery {
 
   get nextDeadline(): number {
     return this.#timers.next;
+  }
+
+  /** Server: counts messages, ours as well, from the number of the ClientHello on that is in this first record of a client. */
+  beginWith(content: Uint8Array): void {
+    if (content.length < HANDSHAKE_HEADER_BYTES || content[0] !== CLIENT_HELLO) return;
+    const sequence = messageSequence(content, 0);
+    this.#reassembly.next = sequence;
+    this.#nextMessage = sequence;
   }
 
   /** The message_seq of our next message. */

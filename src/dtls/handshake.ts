@@ -58,18 +58,14 @@ interface Partial {
 export class Reassembly {
   /** The longest message that is taken. */
   maxMessageBytes = MAX_MESSAGE_BYTES;
-  #next = 0;
+  /** The number of the next message. */
+  next = 0;
   /** By sequence; `undefined` while there are none: a connection is idle longer than it shakes hands. */
   #partials: Map<number, Partial> | undefined;
   readonly #memory: MemoryAccount;
 
   constructor(memory: MemoryAccount = unlimitedAccount()) {
     this.#memory = memory;
-  }
-
-  /** The number of the next message. */
-  get next(): number {
-    return this.#next;
   }
 
   /** True while part of a message is held: something of the peer's flight is missing. */
@@ -99,11 +95,11 @@ export class Reassembly {
 
   /** The next message in sequence, once it is whole. */
   take(): HandshakeMessage | undefined {
-    const sequence = this.#next;
+    const sequence = this.next;
     const partial = this.#partials?.get(sequence);
     if (partial === undefined || partial.fragments.byteCount < partial.length) return undefined;
     const { type, epoch, fragments } = partial;
-    this.#next++;
+    this.next++;
     this.#forget(sequence);
     // Epochs only rise: what is held of an earlier one is nobody's.
     for (const [later, { epoch: other }] of this.#partials ?? []) if (other < epoch) this.#forget(later);
@@ -112,7 +108,7 @@ export class Reassembly {
 
   /** Gives a message back as never received: it has no place in its epoch, which anybody can send in. */
   reject({ sequence }: HandshakeMessage): void {
-    this.#next = sequence;
+    this.next = sequence;
   }
 
   /** The connection has ended: forgets what is unfinished. */
@@ -123,12 +119,12 @@ export class Reassembly {
   #addFragment(epoch: number, header: Uint8Array, at: number, fragment: Uint8Array): FragmentResult | undefined {
     const type = header[at];
     const length = u24(header, at + 1);
-    const sequence = (header[at + 4] << 8) | header[at + 5];
+    const sequence = messageSequence(header, at);
     const start = u24(header, at + 6);
     const end = start + fragment.length;
     if (end > length) return MALFORMED;
-    if (sequence < this.#next) return end === length ? { repeated: sequence } : undefined;
-    if (sequence >= this.#next + MAX_MESSAGES_AHEAD) return TOO_EARLY;
+    if (sequence < this.next) return end === length ? { repeated: sequence } : undefined;
+    if (sequence >= this.next + MAX_MESSAGES_AHEAD) return TOO_EARLY;
     if (length > this.maxMessageBytes) return TOO_LARGE;
     const known = this.#partials?.get(sequence);
     // An authenticated fragment replaces what anybody could have sent in an earlier epoch; never the other way round.
@@ -169,7 +165,7 @@ export class Reassembly {
 
   /** The message that is farthest ahead, of those that may be forgotten for one with this number and epoch. */
   #leastWorthy(sequence: number, epoch: number): number | undefined {
-    for (let other = this.#next + MAX_MESSAGES_AHEAD - 1; other >= this.#next; other--) {
+    for (let other = this.next + MAX_MESSAGES_AHEAD - 1; other >= this.next; other--) {
       const partial = this.#partials?.get(other);
       if (partial === undefined) continue;
       if (partial.epoch < epoch || (partial.epoch === epoch && other > sequence)) return other;
@@ -194,6 +190,11 @@ export class Reassembly {
     this.#partials?.delete(sequence);
     if (this.#partials?.size === 0) this.#partials = undefined;
   }
+}
+
+/** The message_seq in the header of a fragment at `at`. */
+export function messageSequence(bytes: Uint8Array, at: number): number {
+  return (bytes[at + 4] << 8) | bytes[at + 5];
 }
 
 /** Writes a fragment's header and content at `at` and returns the bytes written. */

@@ -110,7 +110,11 @@ export class Handshaking implements HandshakeHost {
   /** Takes the content of a handshake record. */
   handleRecord(now: number, epoch: number, sequence: number, content: Uint8Array): void {
     this.#now = now;
-    if (this.state === "new") this.#begin();
+    if (this.state === "new") {
+      this.#begin();
+      // The request to say hello again may have come from another object, which kept nothing of it (RFC 6347 §4.2.1).
+      if (this.#settings?.helloVerify !== undefined) this.#delivery.beginWith(content);
+    }
     if (epoch === 0) this.#mirrorSequence(sequence);
     const alert = this.#delivery.handleHandshake(now, epoch, sequence, content);
     if (alert !== undefined && epoch > 0) this.#events.failed(alert);

@@ -44,7 +44,8 @@ export interface DtlsOptions {
   requireClientCertificate?: boolean;
   /**
    * Server: make an unknown client repeat its hello with a cookie (HelloVerifyRequest or HelloRetryRequest), bound to `peer`,
-   * the bytes of its address and port. Costs a round trip; not needed where a STUN check has verified the address.
+   * the bytes of its address and port. Costs a round trip; not needed where a STUN check has verified the address. Nothing is kept
+   * meanwhile: another connection with the same `secret` and `peer` takes the repeated hello as well, as the first that it is given.
    */
   helloVerify?: { secret: Uint8Array; peer: Uint8Array };
   /** Given each secret in NSS key log format: for Wireshark, never in production. */

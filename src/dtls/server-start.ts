@@ -42,7 +42,10 @@ export class ServerStart implements HandshakeMachine {
       if (offers13) {
         const server = new Server13(this.#host);
         this.#host.become(server);
-        return server.answer(hello, message);
+        const outcome = server.answer(hello, message);
+        // A wrong cookie: anybody can send one.
+        if (outcome === UNEXPECTED) this.#host.become(this);
+        return outcome;
       }
       // RFC 7507 §3: the client tries again with less than it has, and we have more than it now offers.
       if (hello.cipherSuites.includes(TLS_FALLBACK_SCSV)) return ALERT_INAPPROPRIATE_FALLBACK;

@@ -1,4 +1,4 @@
-import { equalConstantTime, hmacSha256, type PublicKey } from "../crypto/platform.ts";
+import { equalConstantTime, type PublicKey, sha256 } from "../crypto/platform.ts";
 import {
   ALERT_CERTIFICATE_REQUIRED,
   ALERT_DECRYPT_ERROR,
@@ -24,7 +24,7 @@ import {
   parseCookie,
 } from "./extensions.ts";
 import { answerKey } from "./groups.ts";
-import type { HandshakeMessage } from "./handshake.ts";
+import { encodeAsTls, type HandshakeMessage } from "./handshake.ts";
 import { deriveHandshakeSecrets, type HandshakeSecrets, signedContent, verifyData13 } from "./keys13.ts";
 import { type HandshakeHost, type HandshakeMachine, MALFORMED, type Outcome, UNEXPECTED } from "./machine.ts";
 import {
@@ -54,6 +54,7 @@ import { acceptCertificate, refuseSignature } from "./peer-certificate.ts";
 import { ECDSA_SECP256R1_SHA256, PEER_SCHEMES } from "./signature-schemes.ts";
 import { FIRST_APPLICATION_EPOCH, HANDSHAKE_EPOCH } from "./epochs.ts";
 import { chooseShare, readOffer13 } from "./offer13.ts";
+import { openRetry, type Retry, sealRetry } from "./retry-cookie.ts";
 import { Traffic13 } from "./traffic13.ts";
 import { Transcript13 } from "./transcript13.ts";
 
@@ -82,10 +83,8 @@ export class Server13 implements HandshakeMachine {
   readonly #host: HandshakeHost;
   readonly #transcript = new Transcript13();
   #awaits: "hello-again" | "certificate" | "certificate-verify" | "finished" = "certificate";
-  #firstHello: ClientHello | undefined;
-  /** What a HelloRetryRequest asked for. */
-  #askedGroup: number | undefined;
-  #askedCookie: Uint8Array | undefined;
+  /** What a HelloRetryRequest without a cookie has asked for. */
+  #retry: Retry | undefined;
   #secrets: HandshakeSecrets | undefined;
   #clientKey: PublicKey | undefined;
   #traffic: Traffic13 | undefined;
@@ -94,11 +93,17 @@ export class Server13 implements HandshakeMachine {
     this.#host = host;
   }
 
-  /** Answers a first ClientHello: with the server's flight, or with a HelloRetryRequest. */
+  /**
+   * Answers a ClientHello: with the server's flight, or with a HelloRetryRequest. Where cookies are asked for it may be the second hello
+   * of a client to whom another object of this class has sent the request.
+   */
   answer(hello: ClientHello, message: HandshakeMessage): Outcome {
     const offer = readOffer13(hello);
     if (typeof offer !== "object") return offer;
     const { settings } = this.#host;
+    if (settings.helloVerify !== undefined && hello.extensions.has(EXTENSION_COOKIE)) {
+      return this.#answerAgain(hello, message);
+    }
     const usable = settings.groups.filter((group) => offer.groups.includes(group));
     if (usable.length === 0) return ALERT_HANDSHAKE_FAILURE;
     const share = chooseShare(usable, offer);
@@ -128,25 +133,16 @@ export class Server13 implements HandshakeMachine {
   }
 
   /** RFC 8446 §4.1.4. */
-  #askAgain(hello: ClientHello, message: HandshakeMessage, group: number | undefined): Outcome {
+  #askAgain(hello: ClientHello, message: HandshakeMessage, group = 0): Outcome {
     const { helloVerify } = this.#host.settings;
-    const extensions = new Map([[EXTENSION_SUPPORTED_VERSIONS, encodeNumber(VERSION_DTLS_1_3)]]);
-    if (group !== undefined) extensions.set(EXTENSION_KEY_SHARE, encodeNumber(group));
-    this.#transcript.add(message);
-    this.#transcript.replaceByHash();
-    if (helloVerify !== undefined) {
-      // Bound to the peer's address and its first hello, like the cookie of DTLS 1.2.
-      this.#askedCookie = hmacSha256(helloVerify.secret, helloVerify.peer, this.#transcript.hash());
-      extensions.set(EXTENSION_COOKIE, encodeCookie(this.#askedCookie));
-    }
-    const retry = this.#host.message(SERVER_HELLO, encodeHello(HELLO_RETRY_RANDOM, extensions));
-    this.#transcript.add(retry);
+    const retry = { helloHash: sha256(encodeAsTls(message.type, message.body)), random: hello.random.slice(), group };
+    const cookie = helloVerify && sealRetry(helloVerify, retry);
+    if (helloVerify === undefined) this.#retry = retry;
     this.#host.facts.version = "1.3";
-    this.#firstHello = hello;
-    this.#askedGroup = group;
     this.#awaits = "hello-again";
     // RFC 9147 §5.8.1: no timer runs for it; a repeated ClientHello asks for it again.
-    this.#host.sendFlight([retry], message, { onDemand: true });
+    const request = this.#host.message(SERVER_HELLO, encodeRetry(group, cookie));
+    this.#host.sendFlight([request], message, { onDemand: true });
     return undefined;
   }
 
@@ -154,18 +150,22 @@ export class Server13 implements HandshakeMachine {
     if (message.epoch !== 0) return UNEXPECTED;
     if (message.type !== CLIENT_HELLO) return ALERT_UNEXPECTED_MESSAGE;
     const hello = parseClientHello(message.body);
-    if (hello === undefined) return MALFORMED;
-    if (this.#askedCookie !== undefined) {
-      const cookie = parseCookie(hello.extensions.get(EXTENSION_COOKIE) ?? EMPTY) ?? EMPTY;
-      // Anybody can send a wrong one; the right one may still come.
-      if (!equalConstantTime(cookie, this.#askedCookie)) return UNEXPECTED;
-    }
+    return hello === undefined ? MALFORMED : this.#answerAgain(hello, message);
+  }
+
+  #answerAgain(hello: ClientHello, message: HandshakeMessage): Outcome {
+    const { helloVerify, groups } = this.#host.settings;
+    const cookie = helloVerify && (parseCookie(hello.extensions.get(EXTENSION_COOKIE) ?? EMPTY) ?? EMPTY);
+    const retry = helloVerify && cookie ? openRetry(helloVerify, cookie, hello.random) : this.#retry;
+    // Anybody can send a wrong one; the right one may still come.
+    if (retry === undefined) return UNEXPECTED;
     const offer = readOffer13(hello);
     if (typeof offer !== "object") return offer;
     // RFC 8446 §4.1.2: the second hello is the first one, but for what was asked for.
-    if (!equalConstantTime(hello.random, this.#firstHello?.random ?? EMPTY)) return ALERT_ILLEGAL_PARAMETER;
-    const share = chooseShare(this.#askedGroup === undefined ? this.#host.settings.groups : [this.#askedGroup], offer);
+    if (!equalConstantTime(hello.random, retry.random)) return ALERT_ILLEGAL_PARAMETER;
+    const share = chooseShare(retry.group === 0 ? groups : [retry.group], offer);
     if (share === undefined) return ALERT_ILLEGAL_PARAMETER;
+    this.#transcript.beginWithRetry(retry.helloHash, encodeRetry(retry.group, cookie));
     return this.#sendFlight(hello, share, message);
   }
 
@@ -173,7 +173,7 @@ export class Server13 implements HandshakeMachine {
     const { settings, facts } = this.#host;
     const answer = answerKey(share.group, share.publicKey);
     if (answer === undefined) return ALERT_ILLEGAL_PARAMETER;
-    this.#firstHello = undefined;
+    this.#retry = undefined;
     this.#transcript.add(answered);
     facts.version = "1.3";
     facts.cipherSuite = TLS_AES_128_GCM_SHA256;
@@ -269,6 +269,14 @@ const CERTIFICATE_REQUEST_BODY = encodeCertificateRequest13({
 function encryptedExtensions(hello: ClientHello): Extensions {
   const srtp = answerUseSrtp(hello.extensions.get(EXTENSION_USE_SRTP));
   return new Map(srtp === undefined ? [] : [[EXTENSION_USE_SRTP, srtp]]);
+}
+
+/** A HelloRetryRequest for a key of this group, unless it is 0, with this cookie. */
+function encodeRetry(group: number, cookie: Uint8Array | undefined): Uint8Array {
+  const extensions = new Map([[EXTENSION_SUPPORTED_VERSIONS, encodeNumber(VERSION_DTLS_1_3)]]);
+  if (group !== 0) extensions.set(EXTENSION_KEY_SHARE, encodeNumber(group));
+  if (cookie !== undefined) extensions.set(EXTENSION_COOKIE, encodeCookie(cookie));
+  return encodeHello(HELLO_RETRY_RANDOM, extensions);
 }
 
 function encodeHello(random: Uint8Array, extensions: Extensions): Uint8Array {

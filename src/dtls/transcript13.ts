@@ -1,6 +1,6 @@
 import { RunningSha256 } from "../crypto/platform.ts";
 import { encodeAsTls, type HandshakeMessage } from "./handshake.ts";
-import { MESSAGE_HASH } from "./messages.ts";
+import { MESSAGE_HASH, SERVER_HELLO } from "./messages.ts";
 
 /** The messages of a DTLS 1.3 handshake, as the hash over them with the header of TLS (RFC 9147 §5.2). The messages are not kept. */
 export class Transcript13 {
@@ -13,6 +13,11 @@ export class Transcript13 {
   /** SHA-256 of everything so far. */
   hash(): Uint8Array {
     return this.#hash.digest();
+  }
+
+  /** A server's: begins with the hash of the first ClientHello and the HelloRetryRequest (RFC 8446 §4.4.1). */
+  beginWithRetry(helloHash: Uint8Array, retryBody: Uint8Array): void {
+    this.#messages = [encodeAsTls(MESSAGE_HASH, helloHash), encodeAsTls(SERVER_HELLO, retryBody)];
   }
 
   /** RFC 8446 §4.4.1: with a HelloRetryRequest, the first ClientHello is replaced by its hash. */

@@ -93,7 +93,7 @@ describe("a DTLS 1.3 handshake", () => {
     server.connection.handleDatagram(0, client.take()[0]);
     client.connection.handleDatagram(0, server.take()[0]);
     const [hello] = client.take();
-    const cookieAt = Buffer.from(hello).indexOf(Buffer.from("002c00220020", "hex")) + 6;
+    const cookieAt = Buffer.from(hello).indexOf(Buffer.from("002c00440042", "hex")) + 6;
     const forged = Uint8Array.from(hello);
     forged[cookieAt] ^= 1;
     server.connection.handleDatagram(0, forged);
