@@ -5,7 +5,7 @@ import { randomBytes } from "./crypto/platform.ts";
 import { type CloseReason, SendError, type SendErrorCode } from "./errors.ts";
 import { NamedEmitter } from "./named-events.ts";
 import { checkNames, type Names } from "./names.ts";
-import { type MessageData, messageBytes } from "./message-data.ts";
+import { checkMessageLength, type MessageData, messageBytes } from "./message-data.ts";
 import type { SenderBacklog } from "./fair-backlog.ts";
 import type { Message } from "./server.ts";
 import type { Shell } from "./shell.ts";
@@ -23,7 +23,7 @@ export interface ConnectionEvents {
   close: [reason: CloseReason];
   /** A further data channel opened, by either side. The first one came with `open`. */
   channel: [channel: Channel];
-  /** A data channel closed; the connection stays. */
+  /** A data channel closed, or one of this side's could not be had; the connection stays. */
   channelclose: [channel: Channel];
 }
 
@@ -102,7 +102,10 @@ export class Connection extends NamedEmitter<ConnectionEvents> {
     return this.#core.state;
   }
 
-  /** The longest message that `send` takes and that the peer takes, in bytes of UTF-8 or binary. */
+  /**
+   * The longest message that can be sent to this peer, in bytes of UTF-8 or binary: `limits.maxMessageBytes`, or less where the peer
+   * takes less. It may be as little as 1: a peer says what it likes.
+   */
   get maxMessageBytes(): number {
     return this.#core.maxMessageBytes;
   }
@@ -119,8 +122,8 @@ export class Connection extends NamedEmitter<ConnectionEvents> {
    * Nobody needs to look at the promise: a rejection that is not handled is not reported either, because a peer
    * that leaves is no bug of the application.
    *
-   * @throws TypeError for data of another kind, RangeError over `maxMessageBytes`; both at the call
-   * @returns rejects with a `SendError`: `closed`, `queue-full`
+   * @throws TypeError for data of another kind, RangeError over `limits.maxMessageBytes`; both at the call
+   * @returns rejects with a `SendError`: `closed`, `queue-full`, `too-large` (for this peer)
    */
   send(data: MessageData, options?: SendOptions): Promise<void> {
     const refused = this.#send(data, options);
@@ -133,7 +136,7 @@ export class Connection extends NamedEmitter<ConnectionEvents> {
   /**
    * The same without a promise, for the hot path: false where the message was not taken (`SendError` says why for `send`).
    *
-   * @throws TypeError for data of another kind, RangeError over `maxMessageBytes`
+   * @throws TypeError for data of another kind, RangeError over `limits.maxMessageBytes`
    */
   trySend(data: MessageData, options?: SendOptions): boolean {
     return this.#send(data, options) === undefined;
@@ -153,16 +156,19 @@ export class Connection extends NamedEmitter<ConnectionEvents> {
    * Opens a further data channel from this side; its `channel` event follows when the peer has answered, but messages may be
    * sent on it at once.
    *
-   * @throws TypeError or RangeError for options that contradict each other or are out of range; SendError once closed
+   * Where it cannot be had, its `state` is `closed` from the start and what is sent on it is refused as `closed`: no stream is
+   * free, the peer takes fewer streams, it has taken the `id`, or the connection has ended. `channelclose` follows, unless the connection
+   * has ended. All events follow after the call has returned.
+   *
+   * @throws TypeError or RangeError for options that contradict each other or are out of range (`id`: of `limits.maxStreams`)
    */
   createChannel(label: string, options?: ChannelOptions): Channel {
     const channel = this.#core.createChannel(this.#shell.now(), label, options);
-    if (channel === undefined) throw new SendError("closed");
-    this.#shell.settle();
+    this.#shell.settleLater();
     return channel;
   }
 
-  /** Closes one data channel; the connection stays. */
+  /** Closes one data channel; the connection stays. Does nothing where it is closed already. */
   closeChannel(channel: Channel): void {
     this.#core.closeChannel(this.#shell.now(), channel);
     this.#shell.settle();
@@ -184,12 +190,14 @@ export class Connection extends NamedEmitter<ConnectionEvents> {
   }
 
   #send(data: MessageData, options: SendOptions | undefined): SendErrorCode | undefined {
-    const result = this.#core.send(this.#shell.now(), messageBytes(data), channelOf(options));
-    if (result === "too-large") {
-      throw new RangeError(`data must be at most ${this.maxMessageBytes} bytes (connection.maxMessageBytes)`);
+    const message = messageBytes(data);
+    const result = this.#core.send(this.#shell.now(), message, channelOf(options));
+    if (result !== "sent" && result !== "queued") {
+      checkMessageLength(message, this.#core.ownMaxMessageBytes);
+      return result;
     }
     this.#shell.settle();
-    return result === "sent" || result === "queued" ? undefined : result;
+    return undefined;
   }
 }
 

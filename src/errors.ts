@@ -31,16 +31,26 @@ export type CloseReason =
  * |---|---|
  * | `closed` | the connection or the channel is closed |
  * | `queue-full` | `maxQueuedBytes` of reliable messages already wait for the peer |
+ * | `too-large` | the message is longer than the peer takes (`connection.maxMessageBytes`), though not than this side allows |
  */
-export type SendErrorCode = "closed" | "queue-full";
+export type SendErrorCode = "closed" | "queue-full" | "too-large";
 
-/** Rejection of `send`. Wrong arguments are a `TypeError` or `RangeError` instead, thrown at the call. */
+const REFUSALS: Readonly<Record<SendErrorCode, string>> = {
+  closed: "the connection is closed",
+  "queue-full": "too many bytes wait for the peer",
+  "too-large": "longer than the peer takes",
+};
+
+/**
+ * Rejection of `send`: what the peer said or did is the reason. Wrong arguments are a `TypeError` or `RangeError` instead,
+ * thrown at the call.
+ */
 export class SendError extends Error {
   override readonly name = "SendError";
   declare readonly code: SendErrorCode;
 
   constructor(code: SendErrorCode) {
-    super(code === "closed" ? "the connection is closed" : "too many bytes wait for the peer");
+    super(REFUSALS[code]);
     this.code = code;
   }
 }

@@ -20,7 +20,7 @@ export { type Message, Server, type ServerEvents, type ServerStats } from "./ser
 export { DEFAULT_LIMITS, type Limits, type ListenOptions } from "./server-options.ts";
 export type { SocketAddress } from "./wire/address.ts";
 export type { DropReason } from "./wire/drops.ts";
-export type { SessionAnswer } from "./signalling/negotiate.ts";
+export type { Negotiated, SessionAnswer } from "./signalling/negotiate.ts";
 export type { SessionEndpoint } from "./signalling/session-endpoint.ts";
 export {
   type ChannelOptions as ClientChannelOptions,

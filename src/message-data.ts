@@ -8,3 +8,13 @@ export function messageBytes(data: MessageData): Uint8Array | string {
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   throw new TypeError("data must be a string, an ArrayBuffer or a view of one");
 }
+
+/**
+ * For a message that was refused: whether the caller should have known. What the peer takes is no matter here.
+ *
+ * @throws RangeError over this side's own limit
+ */
+export function checkMessageLength(message: Uint8Array | string, limit: number): void {
+  const { length } = typeof message === "string" ? new TextEncoder().encode(message) : message;
+  if (length > limit) throw new RangeError(`data must be at most ${limit} bytes (limits.maxMessageBytes)`);
+}

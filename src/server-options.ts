@@ -136,7 +136,6 @@ export function checkNegotiatedChannels(channels: readonly NegotiatedChannel[] |
   if (!Array.isArray(channels)) throw new TypeError("negotiatedChannels must be an array");
   try {
     checkChannels(
-      "server",
       limits,
       channels.map((channel) => ({ ...channel, negotiated: true })),
     );

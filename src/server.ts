@@ -26,7 +26,7 @@ import {
 import { writeSignalledInit } from "./sctp/snap.ts";
 import { Shell } from "./shell.ts";
 import type { AnswerParts } from "./signalling/answer.ts";
-import { type Answerer, negotiate, type Refusal, type SessionAnswer } from "./signalling/negotiate.ts";
+import { type Answerer, type Negotiated, negotiate, type Refusal } from "./signalling/negotiate.ts";
 import type { Offer } from "./signalling/offer.ts";
 import { REQUEST_CONTEXT, SessionEndpoint, type SessionRequestContext } from "./signalling/session-endpoint.ts";
 import { isIpv6, type SocketAddress } from "./wire/address.ts";
@@ -162,19 +162,23 @@ export class Server extends NamedEmitter<ServerEvents> implements EndpointEvents
   }
 
   /**
-   * Answers an SDP offer that came by other means than HTTP.
+   * Answers an SDP offer that came by other means than HTTP. An offer is the peer's word, so it never throws: `kind` says what became
+   * of it.
    *
-   * @throws TypeError with one sentence where the offer is malformed or has no data channel; RangeError where
-   * `limits.maxPendingSessions` sessions wait already
+   * - `answered`: `session` is for the peer, `{ answer, candidate }`
+   * - `malformed`: it is no offer, or has no data channel; `error` is one sentence
+   * - `refused`: `limits.maxPendingSessions` sessions wait already; `error` says so
+   *
+   * @example
+   * const answered = server.answer(message.sdp, { userData: player });
+   * webSocket.send(JSON.stringify(answered.kind === "answered" ? answered.session : { error: answered.error }));
    */
-  answer(offerSdp: string, context: SessionRequestContext = {}): SessionAnswer {
+  answer(offerSdp: string, context: SessionRequestContext = {}): Negotiated {
     checkNames("options", context, REQUEST_CONTEXT, "an option of answer");
     const { userData } = context;
-    if (typeof offerSdp !== "string") throw new TypeError("offerSdp must be a string");
     const negotiated = negotiate(offerSdp, this.#answerer, userData);
-    if (negotiated.kind === "malformed") throw new TypeError(`offerSdp: ${negotiated.error}`);
-    if (negotiated.kind === "refused") throw new RangeError(negotiated.error);
-    return negotiated.session;
+    if (negotiated.kind === "malformed") this.#endpoint.drops.count("offer-malformed");
+    return negotiated;
   }
 
   /**

@@ -86,6 +86,12 @@ export class Shell {
     this.#scheduleNext();
   }
 
+  /** The same where the application has to have the call's result before it hears of its events: they come with the flush. */
+  settleLater(): void {
+    this.#isAnswered = true;
+    if (!this.#draining) this.#scheduleFlush();
+  }
+
   /**
    * The same after a datagram. Where it came alone and the application has answered from within the event, the answer leaves at once:
    * that spares the way through the end of the turn, which is long where caches are cold.

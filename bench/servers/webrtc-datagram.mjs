@@ -18,7 +18,7 @@ if (way === "iterator") iterate();
 else if (way === "recv") receive();
 
 serve({
-  answer: (offer) => server.answer(offer).answer.sdp,
+  answer: (offer) => server.answer(offer).session.answer.sdp,
   stats: () => ({ ...server.stats(), sctp: [...server.connections()].map((connection) => connection.stats().sctp) }),
   burst,
 });

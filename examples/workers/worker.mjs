@@ -16,10 +16,6 @@ parentPort.on("message", async (message) => {
     return;
   }
   const { id, offer } = message;
-  try {
-    parentPort.postMessage({ id, session: server.answer(offer) });
-  } catch (error) {
-    parentPort.postMessage({ id, error: error.message });
-  }
+  parentPort.postMessage({ id, ...server.answer(offer) });
 });
 parentPort.postMessage({});

@@ -82,7 +82,7 @@ export class ClientConnection extends Emitter<ClientEvents> {
     return this.#closed ? "closed" : this.#link ? "open" : "reconnecting";
   }
 
-  /** The longest message that `send` takes, in bytes of UTF-8 or binary. */
+  /** The longest message that the browser sends to this server, in bytes of UTF-8 or binary; the server may have named little. */
   get maxMessageBytes(): number {
     return this.#link?.peer.sctp?.maxMessageSize ?? 65_536;
   }
@@ -96,8 +96,8 @@ export class ClientConnection extends Emitter<ClientEvents> {
    * Sends one message; resolves when the browser has it. Unreliable messages are not waited for: they may be lost. Nobody
    * needs to look at the promise: a rejection that is not handled is not reported.
    *
-   * @throws TypeError for data of another kind, RangeError over `maxMessageBytes`; both at the call
-   * @returns rejects with a `SendError`: `closed` (also while reconnecting), `queue-full`
+   * @throws TypeError for data of another kind, at the call
+   * @returns rejects with a `SendError`: `closed` (also while reconnecting), `queue-full`, `too-large` (over `maxMessageBytes`)
    */
   send(data: MessageData): Promise<void> {
     const refused = this.#send(data);
@@ -109,7 +109,7 @@ export class ClientConnection extends Emitter<ClientEvents> {
   /**
    * The same without a promise: false where the message was not taken.
    *
-   * @throws TypeError for data of another kind, RangeError over `maxMessageBytes`
+   * @throws TypeError for data of another kind
    */
   trySend(data: MessageData): boolean {
     return !this.#send(data);
@@ -142,12 +142,14 @@ export class ClientConnection extends Emitter<ClientEvents> {
     const bytes = byteLength(data);
     const { maxQueuedBytes = 262_144 } = this.#options;
     const channel = this.#link?.channel;
-    if (bytes > this.maxMessageBytes) {
-      throw new RangeError(`data must be at most ${this.maxMessageBytes} bytes (connection.maxMessageBytes)`);
-    }
     if (channel?.readyState !== "open") return "closed";
+    if (bytes > this.maxMessageBytes) return "too-large";
     if (channel.bufferedAmount > 0 && channel.bufferedAmount + bytes > maxQueuedBytes) return "queue-full";
-    channel.send(data as string);
+    try {
+      channel.send(data as string);
+    } catch {
+      return "queue-full"; // The browser's own buffer, which is as full as the server makes it.
+    }
     this.#counts.messagesSent++;
     this.#counts.bytesSent += bytes;
     return undefined;

@@ -8,7 +8,7 @@ export type ChannelState = "connecting" | "open" | "closing" | "closed";
  * directions. The fields are those of `RTCDataChannel`.
  */
 export class Channel implements ChannelParameters {
-  /** The stream's number; free for another channel after `closed`. */
+  /** The stream's number; free for another channel after `closed`. −1 where the channel was refused before it had one. */
   readonly id: number;
   readonly label: string;
   readonly protocol: string;

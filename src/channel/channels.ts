@@ -2,7 +2,7 @@ import { checkNames, type Names } from "../names.ts";
 import type { AssociationLimits } from "../options.ts";
 import type { Association, AssociationCloseReason, AssociationEvents, SendResult } from "../sctp/association.ts";
 import type { OutgoingMessage } from "../sctp/transmit.ts";
-import { DropCounters } from "../wire/drops.ts";
+import type { DropCounters } from "../wire/drops.ts";
 import { type MemoryAccount, unlimitedAccount } from "../wire/memory-ledger.ts";
 import type { Prefetchable } from "../wire/prefetch.ts";
 import { SmallMap } from "../wire/small-map.ts";
@@ -76,6 +76,8 @@ const DEFAULT_PRIORITY = 256;
 const CHANNEL_BYTES = 250;
 /** §6.5 of RFC 8831 leaves 65,535 out. */
 const MAX_STREAM_ID = 65_534;
+/** `id` of a channel that never had a stream. */
+const NO_STREAM = -1;
 
 /**
  * The data channels of one association (RFC 8831, RFC 8832): opening by either side, messages, closing by stream reset.
@@ -126,14 +128,20 @@ export class Channels implements AssociationEvents, Prefetchable {
   /**
    * Opens a channel. Messages may be sent on it at once.
    *
-   * @throws TypeError, RangeError for options that contradict each other or are out of range; RangeError where no stream
-   *   is free
+   * Where the peer stands in the way, the channel is `closed` from the start, which `channelClosed` tells too: the peer takes too
+   * few streams, none is free, the `id` is in use (a peer may have taken it), or the association is ending.
+   *
+   * @throws TypeError, RangeError for options that contradict each other or are out of range, whatever the peer said
    */
   create(now: number, label: string, options: ChannelOptions = {}): Channel {
-    const parameters = checkParameters(label, options);
+    const parameters = checkParameters(label, options, this.#options.limits);
     const negotiated = options.negotiated === true;
-    if (negotiated && options.id === undefined) throw new TypeError("id must be given for a negotiated channel");
-    const id = this.#takeId(options.id);
+    const id = this.#freeId(options.id);
+    if (id === undefined) {
+      const refused = refusedChannel(this.#options.limits, label, options);
+      this.#events.channelClosed(refused);
+      return refused;
+    }
     const established = this.#association?.state === "established";
     const channel = new Channel(id, parameters, negotiated, negotiated && established ? "open" : "connecting");
     this.#add(channel);
@@ -179,6 +187,11 @@ export class Channels implements AssociationEvents, Prefetchable {
   // ——— from the association ———
 
   established(): void {
+    // Only now it is known how many streams the peer takes.
+    const end = this.#outboundStreams();
+    for (const channel of this.#channels.values()) if (channel.id >= end) this.#closed(channel);
+    // The connection may have ended with its channel.
+    if (this.#association?.state === "closed") return;
     this.#events.associationEstablished();
     for (const channel of this.#channels.values()) {
       if (channel.negotiated && channel.state === "connecting") this.#opened(channel);
@@ -337,17 +350,14 @@ export class Channels implements AssociationEvents, Prefetchable {
     this.#association?.send(now, { streamId, ppid: PPID_DCEP, data, ordered: true, exempt: true });
   }
 
-  #takeId(wanted: number | undefined): number {
+  /** The stream for a new channel; `undefined` where it cannot be had. */
+  #freeId(wanted: number | undefined): number | undefined {
+    const state = this.#association?.state;
+    if (state === "shutting-down" || state === "closed") return undefined;
     const end = this.#outboundStreams();
-    if (wanted !== undefined) {
-      if (!(Number.isInteger(wanted) && wanted >= 0 && wanted < end)) {
-        throw new RangeError(`id must be an integer from 0 to ${end - 1}, not ${wanted}`);
-      }
-      if (this.#channels.has(wanted)) throw new RangeError(`id ${wanted} is in use`);
-      return wanted;
-    }
+    if (wanted !== undefined) return wanted < end && !this.#channels.has(wanted) ? wanted : undefined;
     for (let id = this.#options.role === "client" ? 0 : 1; id < end; id += 2) if (!this.#channels.has(id)) return id;
-    throw new RangeError(`all ${end} streams are in use (maxStreams)`);
+    return undefined;
   }
 
   /** The time of the call into the association that events come from. */
@@ -372,19 +382,32 @@ const outgoing: OutgoingMessage = { streamId: 0, ppid: 0, data: ZERO };
 /**
  * Says what is wrong with channels before there is a connection to open them on.
  *
- * @throws what {@link Channels.create} throws
+ * @throws what {@link Channels.create} throws, and RangeError where two have the same `id`
  */
 export function checkChannels(
-  role: "client" | "server",
   limits: AssociationLimits,
   channels: readonly (ChannelOptions & { readonly label: string })[],
 ): void {
-  const nobody = { associationEstablished() {}, associationClosed() {}, channelOpened() {}, channelMessage() {} };
-  const trial = new Channels({ role, limits, drops: new DropCounters() }, { ...nobody, channelClosed() {} });
-  for (const { label, ...options } of channels) trial.create(0, label, options);
+  const ids = new Set<number>();
+  for (const { label, ...options } of channels) {
+    checkParameters(label, options, limits);
+    if (options.id === undefined) continue;
+    if (ids.has(options.id)) throw new RangeError(`id ${options.id} is in use`);
+    ids.add(options.id);
+  }
 }
 
-function checkParameters(label: string, options: ChannelOptions): ChannelParameters {
+/**
+ * A channel that cannot be had: closed from the start.
+ *
+ * @throws what {@link Channels.create} throws
+ */
+export function refusedChannel(limits: AssociationLimits, label: string, options: ChannelOptions = {}): Channel {
+  const parameters = checkParameters(label, options, limits);
+  return new Channel(options.id ?? NO_STREAM, parameters, options.negotiated === true, "closed");
+}
+
+function checkParameters(label: string, options: ChannelOptions, limits: AssociationLimits): ChannelParameters {
   checkNames("options", options, CHANNEL_OPTIONS, "an option of a channel");
   const { protocol = "", ordered = false, maxPacketLifeTime = null, priority = DEFAULT_PRIORITY } = options;
   const { maxRetransmits = maxPacketLifeTime === null ? 0 : null } = options;
@@ -396,6 +419,10 @@ function checkParameters(label: string, options: ChannelOptions): ChannelParamet
   checkInteger("maxRetransmits", maxRetransmits ?? 0, 0xffff_ffff);
   checkInteger("maxPacketLifeTime", maxPacketLifeTime ?? 0, 0xffff_ffff);
   checkInteger("priority", priority, 0xffff);
+  if (options.negotiated === true && options.id === undefined) {
+    throw new TypeError("id must be given for a negotiated channel");
+  }
+  checkInteger("id", options.id ?? 0, Math.min(MAX_STREAM_ID, limits.maxStreams - 1));
   return { label, protocol, ordered, maxRetransmits, maxPacketLifeTime, priority };
 }
 

@@ -6,7 +6,7 @@ import { type CloseReason, SendError, type SendErrorCode } from "../errors.ts";
 import { callUserCode } from "../events.ts";
 import { NamedEmitter } from "../named-events.ts";
 import { checkNames, type Names } from "../names.ts";
-import { type MessageData, messageBytes } from "../message-data.ts";
+import { checkMessageLength, type MessageData, messageBytes } from "../message-data.ts";
 import { Backlog } from "../backlog.ts";
 import { RECEIVE_OPTIONS, type ReceiveOptions, ReceiveQueue } from "../receive-queue.ts";
 import type { SocketAddress } from "../wire/address.ts";
@@ -31,7 +31,7 @@ export interface ClientEvents {
   message: [message: ClientMessage];
   /** The server opened a further data channel, or answered the opening of ours. */
   channel: [channel: Channel];
-  /** A further data channel closed; the connection stays. */
+  /** A further data channel closed, or one of this side's could not be had; the connection stays. */
   channelclose: [channel: Channel];
   /** The connection was lost and is open again; only with the option `reconnect`. */
   open: [];
@@ -114,7 +114,10 @@ export class ClientConnection extends NamedEmitter<ClientEvents> implements Link
     return this.#link.core.remote;
   }
 
-  /** The longest message that `send` takes and that the server takes, in bytes of UTF-8 or binary. */
+  /**
+   * The longest message that can be sent to this server, in bytes of UTF-8 or binary: `limits.maxMessageBytes`, or less where the
+   * server takes less.
+   */
   get maxMessageBytes(): number {
     return this.#link.core.maxMessageBytes;
   }
@@ -129,8 +132,8 @@ export class ClientConnection extends NamedEmitter<ClientEvents> implements Link
    * congestion window. Unreliable messages are not waited for: they may be lost. Nobody needs to look at the promise: a
    * rejection that is not handled is not reported.
    *
-   * @throws TypeError for data of another kind, RangeError over `maxMessageBytes`; both at the call
-   * @returns rejects with a `SendError`: `closed` (also while reconnecting), `queue-full`
+   * @throws TypeError for data of another kind, RangeError over `limits.maxMessageBytes`; both at the call
+   * @returns rejects with a `SendError`: `closed` (also while reconnecting), `queue-full`, `too-large` (for this server)
    */
   send(data: MessageData, options?: SendOptions): Promise<void> {
     const refused = this.#send(data, options);
@@ -143,7 +146,7 @@ export class ClientConnection extends NamedEmitter<ClientEvents> implements Link
   /**
    * The same without a promise: false where the message was not taken.
    *
-   * @throws TypeError for data of another kind, RangeError over `maxMessageBytes`
+   * @throws TypeError for data of another kind, RangeError over `limits.maxMessageBytes`
    */
   trySend(data: MessageData, options?: SendOptions): boolean {
     return this.#send(data, options) === undefined;
@@ -168,13 +171,16 @@ export class ClientConnection extends NamedEmitter<ClientEvents> implements Link
    * Opens a further data channel; its `channel` event follows when the server has answered, but messages may be sent on it at
    * once. It does not come back with a reconnection.
    *
-   * @throws TypeError or RangeError for options that contradict each other or are out of range; SendError while not open
+   * Where it cannot be had, its `state` is `closed` from the start and what is sent on it is refused as `closed`: no stream is
+   * free, the server takes fewer streams, it has taken the `id`, or the connection is not open. `channelclose` follows while the
+   * connection is open. All events follow after the call has returned.
+   *
+   * @throws TypeError or RangeError for options that contradict each other or are out of range (`id`: of `limits.maxStreams`)
    */
   createChannel(label: string, options?: CoreChannelOptions): Channel {
     const { core, hub } = this.#link;
-    const channel = this.#isOpen ? core.createChannel(hub.shell.now(), label, options) : undefined;
-    if (channel === undefined) throw new SendError("closed");
-    hub.shell.settle();
+    const channel = core.createChannel(hub.shell.now(), label, options);
+    hub.shell.settleLater();
     return channel;
   }
 
@@ -233,15 +239,16 @@ export class ClientConnection extends NamedEmitter<ClientEvents> implements Link
   // ——— internals ———
 
   #send(data: MessageData, options: SendOptions | undefined): SendErrorCode | undefined {
-    const bytes = messageBytes(data);
-    if (!this.#isOpen) return "closed";
+    const message = messageBytes(data);
     const { core, hub } = this.#link;
-    const result = core.send(hub.shell.now(), bytes, channelOf(options) ?? core.channel);
-    if (result === "too-large") {
-      throw new RangeError(`data must be at most ${this.maxMessageBytes} bytes (connection.maxMessageBytes)`);
+    const channel = channelOf(options);
+    const result = this.#isOpen ? core.send(hub.shell.now(), message, channel ?? core.channel) : "closed";
+    if (result !== "sent" && result !== "queued") {
+      checkMessageLength(message, core.ownMaxMessageBytes);
+      return result;
     }
     hub.shell.settle();
-    return result === "sent" || result === "queued" ? undefined : result;
+    return undefined;
   }
 
   async #reconnect(reason: CloseReason): Promise<void> {

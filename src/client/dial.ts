@@ -267,8 +267,10 @@ function open(
 function closedBeforeOpen(reason: CloseReason, server: ServerDescription, isReached: boolean): ConnectError {
   if (!isReached) return blocked(server);
   if (reason === "handshake-timeout" || reason === "idle") return new ConnectError("timeout", "the server fell silent");
-  const what = reason === "remote" ? "the server closed it before it was open" : "another certificate than announced?";
-  return new ConnectError("handshake-failed", `DTLS refused: ${what}`);
+  if (reason === "remote") {
+    return new ConnectError("handshake-failed", "the server closed it before it was open, or takes too few channels");
+  }
+  return new ConnectError("handshake-failed", "DTLS refused: another certificate than announced?");
 }
 
 function blocked({ candidates }: ServerDescription): ConnectError {
@@ -296,6 +298,6 @@ function planChannel(channel: ChannelOptions, limits: Limits): Plan["channel"] {
     throw new TypeError("reliable excludes maxRetransmits and maxPacketLifeTime");
   }
   const options: CoreChannelOptions = reliable ? { ...given, maxRetransmits: null } : given;
-  checkChannels("client", limits, [{ label, ...options }]);
+  checkChannels(limits, [{ label, ...options }]);
   return { label, options };
 }

@@ -200,6 +200,11 @@ export class Endpoint implements PeerHost {
   }
 
   #handleCheck(now: number, source: SocketAddress, datagram: Uint8Array): void {
+    // A sender may pretend to have port 0. Nothing can be sent there, and sockets throw for it.
+    if (source.port === 0) {
+      this.drops.count("unknown-address");
+      return;
+    }
     const request = parseBindingRequest(datagram);
     if (typeof request === "string") {
       this.drops.count(request);

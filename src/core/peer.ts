@@ -1,5 +1,5 @@
 import type { Channel } from "../channel/channel.ts";
-import { type ChannelEvents, type ChannelOptions, Channels } from "../channel/channels.ts";
+import { type ChannelEvents, type ChannelOptions, Channels, refusedChannel } from "../channel/channels.ts";
 import { sha256 } from "../crypto/platform.ts";
 import { type DtlsCloseReason, DtlsConnection, type DtlsEvents, type DtlsVersion } from "../dtls/connection.ts";
 import { groupName } from "../dtls/groups.ts";
@@ -67,7 +67,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   #messagesSent = 0;
   #bytesReceived = 0;
   #bytesSent = 0;
-  /** The longest message that both ends accept, in bytes. */
+  /** The longest message that both ends accept, in bytes: the peer has a say in it. */
   readonly maxMessageBytes: number;
 
   protected readonly settings: PeerSettings;
@@ -106,6 +106,11 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   /** Whether the DTLS handshake is complete: the peer holds the key that its fingerprint names. */
   get established(): boolean {
     return this.#verified;
+  }
+
+  /** The longest message that this end accepts, whatever the peer says. */
+  get ownMaxMessageBytes(): number {
+    return this.settings.limits.maxMessageBytes;
   }
 
   get dtls(): DtlsConnection | undefined {
@@ -162,11 +167,19 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     return result;
   }
 
-  /** Opens a data channel from this side. `undefined` before the connection is established, or after its end. */
-  createChannel(now: number, label: string, options?: ChannelOptions): Channel | undefined {
+  /**
+   * Opens a data channel from this side. Where that cannot be, the channel is `closed` from the start: before the connection is
+   * established, after its end, or because of what {@link Channels.create} says.
+   *
+   * @throws what `Channels.create` throws: for the caller's mistakes alone
+   */
+  createChannel(now: number, label: string, options?: ChannelOptions): Channel {
+    if (this.state === "closed" || this.#channels === undefined) {
+      return refusedChannel(this.settings.limits, label, options);
+    }
     this.now = now;
     this.#host.touch(this);
-    return this.state === "closed" ? undefined : this.#channels?.create(now, label, options);
+    return this.#channels.create(now, label, options);
   }
 
   closeChannel(now: number, channel: Channel): void {

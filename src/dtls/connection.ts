@@ -150,13 +150,11 @@ export class DtlsConnection implements Prefetchable {
   }
 
   /**
-   * Copies, seals and sends one record. False, and nothing sent, while the connection is not connected.
-   * @throws RangeError where `plaintext` is longer than {@link maxPlaintextBytes}.
+   * Copies, seals and sends one record. False, and nothing sent, while the connection is not connected, and where `plaintext` is
+   * longer than {@link maxPlaintextBytes}: the peer has a say in both.
    */
   send(now: number, plaintext: Uint8Array): boolean {
-    if (plaintext.length > this.#maxPlaintextBytes) {
-      throw new RangeError(`plaintext must have at most ${this.#maxPlaintextBytes} bytes, not ${plaintext.length}`);
-    }
+    if (plaintext.length > this.#maxPlaintextBytes) return false;
     const at = this.begin();
     this.#datapath.memory.set(plaintext, at);
     return this.commit(now, at, plaintext.length);
@@ -199,12 +197,13 @@ export class DtlsConnection implements Prefetchable {
   /**
    * Keying material bound to this connection (RFC 5705; RFC 8446 §7.5), the same on both sides.
    * @param length bytes, 1 … 8,160
-   * @throws Error while not connected; RangeError for the length.
+   * @returns `undefined` while not connected: a peer may have closed
+   * @throws RangeError for the length; Error where the option `compact` has left none
    */
-  exportKeyingMaterial(label: string, length: number, context?: Uint8Array): Uint8Array {
-    if (this.state !== "connected") throw new Error(`cannot export keying material while ${this.state}`);
+  exportKeyingMaterial(label: string, length: number, context?: Uint8Array): Uint8Array | undefined {
     // 255 blocks of SHA-256, the limit of HKDF-Expand (RFC 5869 §2.3).
     if (!(Number.isInteger(length) && length >= 1 && length <= 8160)) throw new RangeError("length must be 1 … 8160");
+    if (this.state !== "connected") return undefined;
     return this.#handshaking.exportKeyingMaterial(label, length, context);
   }
 

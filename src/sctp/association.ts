@@ -233,15 +233,14 @@ export class Association implements Prefetchable {
   /**
    * Sends a message, or queues it. The data is copied.
    *
-   * @throws RangeError where `data` is empty (SCTP has no empty message) or the stream does not exist
+   * @returns `closed` too where the peer takes no such stream
+   * @throws RangeError where `data` is empty (SCTP has no empty message)
    */
   send(now: number, message: OutgoingMessage): SendResult {
     const { streamId, data } = message;
     if (data.length === 0) throw new RangeError("data must have 1 byte or more");
     if (this.#closed || this.#shutdown !== undefined || this.#reset?.isResetting(streamId) === true) return "closed";
-    if (!(streamId >= 0 && streamId < this.#outboundStreams)) {
-      throw new RangeError(`streamId must be from 0 to ${this.#outboundStreams - 1}, not ${streamId}`);
-    }
+    if (!(streamId >= 0 && streamId < this.#outboundStreams)) return "closed";
     return this.#transmitter.send(now, message);
   }
 

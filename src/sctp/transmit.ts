@@ -24,7 +24,7 @@ export interface OutgoingMessage {
   maxRetransmits?: number;
   /** For how long it may be sent or sent again, ms. Default: as long as it takes. */
   lifetimeMs?: number;
-  /** Exempt from `maxQueuedBytes`. Default false. */
+  /** Exempt from `maxQueuedBytes` and `maxMessageBytes`: for DCEP, which no application sends. Default false. */
   exempt?: boolean;
 }
 
@@ -179,7 +179,7 @@ export class Transmitter implements FlightSender, Prefetchable {
   send(now: number, message: OutgoingMessage): SendResult {
     const { data, maxRetransmits = Number.POSITIVE_INFINITY, lifetimeMs = Number.POSITIVE_INFINITY } = message;
     const length = data.length;
-    if (length > this.#maxMessageBytes) return "too-large";
+    if (length > this.#maxMessageBytes && message.exempt !== true) return "too-large";
     const expiresAt = now + lifetimeMs;
     if (
       this.#open &&

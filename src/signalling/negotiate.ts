@@ -21,6 +21,7 @@ export interface SessionAnswer {
   readonly id?: string;
 }
 
+/** What became of an offer. */
 export type Negotiated =
   | { readonly kind: "answered"; readonly session: SessionAnswer }
   /** The offer is at fault. */
@@ -28,7 +29,9 @@ export type Negotiated =
   /** A limit of this side is. */
   | { readonly kind: "refused"; readonly error: string };
 
+/** Never throws for what the offer is: it is the peer's word, its type included. */
 export function negotiate(offerSdp: string, answerer: Answerer, userData?: unknown): Negotiated {
+  if (typeof offerSdp !== "string") return { kind: "malformed", error: "The offer is not text." };
   const parsed = parseOffer(offerSdp);
   if (!parsed.ok) return { kind: "malformed", error: parsed.error };
   const { offer } = parsed;

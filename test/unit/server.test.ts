@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { connect } from "../../src/client.ts";
 import type { Connection } from "../../src/connection.ts";
 import { Certificate } from "../../src/dtls/certificate.ts";
-import { ClosedError, SendError } from "../../src/errors.ts";
+import { ClosedError } from "../../src/errors.ts";
 import { type Message, Server, type ServerStats } from "../../src/server.ts";
 import type { ListenOptions } from "../../src/server-options.ts";
 
@@ -144,7 +144,7 @@ describe("sending", () => {
     const server = await listen({ limits: { maxMessageBytes: 1000 } });
     const { connection } = await joined(server);
     expect(connection.maxMessageBytes).toBe(1000);
-    const tooLarge = "data must be at most 1000 bytes (connection.maxMessageBytes)";
+    const tooLarge = "data must be at most 1000 bytes (limits.maxMessageBytes)";
     expect(() => connection.send(new Uint8Array(1001))).toThrow(new RangeError(tooLarge));
     expect(() => connection.trySend(7 as never)).toThrow(TypeError);
     expect(connection.trySend(new Uint8Array(1000))).toBe(true);
@@ -157,7 +157,7 @@ describe("sending", () => {
     void connection.send("lost"); // A rejection that nobody handles must not end the process.
     await expect(connection.send("late")).rejects.toMatchObject({ name: "SendError", code: "closed" });
     expect(connection.trySend("late")).toBe(false);
-    expect(() => connection.createChannel("late")).toThrow(SendError);
+    expect(connection.createChannel("late")).toMatchObject({ state: "closed", label: "late" });
   });
 
   test("any view of an ArrayBuffer may be sent, and only its part goes", async () => {
@@ -393,17 +393,21 @@ describe("options", () => {
   test("sessions beyond the limit are refused and counted, and leave room when they expire", async () => {
     const server = await listen({ limits: { maxPendingSessions: 1, sessionTimeoutMs: 1 } });
     const offer = await offerOf(server);
-    server.answer(offer);
-    expect(() => {
-      for (let i = 0; i < 1000; i++) server.answer(offer);
-    }).toThrow("1 sessions wait for their first check (maxPendingSessions)");
+    let answered = server.answer(offer);
+    expect(answered.kind).toBe("answered");
+    for (let i = 0; i < 1000 && answered.kind === "answered"; i++) answered = server.answer(offer);
+    const error = "1 sessions wait for their first check (maxPendingSessions).";
+    expect(answered).toEqual({ kind: "refused", error });
     expect(server.stats().drops["session-limit"]).toBe(1);
   });
 
-  test("an offer that is none is a TypeError with one sentence", async () => {
+  test.each([
+    ["hello", /^The offer is not SDP[^.]*\.$/],
+    [undefined as never, "The offer is not text."],
+  ])("an offer that is none (%s) is answered with one sentence, and counted", async (offer, error) => {
     const server = await listen();
-    expect(() => server.answer("hello")).toThrow(/^offerSdp: The offer is not SDP[^.]*\.$/);
-    expect(() => server.answer(undefined as never)).toThrow("offerSdp must be a string");
+    expect(server.answer(offer)).toEqual({ kind: "malformed", error: expect.stringMatching(error) });
+    expect(server.stats().drops).toEqual({ "offer-malformed": 1 });
   });
 });
 

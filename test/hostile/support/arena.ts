@@ -9,9 +9,9 @@ import { BrowserPeer } from "../../sim/browser-peer/browser-peer.ts";
 import type { PeerChannel } from "../../sim/browser-peer/data-channels.ts";
 import { dtlsTransport } from "../../sim/browser-peer/dtls-transport.ts";
 import { CHROMIUM, FIREFOX } from "../../sim/browser-peer/profile.ts";
-import type { SecureTransportFactory } from "../../sim/browser-peer/secure-transport.ts";
 import type { Host } from "../../sim/network.ts";
 import { type Browser, SERVER_ADDRESS, World } from "../../sim/world.ts";
+import { edited } from "./edited-transport.ts";
 
 const FLOW_INTERVAL_MS = 16;
 const MAX_RECORDED = 300;
@@ -168,22 +168,4 @@ export class Arena {
     this.server.closed.length = 0;
     this.server.opened.length = 1;
   }
-}
-
-function edited(plain: SecureTransportFactory, edit: (packet: Uint8Array) => Uint8Array[]): SecureTransportFactory {
-  return (events) => {
-    const transport = plain(events);
-    return {
-      get nextDeadline() {
-        return transport.nextDeadline;
-      },
-      start: (now) => transport.start(now),
-      handleDatagram: (now, datagram) => transport.handleDatagram(now, datagram),
-      send: (now, packet) => {
-        for (const result of edit(packet)) if (result.length <= 1_150) transport.send(now, result);
-      },
-      close: (now) => transport.close(now),
-      handleTimeout: (now) => transport.handleTimeout(now),
-    };
-  };
 }

@@ -30,12 +30,31 @@ describe("sending", () => {
     expect(connection.stats()).toMatchObject({ messagesSent: 5, bytesSent: 12 });
   });
 
-  test("refuses what is too long in bytes, and what is neither text nor bytes", async () => {
+  test("refuses what the server does not take, and throws for what is neither text nor bytes", async () => {
     const { connection, peer } = await opened();
-    expect(() => connection.send("ü".repeat(601))).toThrow(RangeError);
-    expect(() => connection.trySend(new Uint8Array(1201))).toThrow(/1200 bytes/);
+    await expect(connection.send("ü".repeat(601))).rejects.toMatchObject({ name: "SendError", code: "too-large" });
+    expect(connection.trySend(new Uint8Array(1201))).toBe(false);
     expect(() => connection.trySend(7 as never)).toThrow(TypeError);
     expect(peer.channel.sent).toEqual([]);
+    expect(connection.trySend(new Uint8Array(1200))).toBe(true);
+  });
+
+  test.each([1, 10, 15])("a server that takes no more than %i bytes makes nothing throw", async (most) => {
+    const { connection, peer } = await opened();
+    peer.sctp.maxMessageSize = most;
+    void connection.send(new Uint8Array(16));
+    expect(connection.trySend(new Uint8Array(16))).toBe(false);
+    expect(connection.trySend(new Uint8Array(most))).toBe(true);
+  });
+
+  test("what the browser refuses although its channel is open counts as a full queue", async () => {
+    const { connection, peer } = await opened();
+    peer.channel.send = () => {
+      throw new DOMException("the buffer is full", "OperationError");
+    };
+    expect(connection.trySend("x")).toBe(false);
+    await expect(connection.send("x")).rejects.toMatchObject({ code: "queue-full" });
+    expect(connection.stats().messagesSent).toBe(0);
   });
 
   test("refuses when too much waits for the network", async () => {

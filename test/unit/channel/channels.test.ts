@@ -215,16 +215,41 @@ describe("opening", () => {
     expect(() => channels.create(0, "x", { negotiated: true })).toThrow(TypeError);
     expect(() => channels.create(0, "x", { id: LIMITS.maxStreams })).toThrow(RangeError);
     expect(() => channels.create(0, "é".repeat(513))).toThrow(RangeError);
-    channels.create(0, "x", { id: 4 });
-    expect(() => channels.create(0, "x", { id: 4 })).toThrow(RangeError);
+    expect(() => channels.create(0, "x", { id: -1 })).toThrow(RangeError);
   });
 
-  it("ends when all streams are taken", () => {
+  it("gives a closed channel where all streams are taken, or the one that is wanted", () => {
     const limits = { ...LIMITS, maxStreams: 4 };
     const side = new Side("client", { limits });
     side.channels.create(0, "a");
     side.channels.create(0, "b");
-    expect(() => side.channels.create(0, "c")).toThrow(new RangeError("all 4 streams are in use (maxStreams)"));
+    const refused = side.channels.create(0, "c");
+    expect(refused).toMatchObject({ state: "closed", id: -1, label: "c" });
+    expect(side.channels.send(0, refused, "x")).toBe("closed");
+    side.channels.close(0, refused);
+    expect(side.channels.create(0, "d", { negotiated: true, id: 2 })).toMatchObject({ state: "closed", id: 2 });
+    expect(side.log).toEqual(["close -1", "close 2"]);
+  });
+
+  it("reaches a peer that takes messages of one byte only: an OPEN is no message of the application's", () => {
+    const pair = new Pair({ limits: { ...LIMITS, maxMessageBytes: 1 } }).connect();
+    const channel = pair.client.channels.create(pair.now, "x");
+    pair.settle();
+    expect(channel.state).toBe("open");
+    expect(pair.client.channels.send(pair.now, channel, "xy")).toBe("too-large");
+  });
+
+  it("closes a channel that was created before the peer said how few streams it takes", () => {
+    const pair = new Pair({}, { limits: { ...LIMITS, maxStreams: 2 } });
+    const far = pair.client.channels.create(0, "far", { id: 6 });
+    const near = pair.client.channels.create(0, "near", { id: 0 });
+    pair.connect();
+    expect(far.state).toBe("closed");
+    expect(pair.client.channels.send(pair.now, far, "x")).toBe("closed");
+    expect(near.state).toBe("open");
+    expect(pair.client.log).toEqual(["close 6", "up", "open 0"]);
+    expect(pair.client.channels.create(pair.now, "further")).toMatchObject({ state: "closed" });
+    expect(pair.client.log.at(-1)).toBe("close -1");
   });
 });
 

@@ -143,3 +143,10 @@ test("an endpoint that is closed closes what there is, and takes nothing more", 
   expect([check(active, "192.0.2.1"), check(pending, "192.0.2.2")]).toEqual([false, false]);
   expect(newSession()).toBeUndefined();
 });
+
+test("a check that claims to come from port 0 is dropped: sockets throw where they are to send there", () => {
+  const { endpoint, arrive } = scene({});
+  expect(arrive("192.0.2.1", 0)).toBe(false);
+  expect(endpoint.drops.get("unknown-address")).toBe(1);
+  expect(arrive("192.0.2.1", 1)).toBe(true);
+});

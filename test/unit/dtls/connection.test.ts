@@ -120,7 +120,7 @@ describe("a handshake", () => {
     }
     expect(() => client.connection.exportKeyingMaterial("EXPORTER-test", 0)).toThrow(RangeError);
     client.connection.close(0);
-    expect(() => client.connection.exportKeyingMaterial("EXPORTER-test", 40)).toThrow(/while closed/);
+    expect(client.connection.exportKeyingMaterial("EXPORTER-test", 40)).toBeUndefined();
   });
 
   it.each(["1.2", "1.3"] as const)(
@@ -418,7 +418,9 @@ describe("options", () => {
 
   it("bound what send takes", () => {
     const { client } = connectedPair();
-    expect(() => client.connection.send(0, new Uint8Array(1164))).toThrow(/at most 1163 bytes, not 1164/);
+    const { maxPlaintextBytes } = client.connection;
+    expect(client.connection.send(0, new Uint8Array(maxPlaintextBytes + 1))).toBe(false);
+    expect(client.connection.send(0, new Uint8Array(maxPlaintextBytes))).toBe(true);
   });
 
   it("with too few key slots end the handshake with internal_error, not with an exception", () => {

@@ -144,8 +144,8 @@ describe("sending", () => {
     const at = establishedParty({ peerStreams: 4 });
     expect(send(at, 0, LIMITS.maxMessageBytes + 1)).toBe("too-large");
     expect(() => send(at, 0, 0)).toThrow(new RangeError("data must have 1 byte or more"));
-    expect(() => send(at, 0, 1, { streamId: 4 })).toThrow(new RangeError("streamId must be from 0 to 3, not 4"));
-    expect(() => send(at, 0, 1, { streamId: -1 })).toThrow(RangeError);
+    expect(send(at, 0, 1, { streamId: 4 })).toBe("closed");
+    expect(send(at, 0, 1, { streamId: -1 })).toBe("closed");
     expect(at.party.association.maxMessageBytes).toBe(65_536);
     expect(establishedParty({ remoteMaxMessageBytes: 1200 }).party.association.maxMessageBytes).toBe(1200);
     expect(establishedParty({ remoteMaxMessageBytes: 0 }).party.association.maxMessageBytes).toBe(65_536);
