@@ -10,7 +10,8 @@ const now = () => performance.now();
 const certificate = Certificate.generate();
 const options = { certificate, limits: DEFAULT_LIMITS, random: randomBytes };
 const endpoint = new Endpoint(options, {
-  transmit: (datagram, { port, address }) => udp.send(datagram.slice(), port, address),
+  // The callback keeps a failure from being thrown as an event: an address that cannot be reached may be a peer's choice.
+  transmit: (datagram, { port, address }) => udp.send(datagram.slice(), port, address, () => {}),
   opened: (connection) => console.log(`open ${connection.session.localUfrag}`),
   message: (connection, channel, data) => connection.send(now(), data, channel),
   closed: (connection, reason) => console.log(`close ${connection.session.localUfrag} ${reason}`),

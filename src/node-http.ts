@@ -3,13 +3,11 @@
  * on a framework which does this itself.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
-import { Readable } from "node:stream";
-import type { ReadableStream } from "node:stream/web";
 import { surface } from "./events.ts";
 
 /**
  * A `node:http` listener out of a function from `Request` to `Response`; also a handler for Express and the like. What the function
- * throws surfaces as an uncaught error, and the client gets 500.
+ * throws surfaces as an uncaught error, and the client gets 500; but not where the sender went away before the end of the body.
  *
  * A body parser that runs before it, such as `express.json()`, is fine where it leaves the body in `request.body`: as text, as bytes,
  * or as the object that was JSON. One that reads the body and leaves nothing has to come after it.
@@ -22,7 +20,8 @@ export function nodeListener(handle: (request: Request) => Response | Promise<Re
   return (incoming, outgoing) => {
     answer(incoming, outgoing, handle).catch((error) => {
       fail(outgoing);
-      surface(error);
+      // A handler that reads the body itself rejects where the sender leaves: that must not end the process.
+      if (!(error instanceof SenderGone)) surface(error);
     });
   };
 }
@@ -66,8 +65,7 @@ function toRequest(incoming: IncomingMessage): Request | Response {
     const method = incoming.method ?? "GET";
     if (method === "GET" || method === "HEAD") return new Request(url, { method, headers });
     if (!incoming.readableDidRead) {
-      const body = Readable.toWeb(incoming) as ReadableStream<Uint8Array>;
-      return new Request(url, { method, headers, body, duplex: "half" } as RequestInit);
+      return new Request(url, { method, headers, body: bodyOf(incoming), duplex: "half" } as RequestInit);
     }
     const body = parsedBody(incoming);
     if (body === undefined) return new Response(ALREADY_READ, { status: 500 });
@@ -84,4 +82,41 @@ function parsedBody(incoming: IncomingMessage): string | Uint8Array<ArrayBuffer>
   if (typeof body === "string") return body;
   if (body instanceof Uint8Array) return new Uint8Array(body);
   return typeof body === "object" && body !== null ? JSON.stringify(body) : undefined;
+}
+
+/** Why a body could not be read to its end. Nobody is left to answer, and no bug of the application's is behind it. */
+class SenderGone extends Error {
+  override readonly name = "SenderGone";
+}
+
+/**
+ * The body, read as it is asked for. `Readable.toWeb` would not do: in Node 22 and 24 it throws where more of the body comes after
+ * the stream was cancelled, and nobody can catch that.
+ */
+function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
+  let isOver = false;
+  const once = (end: () => void) => () => {
+    if (!isOver) end();
+    isOver = true;
+  };
+  incoming.pause();
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        incoming.on("data", (chunk: Uint8Array) => {
+          if (isOver) return;
+          controller.enqueue(chunk);
+          incoming.pause();
+        });
+        const end = once(() => controller.close());
+        const fail = once(() => controller.error(new SenderGone("the sender went away before the end of the body")));
+        incoming.on("end", end).on("error", fail).on("close", fail);
+      },
+      pull() {
+        incoming.resume();
+      },
+      cancel: once(() => incoming.resume()), // The rest is thrown away, so that the sender hears the answer.
+    },
+    { highWaterMark: 0 },
+  );
 }

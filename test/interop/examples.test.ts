@@ -1,11 +1,10 @@
 /** The examples do what they say. They import the built package: `npm run build` first. */
-import { createSocket } from "node:dgram";
-import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { connect } from "../../src/client.ts";
 import { ROOT } from "../support/commands.ts";
 import { startEchoServer } from "../support/echo-server.ts";
+import { freePorts } from "../support/ports.ts";
 import { Program } from "../support/program.ts";
 
 const programs: Program[] = [];
@@ -19,21 +18,6 @@ function run(example: string, args: string[], env: Record<string, string> = {}):
 afterEach(async () => {
   for (const program of programs.splice(0)) await program.stop();
 });
-
-/** A port that was free a moment ago for UDP, and one for TCP: among those of clients' connections not the same ones are. */
-async function freePorts(): Promise<{ UDP_PORT: string; HTTP_PORT: string }> {
-  const socket = createSocket("udp4");
-  await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
-  const listener = createServer();
-  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
-  const ports = {
-    UDP_PORT: String(socket.address().port),
-    HTTP_PORT: String((listener.address() as AddressInfo).port),
-  };
-  await new Promise<void>((resolve) => socket.close(() => resolve()));
-  await new Promise<unknown>((resolve) => listener.close(resolve));
-  return ports;
-}
 
 test.each(["own-socket.mjs", "echo-server.mjs"])("%s echoes", async (example) => {
   const [, url] = await run(example, [], await freePorts()).line(/(http:\S+)/);

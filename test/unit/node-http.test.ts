@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server a
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { nodeListener } from "../../src/node-http.ts";
+import { REQUESTS, sendRequest } from "../hostile/support/requests.ts";
 import { uncaughtDuring } from "../support/uncaught.ts";
 
 const opened: HttpServer[] = [];
@@ -105,3 +106,40 @@ test.each<[string, (request: Request) => unknown, string]>([
 test("a handler that is no function is refused at once", () => {
   expect(() => nodeListener(undefined as never)).toThrow(new TypeError("handle must be a function"));
 });
+
+/** None of them guards anything. */
+const HANDLERS: [string, (request: Request) => Response | Promise<Response>][] = [
+  ["reads the body", async (request) => new Response(await request.text())],
+  ["reads it later", async (request) => new Response(await turnsLater(20).then(() => request.text()))],
+  ["stops reading it", async (request) => new Response(String(await firstPart(request)))],
+  [
+    "stops reading it later",
+    async (request) => new Response(String(await turnsLater(20).then(() => firstPart(request)))),
+  ],
+  ["does not look at it", () => new Response("yes")],
+];
+
+async function turnsLater(turns: number): Promise<void> {
+  for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+async function firstPart({ body }: Request): Promise<number | undefined> {
+  const reader = body?.getReader();
+  const part = await reader?.read();
+  await reader?.cancel();
+  return part?.value?.length;
+}
+
+test.each(HANDLERS)(
+  "whatever a sender sends, and wherever it leaves: a handler that %s ends nothing",
+  async (_, handle) => {
+    const url = await site(nodeListener(handle));
+    const port = Number(new URL(url).port);
+    const errors = await uncaughtDuring(async () => {
+      await Promise.all(Object.values(REQUESTS).map((parts) => sendRequest(port, parts)));
+      await turnsLater(50);
+    });
+    expect(errors).toEqual([]);
+    expect((await fetch(url, { method: "POST", body: "hello" })).status).toBe(200);
+  },
+);

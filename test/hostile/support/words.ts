@@ -1,5 +1,8 @@
 /** What a peer may say: values for the fields of an offer, an INIT and a DCEP OPEN, and chunks that nobody expects. */
-import { concatBytes } from "../../../src/wire/bytes.ts";
+import { concatBytes, toBase64 } from "../../../src/wire/bytes.ts";
+import { writeInit } from "../../../src/sctp/init.ts";
+import { CHUNK_HEADER_BYTES } from "../../../src/sctp/packet.ts";
+import { tsn } from "../../../src/wire/serial.ts";
 import {
   ChunkType,
   decodeParameters,
@@ -8,6 +11,9 @@ import {
   type SctpPacket,
   viewOf,
 } from "../../sim/browser-peer/sctp-packet.ts";
+
+import { editHello, HELLO_FIELDS } from "./hello.ts";
+import type { UdpRogueOptions } from "./udp-rogue.ts";
 
 export type PacketEdit = (packet: SctpPacket) => SctpPacket[];
 
@@ -138,4 +144,95 @@ function u32(value: number): Uint8Array {
   const bytes = new Uint8Array(4);
   viewOf(bytes).setUint32(0, value);
   return bytes;
+}
+
+const U16 = [0, 1, 2, 0xffff];
+const U32 = [0, 1, 0x7fff_ffff, 0xffff_ffff];
+const HUGE = "9".repeat(40);
+
+/** What the lines of an offer may say. */
+const OFFER_VALUES: Readonly<Record<string, readonly string[]>> = {
+  "max-message-size": [
+    "0",
+    "1",
+    "10",
+    "15",
+    "16",
+    "65535",
+    "4294967296",
+    "9007199254740993",
+    HUGE,
+    "-1",
+    "1e3",
+    "x",
+    "",
+  ],
+  "sctp-port": ["0", "1", "65535", "65536", "-1", HUGE, "x"],
+  "ice-ufrag": ["", "abc", "x".repeat(256), "x".repeat(257), "__proto__"],
+  "ice-pwd": ["", "x".repeat(21), "x".repeat(256), "x".repeat(8_000)],
+  "ice-options": ["", "ice2 sped dtls-in-stun", "x ".repeat(2_000)],
+  fingerprint: ["", "sha-1 00", `sha-256 ${"00:".repeat(31)}00`, `sha-256 ${"00:".repeat(2_000)}00`],
+  setup: ["active", "passive", "holdconn", ""],
+  mid: ["", "__proto__", "x".repeat(65)],
+  group: ["BUNDLE", "BUNDLE 0 0 1", "x"],
+  "sctp-init": ["", "AA==", "x", "A".repeat(512), "A".repeat(8_000)],
+};
+
+const INIT_VALUES: Readonly<Record<keyof typeof INIT_FIELDS, readonly number[]>> = {
+  tag: U32,
+  window: [...U32, 1_499],
+  outboundStreams: U16,
+  inboundStreams: U16,
+  initialTsn: U32,
+};
+
+const OPEN_VALUES: Readonly<Record<keyof typeof OPEN_FIELDS, readonly number[]>> = {
+  messageType: [0, 1, 2, 4, 255],
+  channelType: [0, 1, 2, 3, 0x7f, 0x80, 0x81, 0x82, 0x83, 255],
+  priority: U16,
+  reliability: U32,
+  labelLength: [0, 3, 5, 0xffff],
+  protocolLength: U16,
+};
+
+const STREAMS = [1, 2, 3, 1_022, 1_023, 1_024, 65_534, 65_535];
+
+type Row = readonly [name: string, peer: Omit<UdpRogueOptions, "signal">];
+
+/** Every peer that says one thing which nobody expects. */
+export const PEERS: readonly Row[] = [
+  ...rows("offer", OFFER_VALUES, (name, value) => ({ editOffer: offerLine(name, value) })),
+  ...rows("INIT", INIT_VALUES, (name, value) => ({ editPacket: editInit(name, value) })),
+  ...rows("sctp-init", INIT_VALUES, (name, value) => ({
+    editOffer: offerLine("sctp-init", signalledInit(name, value)),
+  })),
+  ...rows("OPEN", OPEN_VALUES, (name, value) => ({ editPacket: editOpen(name, value) })),
+  ...rows("OPEN", { stream: STREAMS }, (_, value) => ({ editPacket: editOpenStream(value) })),
+  ...rows("ClientHello", HELLO_FIELDS, (name, value) => ({ editDatagram: editHello(name, value) })),
+  ...Object.keys(MORE).map((name): Row => [`OPEN and ${name}`, { editPacket: openAnd(name as keyof typeof MORE) }]),
+  ["INIT without extensions", { editPacket: withoutExtensions }],
+];
+
+function rows<Name extends string, Value>(
+  what: string,
+  values: Readonly<Record<Name, readonly Value[]>>,
+  peer: (name: Name, value: Value) => Row[1],
+): Row[] {
+  return (Object.keys(values) as Name[]).flatMap((name) =>
+    values[name].map((value): Row => [`${what} ${name} ${value}`.slice(0, 60), peer(name, value)]),
+  );
+}
+
+/** An INIT chunk in base64, one field of which is as it should not be. */
+function signalledInit(field: keyof typeof INIT_FIELDS, value: number): string {
+  const chunk = writeInit({
+    initiateTag: 0x01020304,
+    receiveWindow: 1_000_000,
+    outboundStreams: 1_024,
+    inboundStreams: 1_024,
+    initialTsn: tsn(1),
+  });
+  const [at, bytes] = INIT_FIELDS[field];
+  write(chunk.subarray(CHUNK_HEADER_BYTES), at, bytes, value);
+  return toBase64(chunk);
 }
