@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { surface } from "./events.ts";
+import { noteRemoteAddress } from "./signalling/remote-address.ts";
 
 /**
  * A `node:http` listener out of a function from `Request` to `Response`; also a handler for Express and the like. What the function
@@ -32,6 +33,8 @@ async function answer(
   handle: (request: Request) => Response | Promise<Response>,
 ): Promise<void> {
   const request = toRequest(incoming);
+  const { remoteAddress } = incoming.socket;
+  if (request instanceof Request && remoteAddress !== undefined) noteRemoteAddress(request, remoteAddress);
   const response = request instanceof Request ? await handle(request) : request;
   if (!(response instanceof Response)) throw new TypeError("handle must return a Response");
   const body = new Uint8Array(await response.arrayBuffer());

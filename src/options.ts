@@ -39,15 +39,24 @@ export interface EndpointLimits {
   /** Connections at once. Each takes two or three key slots of 1,216 bytes in WebAssembly memory, touched only when used. Default 8,192. */
   maxConnections: number;
   /**
-   * Connections at once from one IPv4 address or one IPv6 /64, whatever the ports. Further checks from there go unanswered and are
-   * counted as `address-budget`. As many as `maxConnections` where a load test comes from one machine, or where a forwarder in front
-   * of the server hides the addresses behind its own. Default 1,024.
+   * Connections at once whose handshake was completed at one IPv4 address or in one IPv6 /64, whatever the ports; twice as many in a
+   * /56, four times in a /48. Further checks from there go unanswered and are counted as `address-budget`. As many as
+   * `maxConnections` where a load test comes from one machine, or where a forwarder in front of the server hides the addresses behind
+   * its own. Default 1,024.
    */
   maxConnectionsPerAddress: number;
-  /** Sessions agreed by signalling whose first check has not come yet; more are refused. About 0.5 KB each. Default 4,096. */
+  /**
+   * Sessions agreed by signalling whose first check has not come yet; beyond it, of those whose address signalled most the oldest is
+   * forgotten. About 0.5 KB each. Default 4,096.
+   */
   maxPendingSessions: number;
-  /** Connections whose handshake is not complete; checks of further ones go unanswered until there is room. Default 1,024. */
+  /**
+   * Connections whose handshake is not complete; beyond it one of those that hold most, or do not get on, makes room. Where there is
+   * none, checks of further ones go unanswered, and browsers check again. Default 1,024.
+   */
   maxHandshakes: number;
+  /** The same for one IPv4 address or IPv6 /64; twice as many for a /56, four times for a /48. Default 256. */
+  maxHandshakesPerAddress: number;
   /**
    * What all connections together may hold on their peers' word, in bytes: messages that wait to be sent, acknowledged or received,
    * incomplete ones, handshakes. Each connection may always hold its share of it, `maxMemoryBytes / maxConnections`; more while there
@@ -78,6 +87,8 @@ export const DEFAULT_ENDPOINT_LIMITS: Readonly<EndpointLimits> = {
   maxConnectionsPerAddress: 1_024,
   maxPendingSessions: 4_096,
   maxHandshakes: 1_024,
+  // A school whose 250 pages load at once; and 100 new clients a second of a load test, if each takes two seconds.
+  maxHandshakesPerAddress: 256,
   // A share of 32 KiB for each of 8,192 connections: some hundred messages of a game. A process of Node.js has it beside its heap.
   maxMemoryBytes: 268_435_456,
   // The largest congestion window: at 100 ms some 300 Mbit/s of reliable messages. So it takes 64 such connections to fill the whole.

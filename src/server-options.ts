@@ -80,6 +80,7 @@ const LIMITS = Object.fromEntries(Object.keys(DEFAULT_LIMITS).map((name) => [nam
 const RANGES: Partial<Record<keyof Limits, readonly [number, number]>> = {
   maxConnections: [1, 400_000],
   maxHandshakes: [1, 100_000],
+  maxHandshakesPerAddress: [1, 100_000],
   maxMemoryBytes: [1_048_576, 1_099_511_627_776],
   mtuBytes: [256, 1_472],
   maxOfferBytes: [1, 65_536],

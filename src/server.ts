@@ -26,9 +26,15 @@ import {
 import { writeSignalledInit } from "./sctp/snap.ts";
 import { Shell } from "./shell.ts";
 import type { AnswerParts } from "./signalling/answer.ts";
-import { type Answerer, type Negotiated, negotiate, type Refusal } from "./signalling/negotiate.ts";
+import {
+  type Answerer,
+  type Negotiated,
+  negotiate,
+  type Refusal,
+  type SessionRequestContext,
+} from "./signalling/negotiate.ts";
 import type { Offer } from "./signalling/offer.ts";
-import { REQUEST_CONTEXT, SessionEndpoint, type SessionRequestContext } from "./signalling/session-endpoint.ts";
+import { REQUEST_CONTEXT, SessionEndpoint } from "./signalling/session-endpoint.ts";
 import { isIpv6, type SocketAddress } from "./wire/address.ts";
 import { toBase64 } from "./wire/bytes.ts";
 import type { DropReason } from "./wire/drops.ts";
@@ -104,7 +110,7 @@ export class Server extends NamedEmitter<ServerEvents> implements EndpointEvents
   readonly #onMessage: ((message: Message) => void) | undefined;
   /** Open connections, oldest first. Each is its core's `attachment`. */
   readonly #connections = new Set<Connection>();
-  readonly #answerer: Answerer = { createSession: (offer, userData) => this.#createSession(offer, userData) };
+  readonly #answerer: Answerer = { createSession: (offer, context) => this.#createSession(offer, context) };
   readonly #closedByReason: Partial<Record<CloseReason, number>> = {};
   #datagramsReceived = 0;
   #datagramsSent = 0;
@@ -167,7 +173,10 @@ export class Server extends NamedEmitter<ServerEvents> implements EndpointEvents
    *
    * - `answered`: `session` is for the peer, `{ answer, candidate }`
    * - `malformed`: it is no offer, or has no data channel; `error` is one sentence
-   * - `refused`: `limits.maxPendingSessions` sessions wait already; `error` says so
+   * - `refused`: the server is closed; `error` says so
+   *
+   * @param context `remoteAddress` is the IP address that the offer came from, where you know it: an address that signals
+   * without end then takes no places from others
    *
    * @example
    * const answered = server.answer(message.sdp, { userData: player });
@@ -175,8 +184,7 @@ export class Server extends NamedEmitter<ServerEvents> implements EndpointEvents
    */
   answer(offerSdp: string, context: SessionRequestContext = {}): Negotiated {
     checkNames("options", context, REQUEST_CONTEXT, "an option of answer");
-    const { userData } = context;
-    const negotiated = negotiate(offerSdp, this.#answerer, userData);
+    const negotiated = negotiate(offerSdp, this.#answerer, context);
     if (negotiated.kind === "malformed") this.#endpoint.drops.count("offer-malformed");
     return negotiated;
   }
@@ -306,12 +314,11 @@ export class Server extends NamedEmitter<ServerEvents> implements EndpointEvents
     });
   }
 
-  #createSession(offer: Offer, userData: unknown): AnswerParts | Refusal {
+  #createSession(offer: Offer, { userData, remoteAddress }: SessionRequestContext): AnswerParts | Refusal {
     const signalled = new Signalled(userData);
-    const session = this.#endpoint.createSession(this.#shell.now(), remoteDescription(offer), signalled);
-    if (session === undefined) {
-      return { refused: `${this.limits.maxPendingSessions} sessions wait for their first check (maxPendingSessions).` };
-    }
+    const remote = remoteDescription(offer);
+    const session = this.#endpoint.createSession(this.#shell.now(), remote, signalled, remoteAddress);
+    if (session === undefined) return { refused: "The server is closed." };
     this.#shell.settle();
     return {
       id: signalled.id,

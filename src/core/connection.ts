@@ -8,6 +8,7 @@ import { Credit } from "./credit.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Peer } from "./peer.ts";
 import type { RemoteDescription, Session } from "./session.ts";
+import type { Share } from "./shares.ts";
 
 export type { ConnectionState, ConnectionStats } from "./stats.ts";
 
@@ -75,8 +76,8 @@ export class Connection extends Peer {
   readonly session: Session;
   /** The addresses this connection has claimed; kept by `Routes`. */
   routes: Route<Connection>[] = [];
-  /** The block of addresses under which this connection counts in `maxConnectionsPerAddress`: where it began. */
-  readonly countedBlock: string;
+  /** What it counts as in `maxConnectionsPerAddress`, once its handshake is complete; kept by the endpoint. */
+  share: Share | undefined;
   readonly memory: MemoryAccount;
   readonly #sped: DtlsInStun | undefined;
 
@@ -86,10 +87,14 @@ export class Connection extends Peer {
     this.#endpoint = endpoint;
     this.#source = source;
     this.session = session;
-    this.countedBlock = addressBlock(source.address);
-    this.memory = endpoint.memory.open(this.countedBlock, this);
+    this.memory = endpoint.memory.open(addressBlock(source.address), this);
     this.memory.add(HANDSHAKE_BYTES);
     this.#sped = remote.sped ? new DtlsInStun() : undefined;
+  }
+
+  /** How far the handshake has come: 1 from the first ClientHello on. */
+  get progress(): number {
+    return this.dtls === undefined ? 0 : 1;
   }
 
   /** The peer's checks may carry DTLS (SPED). */
@@ -212,9 +217,9 @@ export class Connection extends Peer {
     this.#endpoint.connectionEstablished(this.now, this, this.#flightsTo);
   }
 
-  protected ended(reason: CloseReason, wasEstablished: boolean): void {
-    if (!wasEstablished) this.memory.give(HANDSHAKE_BYTES);
-    this.#endpoint.connectionClosed(this, reason, wasEstablished);
+  protected ended(reason: CloseReason): void {
+    if (!this.established) this.memory.give(HANDSHAKE_BYTES);
+    this.#endpoint.connectionClosed(this, reason);
   }
 
   /** What a datagram changes until the peer has shown that it receives at the address in use. */

@@ -8,16 +8,18 @@ import { checkNames } from "../names.ts";
 import { COOKIE_KEY_BYTES } from "../sctp/cookie.ts";
 import { createSignalledInit, parseSignalledInit, type SignalledInit } from "../sctp/snap.ts";
 import { Datapath, MAX_KEY_SLOTS } from "../wasm/datapath.ts";
-import { addressBlock, type SocketAddress } from "../wire/address.ts";
+import type { SocketAddress } from "../wire/address.ts";
 import { ByteReader } from "../wire/bytes.ts";
 import { DropCounters } from "../wire/drops.ts";
 import { MemoryLedger } from "../wire/memory-ledger.ts";
 import { Agenda } from "./agenda.ts";
 import { Connection } from "./connection.ts";
 import type { PeerEvents, PeerHost } from "./peer.ts";
+import { type Origin, Places } from "./places.ts";
 import { Routes } from "./routes.ts";
 import type { RemoteDescription, Session } from "./session.ts";
 import { PEER_SETTINGS, type PeerSettings } from "./settings.ts";
+import { type Blocks, blocksOf, Shares } from "./shares.ts";
 
 export type EndpointOptions = PeerSettings;
 
@@ -36,6 +38,12 @@ export interface EndpointEvents extends PeerEvents {
 const STUN_LAST = 3;
 const DTLS_FIRST = 20;
 const DTLS_LAST = 63;
+
+/**
+ * Where there are too many handshakes: how long one is left alone before its ClientHello, and after it, ms. A page that is
+ * answered says its hello a round trip later, and repeats it after 50 to 200 ms.
+ */
+const HANDSHAKE_PATIENCE_MS = [1_000, 4_000];
 
 /**
  * All connections of one UDP port, sans-IO: datagrams and the time go in; datagrams, events and a deadline come out.
@@ -61,12 +69,17 @@ export class Endpoint implements PeerHost {
   readonly memory: MemoryLedger<Connection>;
   /** Sessions that wait for their first check, oldest first (insertion order), by our ufrag. */
   readonly #pending = new Map<string, Session>();
+  readonly #pendingPlaces = new Places<Session>({ perAddress: Number.POSITIVE_INFINITY, patienceMs: [0] });
   /** Sessions with a connection, by our ufrag. */
   readonly #active = new Map<string, Session>();
   readonly #routes: Routes<Connection>;
-  readonly #connectionsPerBlock = new Map<string, number>();
+  /** Connections whose handshake is not complete. */
+  readonly #handshakes: Places<Connection>;
+  /** Connections whose handshake is complete. */
+  readonly #established = new Shares();
+  /** Connections for which there was no room any more when their handshake was complete: they end with the next flush. */
+  #surplus: Connection[] = [];
   readonly #agenda = new Agenda<Connection>();
-  #handshakes = 0;
   #closed = false;
 
   constructor(options: EndpointOptions, events: EndpointEvents) {
@@ -78,7 +91,8 @@ export class Endpoint implements PeerHost {
     this.memory = new MemoryLedger(options.limits);
     // A handshake of DTLS 1.3 holds the keys of two epochs in each direction, and for some minutes after it the connection keeps
     // the peer's of the handshake, to answer its repetition.
-    const { maxConnections, maxHandshakes } = options.limits;
+    const { maxConnections, maxHandshakes, maxHandshakesPerAddress } = options.limits;
+    this.#handshakes = new Places({ perAddress: maxHandshakesPerAddress, patienceMs: HANDSHAKE_PATIENCE_MS });
     const keySlots = Math.min(3 * maxConnections + 4 * maxHandshakes, MAX_KEY_SLOTS);
     this.datapath = new Datapath({ keySlots });
   }
@@ -92,7 +106,7 @@ export class Endpoint implements PeerHost {
   }
 
   get handshakeCount(): number {
-    return this.#handshakes;
+    return this.#handshakes.size;
   }
 
   /** Connections in order of their first check, those still in their handshake included. */
@@ -108,15 +122,22 @@ export class Endpoint implements PeerHost {
     return Math.min(expiry, this.#agenda.nextDeadline);
   }
 
-  /** Admits one peer. `undefined` where `maxPendingSessions` wait already, or the endpoint is closed. */
-  createSession(now: number, remote: RemoteDescription, userData?: unknown): Session | undefined {
-    const { maxPendingSessions, sessionTimeoutMs } = this.options.limits;
+  /**
+   * Admits one peer. Where `maxPendingSessions` wait already, one of them is forgotten: of those who hold most, the oldest.
+   *
+   * @param remoteAddress the IP address that the offer came from, where it is known
+   * @returns `undefined` where the endpoint is closed
+   */
+  createSession(
+    now: number,
+    remote: RemoteDescription,
+    userData?: unknown,
+    remoteAddress?: string | null,
+  ): Session | undefined {
     this.#expireSessions(now);
     if (this.#closed) return undefined;
-    if (this.#pending.size >= maxPendingSessions) {
-      this.drops.count("session-limit");
-      return undefined;
-    }
+    const signalledFrom = blocksOf(typeof remoteAddress === "string" ? remoteAddress : undefined);
+    this.#makeRoomForSession(now, signalledFrom);
     const { ufrag, pwd } = this.#freshCredentials();
     const session: Session = {
       localUfrag: ufrag,
@@ -125,10 +146,13 @@ export class Endpoint implements PeerHost {
       remote,
       userData,
       signalledInit: this.#answerInit(remote.sctpInit),
-      expiresAt: now + sessionTimeoutMs,
+      expiresAt: now + this.options.limits.sessionTimeoutMs,
+      signalledFrom,
+      progress: 0,
       connection: undefined,
     };
     this.#pending.set(ufrag, session);
+    this.#pendingPlaces.enter(now, session, { signalled: signalledFrom });
     return session;
   }
 
@@ -155,13 +179,14 @@ export class Endpoint implements PeerHost {
       if (heaviest === undefined) break;
       heaviest.close(now, "memory-limit");
     }
+    if (this.#surplus.length > 0) this.#closeSurplus(now);
     this.#agenda.flush(now);
   }
 
   /** Closes every connection, telling its peer; forgets every session. The endpoint takes no more input. */
   close(now: number): void {
     for (const connection of [...this.connections()]) connection.close(now, "server-closed");
-    this.#pending.clear();
+    for (const session of [...this.#pending.values()]) this.#forget(session);
     this.#closed = true;
   }
 
@@ -180,22 +205,24 @@ export class Endpoint implements PeerHost {
    * @param proven the address at which the peer has shown to receive; `undefined` where our flights went to several
    */
   connectionEstablished(now: number, connection: Connection, proven: SocketAddress | undefined): void {
-    this.#handshakes--;
-    if (proven === undefined) return;
-    for (const replaced of this.#routes.settle(proven, connection)) replaced.close(now, "replaced");
+    this.#handshakes.leave(connection);
+    if (proven !== undefined) {
+      for (const replaced of this.#routes.settle(proven, connection)) replaced.close(now, "replaced");
+    }
+    const blocks = blocksOf(connection.remote.address);
+    const { maxConnectionsPerAddress } = this.options.limits;
+    if (this.#established.full(blocks, maxConnectionsPerAddress) !== undefined) this.#surplus.push(connection);
+    connection.share = this.#established.take(blocks);
   }
 
   /** Called by a connection when it ends. */
-  connectionClosed(connection: Connection, reason: CloseReason, wasEstablished: boolean): void {
-    if (!wasEstablished) this.#handshakes--;
+  connectionClosed(connection: Connection, reason: CloseReason): void {
+    this.#handshakes.leave(connection);
+    if (connection.share !== undefined) this.#established.give(connection.share);
     this.#agenda.remove(connection);
     this.memory.close(connection.memory);
     this.#active.delete(connection.session.localUfrag);
     this.#routes.releaseAll(connection);
-    const block = connection.countedBlock;
-    const count = this.#connectionsPerBlock.get(block)! - 1;
-    if (count === 0) this.#connectionsPerBlock.delete(block);
-    else this.#connectionsPerBlock.set(block, count);
     this.events.closed(connection, reason);
   }
 
@@ -253,22 +280,50 @@ export class Endpoint implements PeerHost {
   /** A session's first verified check: the connection begins. */
   #admit(now: number, session: Session, source: SocketAddress): Connection | undefined {
     const { remote } = session;
-    if (remote === undefined) return undefined;
+    const origin = { signalled: session.signalledFrom, source: blocksOf(source.address) };
+    if (remote === undefined || !this.#makeRoom(now, origin)) return undefined;
+    this.#forget(session);
+    this.#active.set(session.localUfrag, session);
+    const connection = new Connection(now, this, session, remote, source);
+    session.connection = connection;
+    this.#handshakes.enter(now, connection, origin);
+    return connection;
+  }
+
+  /** Room for one more handshake, where need be by ending another one. */
+  #makeRoom(now: number, origin: Origin & { source: Blocks }): boolean {
     const { maxConnections, maxConnectionsPerAddress, maxHandshakes } = this.options.limits;
-    const block = addressBlock(source.address);
-    const sameBlock = this.#connectionsPerBlock.get(block) ?? 0;
-    if (this.#active.size >= maxConnections) this.drops.count("connection-limit");
-    else if (sameBlock >= maxConnectionsPerAddress) this.drops.count("address-budget");
-    else if (this.#handshakes >= maxHandshakes) this.drops.count("handshake-limit");
+    const places = Math.min(maxHandshakes, maxConnections - (this.#active.size - this.#handshakes.size));
+    if (places <= 0) this.drops.count("connection-limit");
+    else if (this.#established.full(origin.source, maxConnectionsPerAddress)) this.drops.count("address-budget");
     else {
-      this.#pending.delete(session.localUfrag);
-      this.#active.set(session.localUfrag, session);
-      this.#connectionsPerBlock.set(block, sameBlock + 1);
-      this.#handshakes++;
-      session.connection = new Connection(now, this, session, remote, source);
-      return session.connection;
+      const other = this.#handshakes.inTheWayOf(now, origin, places);
+      if (other === undefined) return true;
+      this.drops.count("handshake-limit");
+      if (other === "later") return false;
+      other.close(now, "handshake-timeout");
+      return true;
     }
-    return undefined;
+    return false;
+  }
+
+  #makeRoomForSession(now: number, signalled: Blocks): void {
+    const other = this.#pendingPlaces.inTheWayOf(now, { signalled }, this.options.limits.maxPendingSessions);
+    if (typeof other !== "object") return;
+    this.drops.count("session-limit");
+    this.#forget(other);
+  }
+
+  #forget(session: Session): void {
+    this.#pending.delete(session.localUfrag);
+    this.#pendingPlaces.leave(session);
+  }
+
+  #closeSurplus(now: number): void {
+    for (const connection of this.#surplus.splice(0)) {
+      this.drops.count("address-budget");
+      connection.close(now, "handshake-timeout");
+    }
   }
 
   #answerInit(offered: Uint8Array | undefined): SignalledInit | undefined {
@@ -286,7 +341,7 @@ export class Endpoint implements PeerHost {
   #expireSessions(now: number): void {
     for (const session of this.#pending.values()) {
       if (session.expiresAt > now) return;
-      this.#pending.delete(session.localUfrag);
+      this.#forget(session);
     }
   }
 }

@@ -215,11 +215,10 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   close(now: number, reason: CloseReason): void {
     if (this.state === "closed") return;
     this.now = now;
-    const wasEstablished = this.established;
     this.state = "closed";
     this.#association?.abort(now);
     this.#dtls?.close(now);
-    this.ended(reason, wasEstablished);
+    this.ended(reason);
   }
 
   // ——— for those who extend it ———
@@ -255,7 +254,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   protected abstract secured(): void;
 
   /** The end; called once. */
-  protected abstract ended(reason: CloseReason, wasEstablished: boolean): void;
+  protected abstract ended(reason: CloseReason): void;
 
   /** Largest datagram of our DTLS flights. */
   protected get handshakeMtuBytes(): number {

@@ -5,6 +5,7 @@ import { fromBase64 } from "../wire/bytes.ts";
 import { ownText } from "../wire/own-text.ts";
 import type { Connection } from "./connection.ts";
 import type { PeerDescription } from "./settings.ts";
+import type { Blocks } from "./shares.ts";
 
 /** What the browser's offer says of itself: all that a connection needs to know of its peer. */
 export interface RemoteDescription extends PeerDescription {
@@ -39,6 +40,8 @@ export function remoteDescription(offer: OfferedPeer): RemoteDescription {
 export interface Session extends LiteSession {
   /** `undefined` once the connection's DTLS handshake is complete. */
   remote: RemoteDescription | undefined;
+  /** Under which blocks the address counts that signalled. */
+  readonly signalledFrom: Blocks;
   /** The application's own value for this peer. */
   readonly userData: unknown;
   /** When the session is forgotten if no check has verified by then, ms. */
@@ -48,6 +51,8 @@ export interface Session extends LiteSession {
    * the DTLS handshake is complete.
    */
   signalledInit: SignalledInit | undefined;
+  /** While it waits for its first check it has come nowhere yet. */
+  readonly progress: 0;
   /** Set by the first verified check. */
   connection: Connection | undefined;
 }

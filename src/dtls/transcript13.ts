@@ -17,7 +17,9 @@ export class Transcript13 {
 
   /** A server's: begins with the hash of the first ClientHello and the HelloRetryRequest (RFC 8446 §4.4.1). */
   beginWithRetry(helloHash: Uint8Array, retryBody: Uint8Array): void {
-    this.#messages = [encodeAsTls(MESSAGE_HASH, helloHash), encodeAsTls(SERVER_HELLO, retryBody)];
+    this.clear();
+    this.#hash.add(encodeAsTls(MESSAGE_HASH, helloHash));
+    this.#hash.add(encodeAsTls(SERVER_HELLO, retryBody));
   }
 
   /** RFC 8446 §4.4.1: with a HelloRetryRequest, the first ClientHello is replaced by its hash. */

@@ -2,10 +2,21 @@
 import { type AnswerParts, buildAnswer, candidateAttribute } from "./answer.ts";
 import { type Offer, parseOffer } from "./offer.ts";
 
+/** What the application knows of whoever made the offer. */
+export interface SessionRequestContext {
+  /** The application's own value for this peer; it becomes `connection.userData`. */
+  readonly userData?: unknown;
+  /**
+   * The IP address that the offer came from. Behind a proxy that is the one which the proxy names, for instance in
+   * `X-Forwarded-For`, and not the proxy's own. What is no address counts as unknown.
+   */
+  readonly remoteAddress?: string | null | undefined;
+}
+
 /** Who admits peers. The server implements this. */
 export interface Answerer {
   /** Prepares for the peer of this offer, or refuses; nothing is kept of a refused one. */
-  createSession(offer: Offer, userData: unknown): AnswerParts | Refusal;
+  createSession(offer: Offer, context: SessionRequestContext): AnswerParts | Refusal;
 }
 
 export interface Refusal {
@@ -30,12 +41,12 @@ export type Negotiated =
   | { readonly kind: "refused"; readonly error: string };
 
 /** Never throws for what the offer is: it is the peer's word, its type included. */
-export function negotiate(offerSdp: string, answerer: Answerer, userData?: unknown): Negotiated {
+export function negotiate(offerSdp: string, answerer: Answerer, context: SessionRequestContext): Negotiated {
   if (typeof offerSdp !== "string") return { kind: "malformed", error: "The offer is not text." };
   const parsed = parseOffer(offerSdp);
   if (!parsed.ok) return { kind: "malformed", error: parsed.error };
   const { offer } = parsed;
-  const parts = answerer.createSession(offer, userData);
+  const parts = answerer.createSession(offer, context);
   if ("refused" in parts) return { kind: "refused", error: parts.refused };
   return {
     kind: "answered",

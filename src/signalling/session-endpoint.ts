@@ -5,7 +5,8 @@
 import { checkNames, type Names } from "../names.ts";
 import { ByteWriter } from "../wire/bytes.ts";
 import type { DropCounters } from "../wire/drops.ts";
-import { type Answerer, negotiate, type SessionAnswer } from "./negotiate.ts";
+import { type Answerer, negotiate, type SessionAnswer, type SessionRequestContext } from "./negotiate.ts";
+import { remoteAddressOf } from "./remote-address.ts";
 import { MAX_OFFER_CHARACTERS } from "./offer.ts";
 
 export interface SessionEndpointOptions {
@@ -20,14 +21,11 @@ export interface SessionEndpointOptions {
   readonly drops?: DropCounters;
 }
 
-export interface SessionRequestContext {
-  /** The application's own value for this peer; it becomes `connection.userData`. */
-  readonly userData?: unknown;
-}
+export type { SessionRequestContext } from "./negotiate.ts";
 
 const ENDPOINT_OPTIONS: Names<SessionEndpointOptions> = { allowOrigin: true, maxOfferBytes: true, drops: true };
 /** The names of a `SessionRequestContext`. */
-export const REQUEST_CONTEXT: Names<SessionRequestContext> = { userData: true };
+export const REQUEST_CONTEXT: Names<SessionRequestContext> = { userData: true, remoteAddress: true };
 
 const ALLOWED_METHODS = "POST, OPTIONS";
 
@@ -63,6 +61,9 @@ export class SessionEndpoint {
    *   method, 503 where a limit of the server is reached; each with one sentence as text, and nothing is kept.
    *
    * Throws `TypeError` where the body was already read by somebody else.
+   *
+   * Pass `remoteAddress` where you know the client's address: then one that signals without end takes no places from others.
+   * `nodeListener` passes that of the socket, unless the context says otherwise.
    *
    * @example
    * app.post("/new_rtc_session", (c) => server.sessionEndpoint.handleRequest(c.req.raw, { userData: { player: 7 } }));
@@ -101,7 +102,10 @@ export class SessionEndpoint {
       this.#drops?.count("offer-malformed");
       return sentence(400, NO_OFFER, headers);
     }
-    const negotiated = negotiate(offerSdp, this.#answerer, context.userData);
+    const negotiated = negotiate(offerSdp, this.#answerer, {
+      remoteAddress: remoteAddressOf(request),
+      ...context,
+    });
     switch (negotiated.kind) {
       case "malformed":
         this.#drops?.count("offer-malformed");

@@ -54,13 +54,23 @@ const TRANSLATED_PREFIX = "64:ff9b:0:0:0:0:";
  * (`::/96`, `::ffff:0:0/96`, `64:ff9b::/96`) all of it counts.
  */
 export function addressBlock(address: string): string {
-  if (!isIpv6(address)) return address;
-  const bytes = ipv6Bytes(address);
-  if (bytes === undefined) return address;
+  return addressBlocks(address)[0] ?? address;
+}
+
+/**
+ * The blocks that an address is part of, the narrowest first: itself for IPv4, and its /64, /56 and /48 for IPv6, since a
+ * subscriber may have been given any of these. Empty where the text is not an address.
+ */
+export function addressBlocks(address: string): string[] {
+  const bytes = addressBytes(address);
+  if (bytes === undefined) return [];
   const text = addressText(bytes);
-  if (text.startsWith(MAPPED_PREFIX)) return addressText(bytes.subarray(12));
-  if (text.startsWith(UNASSIGNED_PREFIX) || text.startsWith(TRANSLATED_PREFIX)) return text;
-  return `${addressText(bytes.fill(0, 8))}/64`;
+  if (bytes.length === 4) return [text];
+  if (text.startsWith(MAPPED_PREFIX)) return [addressText(bytes.subarray(12))];
+  if (text.startsWith(UNASSIGNED_PREFIX) || text.startsWith(TRANSLATED_PREFIX)) return [text];
+  const [first, second, third, fourth] = text.split(":", 4);
+  const site = `${first}:${second}:${third}:`;
+  return [`${site}${fourth}::/64`, `${site}${(bytes[6] << 8).toString(16)}::/56`, `${site}:/48`];
 }
 
 /** `::ffff:192.0.2.1`, as a dual-stack socket reports an IPv4 sender, becomes `192.0.2.1`. */

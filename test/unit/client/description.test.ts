@@ -26,7 +26,7 @@ const SERVER: ServerDescription = {
 
 function bodyOf({ sctpInit, ...server }: ServerDescription): string {
   const parts = { ...server, ...(sctpInit && { sctpInit: toBase64(sctpInit) }) };
-  const negotiated = negotiate(OFFER, { createSession: () => parts });
+  const negotiated = negotiate(OFFER, { createSession: () => parts }, {});
   if (negotiated.kind !== "answered") throw new Error(negotiated.kind);
   return JSON.stringify(negotiated.session);
 }

@@ -5,7 +5,7 @@ import { Certificate } from "../../../src/dtls/certificate.ts";
 import { writeBindingRequest } from "../../../src/ice/stun-write.ts";
 import type { EndpointLimits } from "../../../src/options.ts";
 import { Random } from "../../sim/random.ts";
-import { smallLimits } from "./support/scripted-page.ts";
+import { ScriptedPage, ScriptedServer, smallLimits } from "./support/scripted-page.ts";
 
 const certificate = Certificate.generate();
 
@@ -23,7 +23,7 @@ function scene(limits: Partial<EndpointLimits>) {
   );
   const { fingerprintBytes: fingerprint } = certificate;
   const remote = { ufrag: "page", fingerprint, sctpPort: 5000, maxMessageBytes: 0 };
-  const newSession = (now = 0) => endpoint.createSession(now, remote)!;
+  const newSession = (now = 0, from?: string) => endpoint.createSession(now, remote, undefined, from)!;
   const check = (session: Session, address: string, port = 50_000, now = 0) => {
     const before = answers;
     const request = writeBindingRequest({
@@ -45,35 +45,91 @@ function scene(limits: Partial<EndpointLimits>) {
 test.each([
   ["IPv4 address", "192.0.2.1", "192.0.2.1", "192.0.2.2"],
   ["IPv6 /64", "2001:db8::1", "2001:db8::ffff:0:0:2", "2001:db8:0:1::1"],
-])("one %s has a share of the places, whatever its ports, and the others have theirs", (_, first, second, other) => {
-  const { endpoint, newSession, check, arrive } = scene({ maxConnectionsPerAddress: 2 });
-  expect([arrive(first, 1), arrive(second, 2)]).toEqual([true, true]);
-  const late = newSession();
-  expect(check(late, second, 3)).toBe(false);
-  expect(endpoint.drops.get("address-budget")).toBe(1);
-  expect(arrive(other)).toBe(true);
-  // Once there is room the same session gets in.
-  const [oldest] = endpoint.connections();
-  oldest.close(0, "local");
-  expect(check(late, second, 3)).toBe(true);
-  expect(arrive(first, 4)).toBe(false);
+])(
+  "one %s has a share of the handshakes, whatever its ports, and the others have theirs",
+  (_, first, second, other) => {
+    const { endpoint, newSession, check, arrive } = scene({ maxHandshakesPerAddress: 2 });
+    expect([arrive(first, 1), arrive(second, 2)]).toEqual([true, true]);
+    const late = newSession();
+    expect(check(late, second, 3)).toBe(false);
+    expect(endpoint.drops.get("handshake-limit")).toBe(1);
+    expect(arrive(other)).toBe(true);
+    // Once there is room the same session gets in.
+    const [oldest] = endpoint.connections();
+    oldest.close(0, "local");
+    expect(check(late, second, 3)).toBe(true);
+    expect(arrive(first, 4)).toBe(false);
+  },
+);
+
+test("a wider IPv6 block has twice and four times the share of a /64", () => {
+  const { arrive } = scene({ maxHandshakesPerAddress: 1, maxHandshakes: 8 });
+  const arrivals = ["0:1::1", "0:1::2", "0:2::1", "0:3::1", "0:100::1", "0:200::1", "0:300::1"];
+  expect(arrivals.map((rest) => arrive(`2001:db8:${rest}`))).toEqual([true, false, true, false, true, true, false]);
 });
 
-test("a connection counts where it began, however often it moves", () => {
-  const { newSession, check, arrive } = scene({ maxConnectionsPerAddress: 1 });
-  const session = newSession();
-  expect(check(session, "192.0.2.1")).toBe(true);
-  expect(check(session, "192.0.2.2")).toBe(true);
-  expect([arrive("192.0.2.1"), arrive("192.0.2.2")]).toEqual([false, true]);
+test("a connection counts in its address's share once its handshake is complete, where that happened", () => {
+  const server = new ScriptedServer("connections", { maxConnectionsPerAddress: 2 });
+  const at = (port: number) => ({ address: "192.0.2.1", port });
+  const pages = [1, 2].map((port) => new ScriptedPage(server).open(at(port)));
+  const late = new ScriptedPage(server);
+  late.check(at(3), true);
+  expect(late.session.connection).toBeUndefined();
+  expect(server.endpoint.drops.get("address-budget")).toBe(1);
+  // However often one of them moves, it counts where it was.
+  pages[0].check({ address: "192.0.2.2", port: 1 }, true);
+  late.check(at(3), true);
+  expect(late.session.connection).toBeUndefined();
+  new ScriptedPage(server).open({ address: "192.0.2.2", port: 2 });
+  pages[1].connection.close(0, "local");
+  expect(late.open(at(3)).connection.state).toBe("open");
 });
 
-test("connections and handshakes have limits of their own, each counted", () => {
-  const full = scene({ maxConnections: 2 });
-  expect(["192.0.2.1", "192.0.2.2", "192.0.2.3"].map((address) => full.arrive(address))).toEqual([true, true, false]);
-  expect(full.endpoint.drops.get("connection-limit")).toBe(1);
+test("of handshakes that are complete at once no more stay than an address may have", () => {
+  const server = new ScriptedServer("surplus", { maxConnectionsPerAddress: 2 });
+  const pages = [1, 2, 3, 4].map((port) => ({ page: new ScriptedPage(server), at: { address: "192.0.2.1", port } }));
+  for (const { page, at } of pages) page.check(at, true);
+  for (const { page, at } of pages) {
+    page.dtls.start(0);
+    page.converse(at);
+  }
+  expect(server.endpoint.connectionCount).toBe(2);
+  expect(server.endpoint.drops.get("address-budget")).toBe(2);
+});
+
+test("handshakes have a limit, and all connections together have one, each counted", () => {
+  const server = new ScriptedServer("full", { maxConnections: 2 });
+  for (const port of [1, 2]) new ScriptedPage(server).open({ address: `192.0.2.${port}`, port });
+  new ScriptedPage(server).check({ address: "192.0.2.3", port: 3 }, true);
+  expect(server.endpoint.drops.get("connection-limit")).toBe(1);
   const busy = scene({ maxHandshakes: 1 });
   expect(["192.0.2.1", "192.0.2.2"].map((address) => busy.arrive(address))).toEqual([true, false]);
   expect(busy.endpoint.drops.get("handshake-limit")).toBe(1);
+});
+
+test("where all hold alike, a handshake that does not get on for a second makes room, the oldest first", () => {
+  const { endpoint, newSession, check } = scene({ maxHandshakes: 2 });
+  const [first, second, third] = [newSession(), newSession(), newSession()];
+  expect(check(first, "192.0.2.1", 1, 0)).toBe(true);
+  expect(check(second, "192.0.2.2", 1, 500)).toBe(true);
+  expect(check(third, "192.0.2.3", 1, 999)).toBe(false);
+  expect(check(third, "192.0.2.3", 1, 1_000)).toBe(true);
+  expect([first.connection?.state, second.connection?.state]).toEqual(["closed", "handshaking"]);
+  expect(endpoint.handshakeCount).toBe(2);
+});
+
+test("an address that holds much makes room at once", () => {
+  const { newSession, check, arrive } = scene({ maxHandshakes: 4 });
+  const greedy = [1, 2, 3].map((port) => {
+    const session = newSession();
+    check(session, "192.0.2.1", port);
+    return session;
+  });
+  const modest = newSession();
+  expect(check(modest, "192.0.2.2")).toBe(true);
+  expect(arrive("192.0.2.3")).toBe(true);
+  expect(greedy.map(({ connection }) => connection?.state)).toEqual(["closed", "handshaking", "handshaking"]);
+  expect(modest.connection?.state).toBe("handshaking");
 });
 
 test("a handshake that has ended makes room for another one", () => {
@@ -89,19 +145,30 @@ test("a handshake that has ended makes room for another one", () => {
   }
 });
 
-test("sessions that wait have a limit; one that began or is too old waits no more", () => {
+test("beyond the limit the oldest session that waits is forgotten, and those whose time has passed make room", () => {
   const { endpoint, newSession, check } = scene({ maxPendingSessions: 2, sessionTimeoutMs: 1_000 });
-  const [first, second] = [newSession(), newSession(500)];
-  expect(newSession(500)).toBeUndefined();
+  const [first, second, third] = [newSession(), newSession(500), newSession(500)];
   expect(endpoint.drops.get("session-limit")).toBe(1);
-  expect(check(first, "192.0.2.1", 1, 999)).toBe(true);
-  expect(endpoint.pendingSessionCount).toBe(1);
-  const third = newSession(999);
-  expect(newSession(1_499)).toBeUndefined();
-  // The second one's time has passed, which needs no timer to show.
-  expect(newSession(1_500)).toBeDefined();
-  expect(check(second, "192.0.2.2", 1, 1_500)).toBe(false);
-  expect(check(third, "192.0.2.3", 1, 1_500)).toBe(true);
+  expect(endpoint.pendingSessionCount).toBe(2);
+  expect([first, second].map((session) => check(session, "192.0.2.1", 1, 999))).toEqual([false, true]);
+  // The third one's time has passed, which needs no timer to show.
+  newSession(1_499);
+  newSession(1_500);
+  expect(endpoint.drops.get("session-limit")).toBe(1);
+  expect(check(third, "192.0.2.3", 1, 1_500)).toBe(false);
+});
+
+test.each([
+  ["the same address", () => "192.0.2.1"],
+  ["the same /64", (i: number) => `2001:db8::${i}`],
+  ["the same /48", (i: number) => `2001:db8:0:${i}::1`],
+  ["headers that are no addresses", (i: number) => `${"x".repeat(i)}`],
+])("however many sessions come from %s, another one's wait on", (_, address) => {
+  const { newSession, check } = scene({ maxPendingSessions: 8 });
+  const modest = newSession(0, "192.0.2.9");
+  const greedy = Array.from({ length: 40 }, (__, i) => newSession(0, address(i)));
+  expect(greedy.map((session) => check(session, "192.0.2.1")).filter(Boolean)).toHaveLength(7);
+  expect(check(modest, "192.0.2.9")).toBe(true);
 });
 
 test("a session that waits for too long is forgotten at its time, and those after it are not", () => {

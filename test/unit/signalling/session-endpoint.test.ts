@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import type { Answerer } from "../../../src/signalling/negotiate.ts";
+import type { Answerer, SessionRequestContext } from "../../../src/signalling/negotiate.ts";
 import type { Offer } from "../../../src/signalling/offer.ts";
+import { noteRemoteAddress } from "../../../src/signalling/remote-address.ts";
 import { SessionEndpoint, type SessionEndpointOptions } from "../../../src/signalling/session-endpoint.ts";
 import { offerFixture } from "./offers.ts";
 
@@ -9,12 +10,12 @@ const chromium = offerFixture("chromium");
 
 /** Admits everybody, or refuses with the sentence given, and remembers who was admitted. */
 class RecordingAnswerer implements Answerer {
-  readonly sessions: { offer: Offer; userData: unknown }[] = [];
+  readonly sessions: ({ offer: Offer } & SessionRequestContext)[] = [];
   refused: string | undefined;
 
-  createSession(offer: Offer, userData: unknown): ReturnType<Answerer["createSession"]> {
+  createSession(offer: Offer, context: SessionRequestContext): ReturnType<Answerer["createSession"]> {
     if (this.refused !== undefined) return { refused: this.refused };
-    this.sessions.push({ offer, userData });
+    this.sessions.push({ offer, ...context });
     return {
       ufrag: "local+/1",
       pwd: "abcdefghijklmnopqrstuvwx",
@@ -86,6 +87,27 @@ test("the candidate points at the data channel's section", async () => {
   const { post } = setUp();
   const { candidate } = await (await post(offerFixture("chromium-with-media"))).json();
   expect(candidate).toMatchObject({ sdpMLineIndex: 2, sdpMid: "2" });
+});
+
+test("the client's address reaches the session, that of the socket unless the application knows better", async () => {
+  const { answerer, endpoint } = setUp();
+  const addressed = (context?: SessionRequestContext) => {
+    const request = new Request(URL_TEXT, { method: "POST", body: chromium });
+    noteRemoteAddress(request, "192.0.2.7");
+    return endpoint.handleRequest(request, context);
+  };
+  await addressed();
+  await addressed({ userData: 1 });
+  await addressed({ remoteAddress: "203.0.113.1" });
+  await addressed({ remoteAddress: null });
+  await endpoint.handleRequest(new Request(URL_TEXT, { method: "POST", body: chromium }));
+  expect(answerer.sessions.map(({ remoteAddress }) => remoteAddress)).toEqual([
+    "192.0.2.7",
+    "192.0.2.7",
+    "203.0.113.1",
+    null,
+    undefined,
+  ]);
 });
 
 test("userData reaches the session", async () => {

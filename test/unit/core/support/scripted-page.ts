@@ -117,19 +117,14 @@ export class ScriptedPage {
     sped = false,
     said: Partial<RemoteDescription> = {},
     dtlsVersions?: readonly DtlsVersion[],
+    signalledFrom?: string,
   ) {
     this.#server = server;
     this.#heard = server.sent.length;
     const random = server.random.fork(`page ${server.endpoint.pendingSessionCount}`).bytes;
     const { fingerprintBytes: fingerprint } = pageCertificate;
-    this.session = server.endpoint.createSession(server.now, {
-      ufrag: "page",
-      fingerprint,
-      sctpPort: 5000,
-      maxMessageBytes: 0,
-      sped,
-      ...said,
-    })!;
+    const offer = { ufrag: "page", fingerprint, sctpPort: 5000, maxMessageBytes: 0, sped, ...said };
+    this.session = server.endpoint.createSession(server.now, offer, undefined, signalledFrom)!;
     this.dtls = new DtlsConnection(
       {
         role: "client",

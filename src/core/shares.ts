@@ -1,0 +1,81 @@
+import { addressBlocks } from "../wire/address.ts";
+
+/** What one block of addresses holds of a table. */
+export interface Holding {
+  readonly block: string;
+  /** How many times the share of a single address this block may hold. */
+  readonly weight: number;
+  count: number;
+}
+
+/** The blocks that one address counts in, the narrowest first. */
+export type Blocks = readonly string[];
+
+/** What an address holds by way of each of its blocks, the narrowest first. */
+export type Share = readonly Holding[];
+
+/** For an IPv4 address or a /64, for a /56 and for a /48: wider blocks have more people behind them, but not that many more. */
+const WEIGHTS = [1, 2, 4];
+/** Those whose address is not known share one block. */
+const UNKNOWN = [""];
+
+/**
+ * Who holds how many places of one table that everybody shares, by address: IPv4 address by address, IPv6 by /64, /56 and /48.
+ * It remembers only blocks that hold something.
+ */
+export class Shares {
+  readonly #holdings = new Map<string, Holding>();
+
+  get size(): number {
+    return this.#holdings.size;
+  }
+
+  /** Counts one place for those blocks; see {@link blocksOf}. */
+  take(blocks: Blocks): Share {
+    return blocks.map((block, level) => {
+      let holding = this.#holdings.get(block);
+      if (holding === undefined) {
+        holding = { block, weight: WEIGHTS[level], count: 0 };
+        this.#holdings.set(block, holding);
+      }
+      holding.count++;
+      return holding;
+    });
+  }
+
+  give(share: Share): void {
+    for (const holding of share) if (--holding.count === 0) this.#holdings.delete(holding.block);
+  }
+
+  /** The one of these blocks that holds as much as it may; `undefined` where there is room. */
+  full(blocks: Blocks, perAddress: number): Holding | undefined {
+    for (const block of blocks) {
+      const holding = this.#holdings.get(block);
+      if (holding !== undefined && holding.count >= perAddress * holding.weight) return holding;
+    }
+    return undefined;
+  }
+
+  /** As {@link heaviness}, for one that has no place yet. */
+  heavinessOf(blocks: Blocks): number {
+    let most = 0;
+    for (const block of blocks) {
+      const holding = this.#holdings.get(block);
+      if (holding !== undefined) most = Math.max(most, holding.count / holding.weight);
+    }
+    return most;
+  }
+}
+
+/** What the heaviest of its blocks holds, in places of a single address. */
+export function heaviness(share: Share): number {
+  let most = 0;
+  for (const { count, weight } of share) if (count > most * weight) most = count / weight;
+  return most;
+}
+
+/** Under which blocks an address counts. */
+export function blocksOf(address: string | undefined): Blocks {
+  const blocks = address === undefined ? UNKNOWN : addressBlocks(address);
+  return blocks.length > 0 ? blocks : UNKNOWN;
+}
