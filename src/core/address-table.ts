@@ -1,12 +1,28 @@
 import type { SocketAddress } from "../wire/address.ts";
 
+/** Takes the datagrams of a handshake. */
+export interface Leader {
+  /** The random of the ClientHello that it answers; `undefined` before one. */
+  readonly hello: Uint8Array | undefined;
+  handleDatagram(now: number, source: SocketAddress, datagram: Uint8Array): void;
+  /** A client has begun anew at the address: the handshake is over, and nobody is told. */
+  giveWay(now: number): void;
+}
+
 /** One verified address, and the connections that verified it: nearly always one. It is the object that stands for its address. */
 export interface Route<Owner> extends SocketAddress {
-  /** Oldest claim first. */
-  readonly owners: Owner[];
-  /** The only one of the owners; `undefined` where there are several. */
+  /** Those whose handshake is complete, oldest claim first. */
+  owners: readonly Owner[];
+  /** Those whose handshake is not complete, oldest claim first. */
+  claimants: readonly Owner[];
+  /** The only one of both; `undefined` where there are several. */
   sole: Owner | undefined;
+  /** Who leads the handshake with the address where there are several claimants, and one has begun. */
+  leader: Leader | undefined;
 }
+
+/** One for all routes: most lists are empty. */
+export const NOBODY: readonly never[] = [];
 
 /**
  * Routes by remote address. Looked up once per datagram, so without building a key string: by port, and where several
@@ -38,10 +54,16 @@ export class AddressTable<Owner> {
     return this.#sharing.get(port)?.get(address);
   }
 
-  /** A route to its first owner. The address must not be there yet. */
-  add(at: SocketAddress, owner: Owner): Route<Owner> {
-    const { address, port } = at;
-    const route: Route<Owner> = { address, port, owners: [owner], sole: owner };
+  /** A route to nobody yet. The address must not be there. */
+  add({ address, port }: SocketAddress): Route<Owner> {
+    const route: Route<Owner> = {
+      address,
+      port,
+      owners: NOBODY,
+      claimants: NOBODY,
+      sole: undefined,
+      leader: undefined,
+    };
     const key = port ^ this.#portMask;
     const sharing = this.#sharing.get(port);
     if (!this.#byPort.has(key)) this.#byPort.set(key, route);

@@ -1,6 +1,7 @@
 import type { CloseReason } from "../errors.ts";
 import { DtlsInStun, SPED_OVERHEAD_BYTES } from "../ice/sped.ts";
 import type { StunAttribute } from "../ice/stun.ts";
+import { clientRandom } from "../dtls/client-random.ts";
 import { addressBlock, isSameAddress, type SocketAddress } from "../wire/address.ts";
 import type { MemoryAccount } from "../wire/memory-ledger.ts";
 import type { Route } from "./address-table.ts";
@@ -13,7 +14,7 @@ import type { Share } from "./shares.ts";
 export type { ConnectionState, ConnectionStats } from "./stats.ts";
 
 /** What a handshake takes until it is complete, bytes: its messages, its keys and what waits for its end (measured). */
-const HANDSHAKE_BYTES = 12_288;
+export const HANDSHAKE_BYTES = 12_288;
 
 /** For how long no record must have come from the address in use before a check alone moves the connection, ms. */
 const SILENCE_MS = 1_000;
@@ -78,7 +79,7 @@ export class Connection extends Peer {
   routes: Route<Connection>[] = [];
   /** What it counts as in `maxConnectionsPerAddress`, once its handshake is complete; kept by the endpoint. */
   share: Share | undefined;
-  readonly memory: MemoryAccount;
+  memory: MemoryAccount;
   readonly #sped: DtlsInStun | undefined;
 
   constructor(now: number, endpoint: Endpoint, session: Session, remote: RemoteDescription, source: SocketAddress) {
@@ -92,9 +93,19 @@ export class Connection extends Peer {
     this.#sped = remote.sped ? new DtlsInStun() : undefined;
   }
 
-  /** How far the handshake has come: 1 from the first ClientHello on. */
+  /** How far the handshake has come: 1 from the first ClientHello on, whoever leads the handshake. */
   get progress(): number {
-    return this.dtls === undefined ? 0 : 1;
+    return this.dtls === undefined && this.routes.every(({ leader }) => leader === undefined) ? 0 : 1;
+  }
+
+  /** The random of the ClientHello that began the handshake; kept until it is complete. */
+  hello: Uint8Array | undefined;
+  /** The fingerprint of the certificate that was shown in it. */
+  #shown: Uint8Array | undefined;
+
+  /** Whether it is in the middle of a handshake, the last datagram of which came from this address. */
+  isHandshakingAt(source: SocketAddress): boolean {
+    return this.dtls !== undefined && !this.established && isSameAddress(source, this.#source);
   }
 
   /** The peer's checks may carry DTLS (SPED). */
@@ -205,8 +216,52 @@ export class Connection extends Peer {
     }
   }
 
+  /** Gives up what it may send to an address that has proven nothing; somebody else sends there instead. Returns bytes. */
+  yieldCredit(at: SocketAddress): number {
+    return this.#credit?.yield(at) ?? 0;
+  }
+
+  giveWay(): void {
+    this.abandonHandshake();
+    this.hello = undefined;
+    this.#flightsTo = undefined;
+    this.#hasSentFlight = false;
+  }
+
+  /** A certificate decides which session the handshake is for: one of those that claim the address, and only if it is the only one. */
+  protected override acceptsFingerprint(fingerprint: Uint8Array): boolean {
+    this.#shown = fingerprint;
+    return this.#endpoint.claimantWith(this.#source, fingerprint) !== undefined;
+  }
+
+  override connected(): void {
+    const owner = this.#shown && this.#endpoint.claimantWith(this.#source, this.#shown);
+    if (owner === this) super.connected();
+    else if (owner === undefined) this.#endpoint.closeSoon(this);
+    else {
+      owner.prepareFor(this.#source, this.#shown!, this.#flightsTo);
+      this.handOverTo(owner);
+      this.#endpoint.exchangeMemory(this, owner);
+      this.giveWay();
+      owner.connected();
+    }
+  }
+
+  /** A handshake that was led by another one turns out to be this connection's. */
+  prepareFor(source: SocketAddress, fingerprint: Uint8Array, flightsTo: SocketAddress | undefined): void {
+    this.#shown = fingerprint;
+    this.#source = source;
+    this.remote = source;
+    this.#elsewhere = undefined;
+    this.#flightsTo = flightsTo;
+    this.#hasSentFlight = true;
+    this.#endpoint.touch(this);
+  }
+
   protected secured(): void {
     this.memory.give(HANDSHAKE_BYTES);
+    this.hello = undefined;
+    this.#shown = undefined;
     // Nobody asks for these again.
     this.session.remote = undefined;
     this.session.signalledInit = undefined;
@@ -224,9 +279,13 @@ export class Connection extends Peer {
 
   /** What a datagram changes until the peer has shown that it receives at the address in use. */
   #handleUnproven(now: number, source: SocketAddress, datagram: Uint8Array): void {
-    // A browser may start DTLS on one of several paths before it nominates one (measured).
-    if (!this.#confirmed && !this.established) this.#sendTo(source);
-    if (!this.established) this.#sped?.acknowledge(datagram);
+    // A browser may start DTLS on one of several paths before it nominates one (measured). An answer goes to where the question
+    // came from, whatever checks say: they may have a spoofed source, whose owner has a handshake of its own.
+    if (!this.established && !isSameAddress(source, this.remote)) this.#sendTo(source);
+    if (!this.established) {
+      this.#sped?.acknowledge(datagram);
+      this.hello ??= clientRandom(datagram);
+    }
     this.#earn(source, this.#sourceBytes);
     this.useDtls().handleDatagram(now, datagram);
     if (this.established) this.#prove();
@@ -244,7 +303,10 @@ export class Connection extends Peer {
   /** A check says that the peer has moved. It may be an old one, overheard and sent again from elsewhere. */
   #follow(source: SocketAddress): void {
     const heard = this.#lastRecordHere;
-    if (this.established && heard !== undefined && this.now - heard < SILENCE_MS) this.#elsewhere = source;
+    const isBusyHere = this.established
+      ? heard !== undefined && this.now - heard < SILENCE_MS
+      : this.dtls !== undefined;
+    if (isBusyHere) this.#elsewhere = source;
     else this.#sendTo(source);
   }
 

@@ -49,6 +49,15 @@ export class Credit {
     account.bytes = 0;
   }
 
+  /** Gives up all that may be sent there. Returns how many bytes that is. */
+  yield(to: SocketAddress): number {
+    const account = this.#find(to);
+    const bytes = (account?.bytes ?? 0) + this.#spareBytes;
+    if (account !== undefined) account.bytes = 0;
+    this.#spareBytes = 0;
+    return bytes;
+  }
+
   #find(address: SocketAddress): Account | undefined {
     return this.#accounts.find((account) => isSameAddress(account.address, address));
   }

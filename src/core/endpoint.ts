@@ -9,14 +9,17 @@ import { COOKIE_KEY_BYTES } from "../sctp/cookie.ts";
 import { createSignalledInit, parseSignalledInit, type SignalledInit } from "../sctp/snap.ts";
 import { Datapath, MAX_KEY_SLOTS } from "../wasm/datapath.ts";
 import type { SocketAddress } from "../wire/address.ts";
-import { ByteReader } from "../wire/bytes.ts";
+import { ByteReader, equalBytes } from "../wire/bytes.ts";
 import { DropCounters } from "../wire/drops.ts";
 import { MemoryLedger } from "../wire/memory-ledger.ts";
+import type { Route } from "./address-table.ts";
 import { Agenda } from "./agenda.ts";
 import { Connection } from "./connection.ts";
+import { Contest } from "./contest.ts";
+import { DepartedClaims } from "./departed-claims.ts";
 import type { PeerEvents, PeerHost } from "./peer.ts";
 import { type Origin, Places } from "./places.ts";
-import { Routes } from "./routes.ts";
+import { Routes, type RoutesHost } from "./routes.ts";
 import type { RemoteDescription, Session } from "./session.ts";
 import { PEER_SETTINGS, type PeerSettings } from "./settings.ts";
 import { type Blocks, blocksOf, Shares } from "./shares.ts";
@@ -44,6 +47,8 @@ const DTLS_LAST = 63;
  * answered says its hello a round trip later, and repeats it after 50 to 200 ms.
  */
 const HANDSHAKE_PATIENCE_MS = [1_000, 4_000];
+/** Handshakes at once with addresses that several sessions claim: only where somebody spoofs addresses there are any. */
+const MAX_CONTESTS = 64;
 
 /**
  * All connections of one UDP port, sans-IO: datagrams and the time go in; datagrams, events and a deadline come out.
@@ -57,7 +62,7 @@ const HANDSHAKE_PATIENCE_MS = [1_000, 4_000];
  * endpoint.flush(now);                              // once per turn
  * sleepUntil(endpoint.nextDeadline); endpoint.handleTimeout(now);
  */
-export class Endpoint implements PeerHost {
+export class Endpoint implements PeerHost, RoutesHost<Connection> {
   readonly options: EndpointOptions;
   readonly events: EndpointEvents;
   now = 0;
@@ -66,7 +71,7 @@ export class Endpoint implements PeerHost {
   readonly datapath: Datapath;
   readonly cookieKey: Uint8Array;
   /** What the connections hold on their peers' word. */
-  readonly memory: MemoryLedger<Connection>;
+  readonly memory: MemoryLedger<Connection | Contest>;
   /** Sessions that wait for their first check, oldest first (insertion order), by our ufrag. */
   readonly #pending = new Map<string, Session>();
   readonly #pendingPlaces = new Places<Session>({ perAddress: Number.POSITIVE_INFINITY, patienceMs: [0] });
@@ -77,9 +82,13 @@ export class Endpoint implements PeerHost {
   readonly #handshakes: Places<Connection>;
   /** Connections whose handshake is complete. */
   readonly #established = new Shares();
-  /** Connections for which there was no room any more when their handshake was complete: they end with the next flush. */
-  #surplus: Connection[] = [];
-  readonly #agenda = new Agenda<Connection>();
+  /** Claims that have ended without a handshake. */
+  readonly #departed = new DepartedClaims();
+  /** Handshakes with addresses that several sessions claim, oldest first. */
+  readonly #contests = new Set<Contest>();
+  /** What ends with the next flush, since it cannot while its handshake is being handled. */
+  readonly #ending: (Connection | Contest)[] = [];
+  readonly #agenda = new Agenda<Connection | Contest>();
   #closed = false;
 
   constructor(options: EndpointOptions, events: EndpointEvents) {
@@ -87,13 +96,13 @@ export class Endpoint implements PeerHost {
     this.options = options;
     this.events = events;
     this.cookieKey = options.random(COOKIE_KEY_BYTES);
-    this.#routes = new Routes(new ByteReader(options.random(4)).u32() >>> 2);
+    this.#routes = new Routes(new ByteReader(options.random(4)).u32() >>> 2, this);
     this.memory = new MemoryLedger(options.limits);
     // A handshake of DTLS 1.3 holds the keys of two epochs in each direction, and for some minutes after it the connection keeps
     // the peer's of the handshake, to answer its repetition.
     const { maxConnections, maxHandshakes, maxHandshakesPerAddress } = options.limits;
     this.#handshakes = new Places({ perAddress: maxHandshakesPerAddress, patienceMs: HANDSHAKE_PATIENCE_MS });
-    const keySlots = Math.min(3 * maxConnections + 4 * maxHandshakes, MAX_KEY_SLOTS);
+    const keySlots = Math.min(3 * maxConnections + 4 * (maxHandshakes + MAX_CONTESTS), MAX_KEY_SLOTS);
     this.datapath = new Datapath({ keySlots });
   }
 
@@ -179,19 +188,19 @@ export class Endpoint implements PeerHost {
       if (heaviest === undefined) break;
       heaviest.close(now, "memory-limit");
     }
-    if (this.#surplus.length > 0) this.#closeSurplus(now);
+    for (const peer of this.#ending.splice(0)) peer.close(now, "handshake-failed");
     this.#agenda.flush(now);
   }
 
   /** Closes every connection, telling its peer; forgets every session. The endpoint takes no more input. */
   close(now: number): void {
-    for (const connection of [...this.connections()]) connection.close(now, "server-closed");
+    for (const peer of [...this.connections(), ...this.#contests]) peer.close(now, "server-closed");
     for (const session of [...this.#pending.values()]) this.#forget(session);
     this.#closed = true;
   }
 
   /** Marks a connection for the next flush. For connections and whoever sends on them. */
-  touch(connection: Connection): void {
+  touch(connection: Connection | Contest): void {
     this.#agenda.touch(connection);
   }
 
@@ -206,12 +215,16 @@ export class Endpoint implements PeerHost {
    */
   connectionEstablished(now: number, connection: Connection, proven: SocketAddress | undefined): void {
     this.#handshakes.leave(connection);
+    this.#routes.established(connection);
     if (proven !== undefined) {
       for (const replaced of this.#routes.settle(proven, connection)) replaced.close(now, "replaced");
     }
     const blocks = blocksOf(connection.remote.address);
     const { maxConnectionsPerAddress } = this.options.limits;
-    if (this.#established.full(blocks, maxConnectionsPerAddress) !== undefined) this.#surplus.push(connection);
+    if (this.#established.full(blocks, maxConnectionsPerAddress) !== undefined) {
+      this.drops.count("address-budget");
+      this.closeSoon(connection);
+    }
     connection.share = this.#established.take(blocks);
   }
 
@@ -226,6 +239,61 @@ export class Endpoint implements PeerHost {
     this.events.closed(connection, reason);
   }
 
+  /**
+   * The only session that claims the address and names the fingerprint, of those whose handshake is not complete. `undefined` where
+   * there is none, or where another one names it, too: whose handshake it is nobody could say then.
+   */
+  claimantWith(source: SocketAddress, fingerprint: Uint8Array): Connection | undefined {
+    const named = this.#routes.claimants(source).filter(({ session: { remote } }) => {
+      return remote !== undefined && equalBytes(remote.fingerprint, fingerprint);
+    });
+    const [claimant] = named;
+    if (claimant === undefined) return undefined;
+    const { localUfrag } = claimant.session;
+    if (named.length === 1 && !this.#departed.hasOther(this.now, source, fingerprint, localUfrag)) return claimant;
+    this.drops.count("fingerprint-ambiguous");
+    return undefined;
+  }
+
+  /** From `Routes`. */
+  contest(now: number, at: Route<Connection>): Contest | undefined {
+    const [oldest] = this.#contests;
+    if (this.#contests.size >= MAX_CONTESTS) oldest.close(now, "handshake-timeout");
+    // It may send what they would have been allowed to send.
+    const credit = at.claimants.reduce((sum, claimant) => sum + claimant.yieldCredit(at), 0);
+    const contest = new Contest(now, this, at, credit);
+    this.#contests.add(contest);
+    return contest;
+  }
+
+  /** From `Routes`. */
+  departed(at: Route<Connection>, { session: { localUfrag, remote } }: Connection): void {
+    if (remote !== undefined) this.#departed.add(this.now, at, remote.fingerprint, localUfrag);
+  }
+
+  /** Called by a contest when it ends. */
+  contestEnded(contest: Contest): void {
+    this.#agenda.remove(contest);
+    this.memory.close(contest.memory);
+    this.#contests.delete(contest);
+    this.#routes.forgetLeader(contest.remote, contest);
+  }
+
+  /** What a handshake holds is held by whoever goes on with it: the two change accounts. */
+  exchangeMemory(one: Connection | Contest, other: Connection): void {
+    const { memory } = one;
+    one.memory = other.memory;
+    other.memory = memory;
+    this.memory.assign(one.memory, one);
+    this.memory.assign(other.memory, other);
+  }
+
+  /** Ends a connection that must not end now, while its handshake is being handled. */
+  closeSoon(peer: Connection | Contest): void {
+    this.#ending.push(peer);
+    this.touch(peer);
+  }
+
   #handleCheck(now: number, source: SocketAddress, datagram: Uint8Array): void {
     // A sender may pretend to have port 0. Nothing can be sent there, and sockets throw for it.
     if (source.port === 0) {
@@ -237,6 +305,7 @@ export class Endpoint implements PeerHost {
       this.drops.count(request);
       return;
     }
+    this.now = now;
     const ufrag = localUfragOf(request) ?? "";
     const session = this.#active.get(ufrag) ?? this.#pending.get(ufrag);
     if (session === undefined) {
@@ -270,6 +339,13 @@ export class Endpoint implements PeerHost {
     source: SocketAddress,
     carried: Uint8Array,
   ): void {
+    if (this.#routes.isContested(source, connection)) {
+      // What the check carries is not for its session to lead, and earns for whoever leads.
+      if (carried.length > 0) connection.yieldCredit(source);
+      this.events.transmit(successResponse(connection.session, request, source, [], this.datapath), source);
+      if (carried.length > 0) this.#routes.deliver(now, source, carried);
+      return;
+    }
     const attributes = connection.handleCarried(now, source, carried);
     const response = successResponse(connection.session, request, source, attributes, this.datapath);
     connection.answered(source, response.length);
@@ -317,13 +393,6 @@ export class Endpoint implements PeerHost {
   #forget(session: Session): void {
     this.#pending.delete(session.localUfrag);
     this.#pendingPlaces.leave(session);
-  }
-
-  #closeSurplus(now: number): void {
-    for (const connection of this.#surplus.splice(0)) {
-      this.drops.count("address-budget");
-      connection.close(now, "handshake-timeout");
-    }
   }
 
   #answerInit(offered: Uint8Array | undefined): SignalledInit | undefined {

@@ -271,6 +271,26 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     return this.#dtls;
   }
 
+  /** Whether this is the fingerprint of the peer's certificate. */
+  protected acceptsFingerprint(fingerprint: Uint8Array): boolean {
+    return equalBytes(fingerprint, this.#description!.fingerprint);
+  }
+
+  /** The handshake turns out to be another connection's: that goes on with it, and this one may begin another. */
+  protected handOverTo(other: Peer): void {
+    const dtls = this.#dtls!;
+    this.#forgetHandshake();
+    other.abandonHandshake();
+    other.#dtls = dtls;
+    dtls.handOverTo(other);
+  }
+
+  /** The handshake is over, and nobody is told; another one may begin. */
+  protected abandonHandshake(): void {
+    this.#dtls?.abandon();
+    this.#forgetHandshake();
+  }
+
   /** The connection can send. */
   protected open(): void {
     if (this.state !== "connected") return;
@@ -373,6 +393,13 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     return this.#association;
   }
 
+  #forgetHandshake(): void {
+    this.#dtls = undefined;
+    // It was made early, for the first flight.
+    this.#association = undefined;
+    this.#channels = undefined;
+  }
+
   /** A server's INIT leaves in the datagram of its Finished: one round trip less in both browsers (measured). */
   #startSctp(association: Association): void {
     const { sctpInit } = this.#description!;
@@ -384,7 +411,6 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   #createDtls(): DtlsConnection {
     const { certificate, limits, random, keyLog, dtlsVersions = DTLS_VERSIONS } = this.settings;
     const { datapath, drops } = this.#host;
-    const { fingerprint } = this.#description!;
     return new DtlsConnection(
       {
         role: this.#role,
@@ -399,7 +425,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
         initialTimeoutMs: limits.dtlsRetransmitMs,
         handshakeTimeoutMs: limits.handshakeTimeoutMs,
         // RFC 8827 §6.5: the fingerprint that came by signalling is who the peer is.
-        verifyPeerCertificate: (der) => equalBytes(sha256(der), fingerprint),
+        verifyPeerCertificate: (der) => this.acceptsFingerprint(sha256(der)),
         ...(keyLog && { keyLog }),
         compact: true,
       },

@@ -1,14 +1,18 @@
+import { clientRandom } from "../dtls/client-random.ts";
 import { isSameAddress, type SocketAddress } from "../wire/address.ts";
-import { AddressTable, type Route } from "./address-table.ts";
+import { equalBytes } from "../wire/bytes.ts";
+import { AddressTable, type Leader, NOBODY, type Route } from "./address-table.ts";
 
 /** What `Routes` needs to know of a connection. */
-export interface Claimant<Self> {
+export interface Claimant<Self> extends Leader {
   /** Whether its handshake is complete. */
   readonly established: boolean;
   /** Where it sends to. */
   readonly remote: SocketAddress;
   /** The addresses it has claimed; kept by `Routes`. */
   routes: Route<Self>[];
+  /** Whether it is in the middle of a handshake, the last datagram of which came from this address. */
+  isHandshakingAt(source: SocketAddress): boolean;
   /**
    * @param source one and the same object for as long as the address is claimed
    * @param datagram borrowed until the call returns
@@ -16,26 +20,40 @@ export interface Claimant<Self> {
   handleDatagram(now: number, source: SocketAddress, datagram: Uint8Array): void;
 }
 
+/** What `Routes` asks of its owner. */
+export interface RoutesHost<Connection> {
+  /** Somebody for a handshake with an address that several sessions claim; `undefined` where there is no room for one. */
+  contest(now: number, route: Route<Connection>): Leader | undefined;
+  /** A connection whose handshake is not complete has lost its claim on the address. */
+  departed(route: Route<Connection>, connection: Connection): void;
+}
+
 /** Addresses that one connection is reached under: the one in use and those it came from lately. */
 const MAX_ADDRESSES = 4;
-/** Connections that may claim one address at a time. */
-const MAX_CLAIMS = 4;
+/** Connections whose handshake is complete that may claim one address at a time. */
+const MAX_OWNERS = 4;
 
 /**
  * Which connections a datagram from an address is for.
  *
  * A verified check lets a connection claim its source address. It does not take the address from another connection: a
- * source address can be spoofed by anyone who has a session of his own. So claims stand side by side, each claimant is
- * given the datagrams and drops what it cannot authenticate, and only `settle`, for a connection that has proven that it
- * *receives* at an address, ends the other claims. That is how a page that is reloaded on the same port replaces its
- * former self at once, and how nobody replaces anybody else.
+ * source address can be spoofed by anyone who has a session of his own. So claims stand side by side. Each connection whose handshake
+ * is complete is given the datagrams and drops what it cannot authenticate, and only `settle`, for a connection that has proven that
+ * it *receives* at an address, ends the other claims. That is how a page that is reloaded on the same port replaces its former self
+ * at once, and how nobody replaces anybody else.
+ *
+ * Of those whose handshake is not complete only one can answer a ClientHello. A single one does. Where there are several, nobody
+ * can tell yet whose hello it is; then a leader that is none of them answers, and hands the handshake over to the session that
+ * names the certificate which the client shows.
  */
 export class Routes<Connection extends Claimant<Connection>> {
   readonly #table: AddressTable<Connection>;
+  readonly #host: RoutesHost<Connection>;
 
   /** @param random 30 bits that nobody outside knows */
-  constructor(random: number) {
+  constructor(random: number, host: RoutesHost<Connection>) {
     this.#table = new AddressTable(random);
+    this.#host = host;
   }
 
   /** Hands a datagram to whom it is for. False when nobody has claimed its source. */
@@ -46,42 +64,90 @@ export class Routes<Connection extends Claimant<Connection>> {
       route.sole.handleDatagram(now, route, datagram);
       return true;
     }
-    const { owners } = route;
-    // Two handshakes must not answer one ClientHello: of the claimants without keys only the newest is given it.
-    const newest = owners.findLast((owner) => !owner.established);
-    for (const owner of [...owners]) {
-      if (owner.established || owner === newest) owner.handleDatagram(now, route, datagram);
-    }
+    for (const owner of route.owners) owner.handleDatagram(now, route, datagram);
+    this.#deliverHandshake(now, route, datagram);
     return true;
+  }
+
+  /** The sessions whose handshake with the address is not complete. */
+  claimants(source: SocketAddress): readonly Connection[] {
+    return this.#table.find(source)?.claimants ?? [];
+  }
+
+  /** Whether the handshake with the address is not, or not only, for this connection to lead. */
+  isContested(source: SocketAddress, connection: Connection): boolean {
+    const route = this.#table.find(source);
+    if (route === undefined) return false;
+    return route.leader === undefined ? route.claimants.length > 1 : route.leader !== connection;
   }
 
   /** Returns the object that stands for the address from now on. */
   claim(source: SocketAddress, connection: Connection): SocketAddress {
-    const route = this.#table.find(source);
-    if (route === undefined) return this.#note(this.#table.add(source, connection), connection);
-    const { owners } = route;
-    const at = owners.indexOf(connection);
-    if (at >= 0) {
-      // Of two handshakes on one address the one that checked last is the live one.
-      if (!connection.established && at < owners.length - 1) owners.push(...owners.splice(at, 1));
-      return route;
-    }
-    if (owners.length >= MAX_CLAIMS) this.#release(route, this.#leastWorthy(owners));
-    owners.push(connection);
-    route.sole = undefined;
+    const route = this.#table.find(source) ?? this.#table.add(source);
+    if (connection.routes.includes(route)) return route;
+    const { sole } = route;
+    // Whose handshake has begun here leads it, whoever claims the address from now on.
+    if (sole?.established === false && sole.isHandshakingAt(route)) route.leader = sole;
+    if (connection.established) this.#own(route, connection);
+    else route.claimants = [...route.claimants, connection];
+    setSole(route);
     return this.#note(route, connection);
+  }
+
+  /** The connection's handshake is complete. */
+  established(connection: Connection): void {
+    for (const route of connection.routes) {
+      route.claimants = without(route.claimants, connection);
+      if (route.leader === connection) route.leader = undefined;
+      this.#own(route, connection);
+      setSole(route);
+    }
   }
 
   /** The connection receives at this address: whoever else claimed it gives it up. Returns those left without any address. */
   settle(source: SocketAddress, connection: Connection): Connection[] {
     const route = this.#table.find(source);
-    const others = route?.owners.filter((owner) => owner !== connection) ?? [];
-    for (const other of others) this.#release(route!, other);
+    if (route === undefined) return [];
+    const others = [...route.owners, ...route.claimants].filter((other) => other !== connection);
+    for (const other of others) this.#release(route, other);
     return others.filter((other) => other.routes.length === 0);
+  }
+
+  /** A leader has ended, or handed over. */
+  forgetLeader(source: SocketAddress, leader: Leader): void {
+    const route = this.#table.find(source);
+    if (route?.leader !== leader) return;
+    route.leader = undefined;
+    setSole(route);
   }
 
   releaseAll(connection: Connection): void {
     for (const route of [...connection.routes]) this.#release(route, connection);
+  }
+
+  #deliverHandshake(now: number, route: Route<Connection>, datagram: Uint8Array): void {
+    const { claimants } = route;
+    const hello = clientRandom(datagram);
+    // A hello that is another one begins anew: the page was reloaded.
+    const isOther = hello !== undefined && route.leader?.hello !== undefined && !equalBytes(route.leader.hello, hello);
+    if (route.leader === undefined && claimants.length === 1) claimants[0].handleDatagram(now, route, datagram);
+    else if (hello !== undefined && claimants.length > 1 && (route.leader === undefined || isOther)) {
+      route.leader?.giveWay(now);
+      route.leader = this.#host.contest(now, route);
+      route.leader?.handleDatagram(now, route, datagram);
+    } else if (route.leader !== undefined) route.leader.handleDatagram(now, route, datagram);
+    else {
+      // The path has changed in the middle of a handshake.
+      for (const claimant of claimants) {
+        if (claimant.hello !== undefined) claimant.handleDatagram(now, route, datagram);
+      }
+    }
+  }
+
+  #own(route: Route<Connection>, connection: Connection): void {
+    // The first owner is never pushed out by later ones.
+    if (route.owners.length >= MAX_OWNERS) this.#release(route, route.owners[1]);
+    route.owners = [...route.owners, connection];
   }
 
   #note(route: Route<Connection>, connection: Connection): SocketAddress {
@@ -95,15 +161,24 @@ export class Routes<Connection extends Claimant<Connection>> {
     return route;
   }
 
-  /** The first claim is never pushed out by later ones; of those the oldest without keys goes first. */
-  #leastWorthy(owners: readonly Connection[]): Connection {
-    return owners.find((owner, i) => i > 0 && !owner.established) ?? owners[1];
-  }
-
   #release(route: Route<Connection>, connection: Connection): void {
-    route.owners.splice(route.owners.indexOf(connection), 1);
-    route.sole = route.owners.length === 1 ? route.owners[0] : undefined;
+    if (route.claimants.includes(connection)) this.#host.departed(route, connection);
+    route.claimants = without(route.claimants, connection);
+    route.owners = without(route.owners, connection);
+    if (route.leader === connection) route.leader = undefined;
+    setSole(route);
     connection.routes.splice(connection.routes.indexOf(route), 1);
-    if (route.owners.length === 0) this.#table.remove(route);
+    if (route.owners.length + route.claimants.length === 0) this.#table.remove(route);
   }
+}
+
+function setSole<Owner>(route: Route<Owner>): void {
+  const { owners, claimants } = route;
+  const isSole = owners.length + claimants.length === 1 && route.leader === undefined;
+  route.sole = isSole ? (owners[0] ?? claimants[0]) : undefined;
+}
+
+function without<Owner>(list: readonly Owner[], owner: Owner): readonly Owner[] {
+  if (!list.includes(owner)) return list;
+  return list.length === 1 ? NOBODY : list.filter((other) => other !== owner);
 }

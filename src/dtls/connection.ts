@@ -60,7 +60,7 @@ export class DtlsConnection implements Prefetchable {
   /** The first record of a key before which its limit is looked at: a small integer, which `#maxRecords` is not. */
   #lateFrom = 0;
   #maxPlaintextBytes: number;
-  readonly #events: DtlsEvents;
+  #events: DtlsEvents;
   readonly #datapath: Datapath;
   readonly #drops: DropCounters;
   readonly #memory: MemoryAccount;
@@ -187,6 +187,19 @@ export class DtlsConnection implements Prefetchable {
     if (this.state !== "connected") return;
     this.#handshaking.updateKey(now, requestPeer);
     this.#records.flush();
+  }
+
+  /** Tells somebody else from now on. Only while the handshake is not complete, or from within `connected`. */
+  handOverTo(events: DtlsEvents): void {
+    this.#events = events;
+    this.#records.handOverTo(events);
+  }
+
+  /** Wipes all keys and ends the connection, without a word to anybody. */
+  abandon(): void {
+    if (this.#isClosed) return;
+    this.#release();
+    this.#records.close();
   }
 
   /** Sends close_notify, wipes all keys and ends the connection. */
@@ -425,10 +438,7 @@ export class DtlsConnection implements Prefetchable {
 
   #end(reason: DtlsCloseReason, alert?: AlertDescription): void {
     if (this.#isClosed) return;
-    this.#handshaking.close();
-    this.#earlyRecords?.takeAll();
-    this.#earlyData?.takeAll();
-    this.#writable = false;
+    this.#release();
     if (alert !== undefined) {
       // RFC 5246 §7.2.1: close_notify is a warning by tradition; every other alert of ours is fatal.
       this.#alert(alert === ALERT_CLOSE_NOTIFY ? ALERT_LEVEL_WARNING : ALERT_LEVEL_FATAL, alert);
@@ -436,6 +446,13 @@ export class DtlsConnection implements Prefetchable {
     this.#records.flush();
     this.#records.close();
     this.#events.closed(reason);
+  }
+
+  #release(): void {
+    this.#handshaking.close();
+    this.#earlyRecords?.takeAll();
+    this.#earlyData?.takeAll();
+    this.#writable = false;
   }
 
   #alert(level: number, description: AlertDescription): void {

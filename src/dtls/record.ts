@@ -86,7 +86,7 @@ export class RecordLayer {
    */
   dataSink: DataSink | undefined;
   readonly #datapath: Datapath;
-  readonly #datagramSink: DatagramSink;
+  #datagramSink: DatagramSink;
   /** The datagram under construction: where it stands and how long it is. */
   #pending = 0;
   #pendingBytes = 0;
@@ -114,6 +114,11 @@ export class RecordLayer {
   /** The longest plaintext of a record that fits a datagram in the present epoch. */
   get maxPlaintextBytes(): number {
     return this.mtuBytes - overhead(this.epochs.current);
+  }
+
+  /** Datagrams go there from now on. */
+  handOverTo(datagramSink: DatagramSink): void {
+    this.#datagramSink = datagramSink;
   }
 
   /** Wipes all keys. Nothing is read or written any more. */

@@ -14,6 +14,7 @@ export type DropReason =
   | "handshake-limit"
   | "address-budget"
   | "address-unproven"
+  | "fingerprint-ambiguous"
   // ICE
   | "stun-malformed"
   | "stun-not-a-request"

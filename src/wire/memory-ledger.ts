@@ -157,6 +157,11 @@ export class MemoryLedger<Holder> {
     return account;
   }
 
+  /** The account is somebody else's from now on. */
+  assign(account: MemoryAccount, holder: Holder): void {
+    this.#holders.set(account, holder);
+  }
+
   /** The connection has ended, and holds no share any more. */
   close(account: MemoryAccount): void {
     this.#holders.delete(account);

@@ -1,4 +1,5 @@
 import { Certificate } from "../../src/dtls/certificate.ts";
+import type { Session } from "../../src/core/session.ts";
 import type { DtlsVersion } from "../../src/dtls/connection.ts";
 import type { AssociationLimits, EndpointLimits } from "../../src/options.ts";
 import { Datapath } from "../../src/wasm/datapath.ts";
@@ -19,18 +20,23 @@ export const SERVER_ADDRESS: SocketAddress = { address: "192.0.2.1", port: 42424
 // Made once: keys cost more than all the rest of a set-up, and no outcome depends on them.
 let serverCertificate: Certificate | undefined;
 let browserCertificate: Certificate | undefined;
+let anotherCertificate: Certificate | undefined;
 
 export interface BrowserOptions {
   profile?: BrowserProfile;
   line?: Partial<LinkConditions> & { rttMs?: number };
   /** Default: an address of its own. */
   address?: SocketAddress;
+  /** Whose certificate it has. Default: that of all browsers. */
+  certificate?: "another";
 }
 
 /** A browser with its place in the network. */
 export interface Browser {
   readonly peer: BrowserPeer;
   readonly host: Host;
+  /** What the server agreed on with it. */
+  readonly session: Session;
 }
 
 /** One server and any number of browsers around a simulated network. */
@@ -52,14 +58,16 @@ export class World {
   }
 
   /** A browser whose offer was answered, and whose checks begin now. */
-  addBrowser({ profile = CHROMIUM, line = {}, address }: BrowserOptions = {}): Browser {
+  addBrowser({ profile = CHROMIUM, line = {}, address, certificate: whose }: BrowserOptions = {}): Browser {
     browserCertificate ??= Certificate.generate();
+    if (whose === "another") anotherCertificate ??= Certificate.generate();
+    const certificate = whose === "another" ? anotherCertificate! : browserCertificate;
     const index = this.#browsers++;
     const random = this.network.random.fork(`browser ${index}`);
     const transport = dtlsTransport({
       profile,
       random: random.fork("dtls"),
-      certificate: browserCertificate,
+      certificate,
       datapath: this.#datapath,
       serverFingerprint: this.server.endpoint.options.certificate.fingerprintBytes,
     });
@@ -73,7 +81,7 @@ export class World {
     host.setLine(line);
     const session = this.server.endpoint.createSession(this.network.now, {
       ufrag: peer.ice.local.ufrag,
-      fingerprint: browserCertificate.fingerprintBytes,
+      fingerprint: certificate.fingerprintBytes,
       sctpPort: 5000,
       maxMessageBytes: 262_144,
     });
@@ -81,7 +89,7 @@ export class World {
     this.network.at(this.network.now, host, (now) => {
       peer.start(now, { ufrag: session.localUfrag, pwd: session.localPwd });
     });
-    return { peer, host };
+    return { peer, host, session };
   }
 
   /** A browser with one open channel; throws where it does not open within `limitMs`. */

@@ -21,6 +21,7 @@ export function dtlsTransport(options: DtlsTransportOptions): SecureTransportFac
   const { profile, random, certificate, datapath, serverFingerprint } = options;
   return (events) => {
     let now = 0;
+    let isStarted = false;
     const dtls = new DtlsConnection(
       {
         role: "client",
@@ -48,11 +49,13 @@ export function dtlsTransport(options: DtlsTransportOptions): SecureTransportFac
       },
       start(time) {
         at(time);
+        isStarted = true;
         dtls.start(time);
       },
       handleDatagram(time, datagram) {
         at(time);
-        dtls.handleDatagram(time, datagram);
+        // A browser drops what comes before it has begun.
+        if (isStarted) dtls.handleDatagram(time, datagram);
       },
       send(time, packet) {
         dtls.send(time, packet);

@@ -16,7 +16,7 @@ test.each(Array.from({ length: 5 }, (_, i) => `table ${i}`))(
       const name = `${at.address}:${at.port}`;
       expect(table.find(at), `${name} [seed ${seed}]`).toBe(known.get(name));
       const route = known.get(name);
-      if (route === undefined) known.set(name, table.add(at, name));
+      if (route === undefined) known.set(name, table.add(at));
       else if (random.chance(0.6)) {
         table.remove(route);
         known.delete(name);
@@ -28,7 +28,7 @@ test.each(Array.from({ length: 5 }, (_, i) => `table ${i}`))(
 
 test("a route that was removed stays away, and does no harm when it is removed again", () => {
   const table = new AddressTable<string>(MASK);
-  const [first, second] = ["192.0.2.1", "192.0.2.2"].map((address) => table.add({ address, port: 7 }, address));
+  const [first, second] = ["192.0.2.1", "192.0.2.2"].map((address) => table.add({ address, port: 7 }));
   table.remove(first);
   table.remove(first);
   expect(table.find({ address: "192.0.2.1", port: 7 })).toBeUndefined();
@@ -40,7 +40,8 @@ test("with 4,000 routes on one port, one is found by looking at no more than one
   const table = new AddressTable<number>(MASK);
   let looks = 0;
   for (let i = 0; i < 4_000; i++) {
-    const route = table.add({ address: `2001:db8::${i.toString(16)}`, port: 50_000 }, i);
+    const route = table.add({ address: `2001:db8::${i.toString(16)}`, port: 50_000 });
+    route.sole = i;
     const { address } = route;
     Object.defineProperty(route, "address", {
       get() {

@@ -11,12 +11,22 @@ class Peer implements Claimant<Peer> {
   readonly name: string;
   established: boolean;
   remote: SocketAddress = HOME;
+  hello: Uint8Array | undefined;
+  handshakingAt: SocketAddress | undefined;
   /** What it does with a datagram besides. */
   onDatagram: (source: SocketAddress) => void = () => {};
 
   constructor(name: string, established = false) {
     this.name = name;
     this.established = established;
+  }
+
+  isHandshakingAt(source: SocketAddress): boolean {
+    return source === this.handshakingAt;
+  }
+
+  giveWay(): void {
+    delivered.push(`${this.name} gives way`);
   }
 
   handleDatagram(_now: number, source: SocketAddress): void {
@@ -27,16 +37,35 @@ class Peer implements Claimant<Peer> {
 
 let routes: Routes<Peer>;
 let delivered: string[];
+let departed: string[];
+/** The leaders that were asked for, the latest last. */
+let contests: Peer[];
 
 beforeEach(() => {
-  routes = new Routes(0x2f3c_51a7);
+  routes = new Routes(0x2f3c_51a7, {
+    contest() {
+      contests.push(new Peer(`contest ${contests.length + 1}`));
+      return contests.at(-1);
+    },
+    departed: (_, { name }) => departed.push(name),
+  });
+  departed = [];
+  contests = [];
   delivered = [];
 });
 
-function deliver(source: SocketAddress = HOME): string[] {
+function deliver(source: SocketAddress = HOME, datagram: Uint8Array = DATAGRAM): string[] {
   delivered = [];
-  routes.deliver(0, source, DATAGRAM);
+  routes.deliver(0, source, datagram);
   return delivered;
+}
+
+/** The beginning of a ClientHello with a random of these bytes. */
+function hello(random: number): Uint8Array {
+  const datagram = new Uint8Array(100);
+  datagram.set([22, 0xfe, 0xfd, 0, 0]);
+  datagram.set([1], 13);
+  return datagram.fill(random, 27, 59);
 }
 
 test("a datagram from an address that nobody claimed goes to nobody", () => {
@@ -52,15 +81,63 @@ test("a claim on an established connection's address takes nothing from it", () 
   expect(deliver()).toEqual(["owner", "newcomer"]);
 });
 
-test("of several handshakes on one address only the one that checked last is given a ClientHello", () => {
-  const [first, second] = [new Peer("first"), new Peer("second")];
-  routes.claim(HOME, first);
-  routes.claim(HOME, second);
-  expect(deliver()).toEqual(["second"]);
-  routes.claim(HOME, first);
-  expect(deliver()).toEqual(["first"]);
+test("a single handshake is led by its own session, also beside an established connection", () => {
+  const page = new Peer("page");
+  routes.claim(HOME, page);
+  expect(deliver(HOME, hello(1))).toEqual(["page"]);
   routes.claim(HOME, new Peer("established", true));
-  expect(deliver()).toEqual(["first", "established"]);
+  expect(deliver(HOME, hello(1))).toEqual(["established", "page"]);
+  expect(contests).toEqual([]);
+});
+
+test("where several sessions claim an address, a ClientHello is given to none of them, but to a leader", () => {
+  for (const name of ["page", "spoofed 1", "spoofed 2"]) routes.claim(HOME, new Peer(name));
+  expect(deliver()).toEqual([]);
+  expect(deliver(HOME, hello(1))).toEqual(["contest 1"]);
+  contests[0].hello = hello(1).slice(27, 59);
+  routes.claim(HOME, new Peer("spoofed 3"));
+  expect(deliver(HOME, hello(1))).toEqual(["contest 1"]);
+  expect(deliver()).toEqual(["contest 1"]);
+});
+
+test("a handshake that has begun goes on with its session, whoever claims the address", () => {
+  const page = new Peer("page");
+  page.handshakingAt = routes.claim(HOME, page);
+  page.hello = hello(1).slice(27, 59);
+  for (let i = 0; i < 20; i++) routes.claim(HOME, new Peer(`spoofed ${i}`));
+  expect(deliver()).toEqual(["page"]);
+  expect(deliver(HOME, hello(1))).toEqual(["page"]);
+  expect(contests).toEqual([]);
+});
+
+test("a client that begins anew is led by somebody else, and the one before gives way", () => {
+  const [old, fresh] = [new Peer("old"), new Peer("fresh")];
+  old.handshakingAt = routes.claim(HOME, old);
+  old.hello = hello(1).slice(27, 59);
+  routes.claim(HOME, fresh);
+  expect(deliver(HOME, hello(2))).toEqual(["old gives way", "contest 1"]);
+  expect(deliver()).toEqual(["contest 1"]);
+  routes.forgetLeader(HOME, contests[0]);
+  expect(deliver(HOME, hello(3))).toEqual(["contest 2"]);
+});
+
+test("where the path changes in the middle of a handshake, it goes on with whoever had begun", () => {
+  const page = new Peer("page");
+  page.hello = hello(1).slice(27, 59);
+  routes.claim(HOME, new Peer("spoofed"));
+  routes.claim(HOME, page);
+  expect(deliver()).toEqual(["page"]);
+});
+
+test("a claim that ends without a handshake is told of, and one that ends after it is not", () => {
+  const [page, spoofed, late] = ["page", "spoofed", "late"].map((name) => new Peer(name));
+  for (const peer of [page, spoofed, late]) routes.claim(HOME, peer);
+  routes.releaseAll(late);
+  page.established = true;
+  routes.established(page);
+  routes.settle(HOME, page);
+  routes.releaseAll(page);
+  expect(departed).toEqual(["late", "spoofed"]);
 });
 
 test("an address is one and the same object, for however many it stands", () => {
@@ -87,21 +164,11 @@ test("a claimant that ends with a datagram keeps it from none of the others", ()
   expect(deliver()).toEqual(["b", "c"]);
 });
 
-test("four claims stand on one address; a fifth takes the place of the oldest without keys but for the first", () => {
-  const [first, established, handshaking, other] = [
-    new Peer("first"),
-    new Peer("established", true),
-    new Peer("handshaking"),
-    new Peer("other", true),
-  ];
-  for (const peer of [first, established, handshaking, other]) routes.claim(HOME, peer);
-  const held = () => [first, established, handshaking, other].map((peer) => peer.routes.length);
-  expect(held()).toEqual([1, 1, 1, 1]);
-  routes.claim(HOME, new Peer("fifth", true));
-  expect(held()).toEqual([1, 1, 0, 1]);
-  // All but the first have keys: then the oldest of these gives way.
-  routes.claim(HOME, new Peer("sixth", true));
-  expect(held()).toEqual([1, 0, 0, 1]);
+test("four established connections stand on one address; a fifth takes the place of the oldest but for the first", () => {
+  const peers = [1, 2, 3, 4, 5, 6].map((i) => new Peer(`${i}`, true));
+  for (const peer of peers) routes.claim(HOME, peer);
+  expect(deliver()).toEqual(["1", "4", "5", "6"]);
+  expect(peers.map((peer) => peer.routes.length)).toEqual([1, 0, 0, 1, 1, 1]);
 });
 
 test("a connection that receives at an address ends the other claims, and names those that are left without any", () => {
@@ -112,14 +179,15 @@ test("a connection that receives at an address ends the other claims, and names 
   expect(deliver()).toEqual(["winner"]);
 });
 
-test("a flood of claims never pushes out the first one, and is bounded", () => {
-  const owner = new Peer("owner", true);
+test("a flood of claims pushes out neither the first connection nor a session in its handshake", () => {
+  const [owner, page] = [new Peer("owner", true), new Peer("page")];
   routes.claim(HOME, owner);
-  const flood = Array.from({ length: 50 }, (_, i) => new Peer(`spoofed ${i}`, i % 2 === 0));
-  for (const peer of flood) routes.claim(HOME, peer);
+  routes.claim(HOME, page);
+  for (let i = 0; i < 50; i++) routes.claim(HOME, new Peer(`spoofed ${i}`, i % 2 === 0));
   expect(deliver()[0]).toBe("owner");
   expect(deliver().length).toBeLessThanOrEqual(4);
-  expect(flood.filter((peer) => peer.routes.length > 0).length).toBeLessThanOrEqual(3);
+  expect(routes.claimants(HOME)[0]).toBe(page);
+  expect(departed).toEqual([]);
 });
 
 test("a connection keeps its latest addresses and the one it sends to", () => {

@@ -1,0 +1,88 @@
+import type { CloseReason } from "../errors.ts";
+import type { MemoryAccount } from "../wire/memory-ledger.ts";
+import { clientRandom } from "../dtls/client-random.ts";
+import { addressBlock, type SocketAddress } from "../wire/address.ts";
+import { HANDSHAKE_BYTES } from "./connection.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { Peer } from "./peer.ts";
+
+/** It has no peer that signalled. */
+const NOBODY = { fingerprint: new Uint8Array(32), sctpPort: 0, maxMessageBytes: 0 };
+/**
+ * A handshake with an address that several sessions claim. None of them leads it, since the holder of each could spoil it: it may
+ * be an attacker who pretends to be at the address. When the client has shown its certificate and proven that it has the key, the
+ * one session that names the certificate goes on with it. Where none does, or two do, nobody gets it.
+ */
+export class Contest extends Peer {
+  memory: MemoryAccount;
+  readonly remote: SocketAddress;
+  hello: Uint8Array | undefined;
+  readonly #endpoint: Endpoint;
+  /** What may be sent, bytes: nobody has shown yet that he receives there. */
+  #credit: number;
+  #shown: Uint8Array | undefined;
+
+  constructor(now: number, endpoint: Endpoint, remote: SocketAddress, credit: number) {
+    super(now, "server", endpoint, endpoint.options, NOBODY, undefined);
+    this.#endpoint = endpoint;
+    this.remote = remote;
+    this.memory = endpoint.memory.open(addressBlock(remote.address), this);
+    this.memory.add(HANDSHAKE_BYTES);
+    this.#credit = credit;
+  }
+
+  handleDatagram(now: number, _source: SocketAddress, datagram: Uint8Array): void {
+    this.now = now;
+    this.hello ??= clientRandom(datagram);
+    // Three bytes out for one in: RFC 9000 §8.1 has the same figure.
+    this.#credit += 3 * datagram.length;
+    this.useDtls().handleDatagram(now, datagram);
+    this.#endpoint.touch(this);
+  }
+
+  transmit(datagram: Uint8Array): void {
+    if (datagram.length > this.#credit) {
+      this.#endpoint.drops.count("address-unproven");
+      return;
+    }
+    this.#credit -= datagram.length;
+    this.#endpoint.events.transmit(datagram, this.remote);
+  }
+
+  giveWay(now: number): void {
+    this.abandonHandshake();
+    this.close(now, "handshake-timeout");
+  }
+
+  /** Whose SCTP it would be is not known yet. */
+  override writable(): void {}
+
+  override connected(): void {
+    const owner = this.#shown && this.#endpoint.claimantWith(this.remote, this.#shown);
+    if (this.#shown !== undefined && owner !== undefined) {
+      owner.prepareFor(this.remote, this.#shown, this.remote);
+      this.handOverTo(owner);
+      this.#endpoint.exchangeMemory(this, owner);
+      owner.connected();
+    }
+    this.#endpoint.closeSoon(this);
+  }
+
+  protected override acceptsFingerprint(fingerprint: Uint8Array): boolean {
+    this.#shown = fingerprint;
+    return this.#endpoint.claimantWith(this.remote, fingerprint) !== undefined;
+  }
+
+  protected get pathDeadline(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
+  protected handlePathTimeout(): void {}
+
+  protected secured(): void {}
+
+  protected ended(_reason: CloseReason): void {
+    this.memory.give(HANDSHAKE_BYTES);
+    this.#endpoint.contestEnded(this);
+  }
+}

@@ -1,0 +1,22 @@
+import { CONTENT_HANDSHAKE } from "./record.ts";
+import { CLIENT_HELLO } from "./messages.ts";
+
+const RECORD_HEADER_BYTES = 13;
+const FRAGMENT_OFFSET_AT = RECORD_HEADER_BYTES + 6;
+/** Behind the header of the handshake message and the version. */
+const RANDOM_AT = RECORD_HEADER_BYTES + 12 + 2;
+const RANDOM_BYTES = 32;
+
+/**
+ * The random of the ClientHello with which a datagram begins, which tells one client's beginning from another's. `undefined` where
+ * it begins with anything else, later fragments of a ClientHello included.
+ *
+ *     type (22) | version | epoch (0) | sequence | length || msg_type (1) | length | message_seq | offset (0) | length || version | random
+ */
+export function clientRandom(datagram: Uint8Array): Uint8Array | undefined {
+  if (datagram.length < RANDOM_AT + RANDOM_BYTES) return undefined;
+  if (datagram[0] !== CONTENT_HANDSHAKE || datagram[3] !== 0 || datagram[4] !== 0) return undefined;
+  if (datagram[RECORD_HEADER_BYTES] !== CLIENT_HELLO) return undefined;
+  for (let i = 0; i < 3; i++) if (datagram[FRAGMENT_OFFSET_AT + i] !== 0) return undefined;
+  return datagram.slice(RANDOM_AT, RANDOM_AT + RANDOM_BYTES);
+}
