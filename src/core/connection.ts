@@ -8,6 +8,7 @@ import type { Route } from "./address-table.ts";
 import { Credit } from "./credit.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Peer } from "./peer.ts";
+import type { Place } from "./places.ts";
 import type { RemoteDescription, Session } from "./session.ts";
 import type { Share } from "./shares.ts";
 
@@ -77,6 +78,8 @@ export class Connection extends Peer {
   readonly session: Session;
   /** The addresses this connection has claimed; kept by `Routes`. */
   routes: Route<Connection>[] = [];
+  /** While its handshake is not complete; kept by the endpoint. */
+  place: Place | undefined;
   /** What it counts as in `maxConnectionsPerAddress`, once its handshake is complete; kept by the endpoint. */
   share: Share | undefined;
   memory: MemoryAccount;

@@ -155,9 +155,10 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
       remote,
       userData,
       signalledInit: this.#answerInit(remote.sctpInit),
-      expiresAt: now + this.options.limits.sessionTimeoutMs,
+      // Whole ms: a small integer needs no memory besides the field.
+      expiresAt: Math.ceil(now + this.options.limits.sessionTimeoutMs),
       signalledFrom,
-      progress: 0,
+      place: undefined,
       connection: undefined,
     };
     this.#pending.set(ufrag, session);

@@ -10,8 +10,10 @@ export interface Origin {
 
 /** Someone who holds a place for a while. */
 export interface Occupant {
-  /** How far it has come, from 0. Where somebody has to go, it is someone who has come least far. */
-  readonly progress: number;
+  /** How far it has come. Where somebody has to go, it is someone who has come least far. Default 0. */
+  readonly progress?: number;
+  /** Kept by `Places`. */
+  place: Place | undefined;
 }
 
 export interface PlacesOptions {
@@ -21,10 +23,11 @@ export interface PlacesOptions {
   readonly patienceMs: readonly number[];
 }
 
-interface Place<Item> {
-  readonly item: Item;
+/** What is noted of the holder of a place. */
+export interface Place {
   readonly signalled: Share;
   readonly source: Share;
+  /** Whole ms: a small integer needs no memory besides the field. */
   readonly since: number;
 }
 
@@ -48,34 +51,35 @@ const MUCH = 2;
 export class Places<Item extends Occupant> {
   readonly #options: PlacesOptions;
   /** The oldest first. */
-  readonly #places = new Map<Item, Place<Item>>();
+  readonly #holders = new Set<Item>();
   readonly #signalled = new Shares();
   readonly #sources = new Shares();
   /** From where the next look goes on. */
-  #hand: Iterator<Place<Item>> | undefined;
+  #hand: Iterator<Item> | undefined;
 
   constructor(options: PlacesOptions) {
     this.#options = options;
   }
 
   get size(): number {
-    return this.#places.size;
+    return this.#holders.size;
   }
 
   enter(now: number, item: Item, { signalled, source }: Origin): void {
-    this.#places.set(item, {
-      item,
+    this.#holders.add(item);
+    item.place = {
       signalled: this.#signalled.take(signalled),
       source: source === undefined ? NOWHERE : this.#sources.take(source),
-      since: now,
-    });
+      since: Math.floor(now),
+    };
   }
 
   /** Does nothing for one that holds no place. */
   leave(item: Item): void {
-    const place = this.#places.get(item);
+    const { place } = item;
     if (place === undefined) return;
-    this.#places.delete(item);
+    item.place = undefined;
+    this.#holders.delete(item);
     this.#signalled.give(place.signalled);
     this.#sources.give(place.source);
   }
@@ -84,7 +88,7 @@ export class Places<Item extends Occupant> {
   inTheWayOf(now: number, origin: Origin, places: number): Item | "later" | undefined {
     const { source } = origin;
     const full = source === undefined ? undefined : this.#sources.full(source, this.#options.perAddress);
-    if (full === undefined && this.#places.size < places) return undefined;
+    if (full === undefined && this.#holders.size < places) return undefined;
     const newcomer = {
       signalled: this.#signalled.heavinessOf(origin.signalled),
       source: source === undefined ? 0 : this.#sources.heavinessOf(source),
@@ -95,10 +99,11 @@ export class Places<Item extends Occupant> {
   #worst(now: number, newcomer: Weight, full: Holding | undefined): Item | undefined {
     let heaviest: Candidate<Item> | undefined;
     let stuck: Candidate<Item> | undefined;
-    for (let looks = Math.min(LOOKS, this.#places.size); looks > 0; looks--) {
-      const { item, since, signalled, source } = this.#next();
+    for (let looks = Math.min(LOOKS, this.#holders.size); looks > 0; looks--) {
+      const item = this.#next();
+      const { since, signalled, source } = item.place!;
       if (full !== undefined && !source.includes(full)) continue;
-      const { progress } = item;
+      const { progress = 0 } = item;
       const candidate = { item, progress, since, signalled: heaviness(signalled), source: heaviness(source) };
       if (heaviest === undefined || isWorse(candidate, heaviest)) heaviest = candidate;
       if (now - since < this.#patience(progress) || isLighter(candidate, newcomer)) continue;
@@ -108,9 +113,9 @@ export class Places<Item extends Occupant> {
   }
 
   /** One place after the other, from the oldest on, again and again. There must be one. */
-  #next(): Place<Item> {
+  #next(): Item {
     for (;;) {
-      this.#hand ??= this.#places.values();
+      this.#hand ??= this.#holders.values();
       const { done, value } = this.#hand.next();
       if (!done) return value;
       this.#hand = undefined;

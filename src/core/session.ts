@@ -4,6 +4,7 @@ import type { SignalledInit } from "../sctp/snap.ts";
 import { fromBase64 } from "../wire/bytes.ts";
 import { ownText } from "../wire/own-text.ts";
 import type { Connection } from "./connection.ts";
+import type { Place } from "./places.ts";
 import type { PeerDescription } from "./settings.ts";
 import type { Blocks } from "./shares.ts";
 
@@ -51,8 +52,8 @@ export interface Session extends LiteSession {
    * the DTLS handshake is complete.
    */
   signalledInit: SignalledInit | undefined;
-  /** While it waits for its first check it has come nowhere yet. */
-  readonly progress: 0;
+  /** While it waits for its first check; kept by the endpoint. */
+  place: Place | undefined;
   /** Set by the first verified check. */
   connection: Connection | undefined;
 }

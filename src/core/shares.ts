@@ -6,6 +6,8 @@ export interface Holding {
   /** How many times the share of a single address this block may hold. */
   readonly weight: number;
   count: number;
+  /** Of those whose narrowest block this is: one list for all of them. */
+  share: Share | undefined;
 }
 
 /** The blocks that one address counts in, the narrowest first. */
@@ -32,15 +34,11 @@ export class Shares {
 
   /** Counts one place for those blocks; see {@link blocksOf}. */
   take(blocks: Blocks): Share {
-    return blocks.map((block, level) => {
-      let holding = this.#holdings.get(block);
-      if (holding === undefined) {
-        holding = { block, weight: WEIGHTS[level], count: 0 };
-        this.#holdings.set(block, holding);
-      }
-      holding.count++;
-      return holding;
-    });
+    const known = this.#holdings.get(blocks[0])?.share;
+    const share = known ?? blocks.map((block, level) => this.#holding(block, WEIGHTS[level]));
+    share[0].share = share;
+    for (const holding of share) holding.count++;
+    return share;
   }
 
   give(share: Share): void {
@@ -64,6 +62,15 @@ export class Shares {
       if (holding !== undefined) most = Math.max(most, holding.count / holding.weight);
     }
     return most;
+  }
+
+  #holding(block: string, weight: number): Holding {
+    let holding = this.#holdings.get(block);
+    if (holding === undefined) {
+      holding = { block, weight, count: 0, share: undefined };
+      this.#holdings.set(block, holding);
+    }
+    return holding;
   }
 }
 
