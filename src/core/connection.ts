@@ -8,7 +8,7 @@ import type { Route } from "./address-table.ts";
 import { Credit } from "./credit.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Peer } from "./peer.ts";
-import type { Place } from "./places.ts";
+import { NOWHERE } from "./places.ts";
 import type { RemoteDescription, Session } from "./session.ts";
 import type { Share } from "./shares.ts";
 
@@ -78,8 +78,10 @@ export class Connection extends Peer {
   readonly session: Session;
   /** The addresses this connection has claimed; kept by `Routes`. */
   routes: Route<Connection>[] = [];
-  /** While its handshake is not complete; kept by the endpoint. */
-  place: Place | undefined;
+  // While its handshake is not complete; kept by the endpoint.
+  signalled: Share = NOWHERE;
+  source: Share = NOWHERE;
+  since = 0;
   /** What it counts as in `maxConnectionsPerAddress`, once its handshake is complete; kept by the endpoint. */
   share: Share | undefined;
   memory: MemoryAccount;

@@ -18,7 +18,7 @@ import { Connection } from "./connection.ts";
 import { Contest } from "./contest.ts";
 import { DepartedClaims } from "./departed-claims.ts";
 import type { PeerEvents, PeerHost } from "./peer.ts";
-import { type Origin, Places } from "./places.ts";
+import { NOWHERE, type Origin, Places } from "./places.ts";
 import { Routes, type RoutesHost } from "./routes.ts";
 import type { RemoteDescription, Session } from "./session.ts";
 import { PEER_SETTINGS, type PeerSettings } from "./settings.ts";
@@ -158,7 +158,9 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
       // Whole ms: a small integer needs no memory besides the field.
       expiresAt: Math.ceil(now + this.options.limits.sessionTimeoutMs),
       signalledFrom,
-      place: undefined,
+      signalled: NOWHERE,
+      source: NOWHERE,
+      since: 0,
       connection: undefined,
     };
     this.#pending.set(ufrag, session);

@@ -12,8 +12,13 @@ export interface Origin {
 export interface Occupant {
   /** How far it has come. Where somebody has to go, it is someone who has come least far. Default 0. */
   readonly progress?: number;
-  /** Kept by `Places`. */
-  place: Place | undefined;
+  // Kept by `Places`, in fields of the holder itself, since there are thousands of them.
+  /** What it counts as by the address that signalled; empty where it holds no place. */
+  signalled: Share;
+  /** What it counts as by the address of its checks. */
+  source: Share;
+  /** Since when it has its place, in whole ms. */
+  since: number;
 }
 
 export interface PlacesOptions {
@@ -23,15 +28,7 @@ export interface PlacesOptions {
   readonly patienceMs: readonly number[];
 }
 
-/** What is noted of the holder of a place. */
-export interface Place {
-  readonly signalled: Share;
-  readonly source: Share;
-  /** Whole ms: a small integer needs no memory besides the field. */
-  readonly since: number;
-}
-
-const NOWHERE: Share = [];
+export const NOWHERE: Share = [];
 /** So many places are looked at for one newcomer, the next ones for the next: to look at all would cost more than a check does. */
 const LOOKS = 64;
 /** An occupant holds much where it holds more than so many times what the newcomer would. */
@@ -67,21 +64,18 @@ export class Places<Item extends Occupant> {
 
   enter(now: number, item: Item, { signalled, source }: Origin): void {
     this.#holders.add(item);
-    item.place = {
-      signalled: this.#signalled.take(signalled),
-      source: source === undefined ? NOWHERE : this.#sources.take(source),
-      since: Math.floor(now),
-    };
+    item.signalled = this.#signalled.take(signalled);
+    item.source = source === undefined ? NOWHERE : this.#sources.take(source);
+    item.since = Math.floor(now);
   }
 
   /** Does nothing for one that holds no place. */
   leave(item: Item): void {
-    const { place } = item;
-    if (place === undefined) return;
-    item.place = undefined;
-    this.#holders.delete(item);
-    this.#signalled.give(place.signalled);
-    this.#sources.give(place.source);
+    if (!this.#holders.delete(item)) return;
+    this.#signalled.give(item.signalled);
+    this.#sources.give(item.source);
+    item.signalled = NOWHERE;
+    item.source = NOWHERE;
   }
 
   /** Who has to leave before one from there can enter; `undefined` for nobody, `later` where nobody has to make room for it. */
@@ -101,7 +95,7 @@ export class Places<Item extends Occupant> {
     let stuck: Candidate<Item> | undefined;
     for (let looks = Math.min(LOOKS, this.#holders.size); looks > 0; looks--) {
       const item = this.#next();
-      const { since, signalled, source } = item.place!;
+      const { since, signalled, source } = item;
       if (full !== undefined && !source.includes(full)) continue;
       const { progress = 0 } = item;
       const candidate = { item, progress, since, signalled: heaviness(signalled), source: heaviness(source) };

@@ -4,9 +4,8 @@ import type { SignalledInit } from "../sctp/snap.ts";
 import { fromBase64 } from "../wire/bytes.ts";
 import { ownText } from "../wire/own-text.ts";
 import type { Connection } from "./connection.ts";
-import type { Place } from "./places.ts";
 import type { PeerDescription } from "./settings.ts";
-import type { Blocks } from "./shares.ts";
+import type { Blocks, Share } from "./shares.ts";
 
 /** What the browser's offer says of itself: all that a connection needs to know of its peer. */
 export interface RemoteDescription extends PeerDescription {
@@ -52,8 +51,10 @@ export interface Session extends LiteSession {
    * the DTLS handshake is complete.
    */
   signalledInit: SignalledInit | undefined;
-  /** While it waits for its first check; kept by the endpoint. */
-  place: Place | undefined;
+  // While it waits for its first check; kept by the endpoint.
+  signalled: Share;
+  source: Share;
+  since: number;
   /** Set by the first verified check. */
   connection: Connection | undefined;
 }
