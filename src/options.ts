@@ -58,6 +58,13 @@ export interface EndpointLimits {
   /** The same for one IPv4 address or IPv6 /64; twice as many for a /56, four times for a /48. Default 256. */
   maxHandshakesPerAddress: number;
   /**
+   * Handshakes that may begin a second in the long run, and `maxHandshakes` at once after a rest: each costs about a millisecond of a
+   * core. Beyond it a ClientHello goes unanswered (`handshake-budget`), and clients repeat it. Default 500.
+   */
+  maxHandshakesPerSecond: number;
+  /** The same with one IPv4 address or IPv6 /64, and `maxHandshakesPerAddress` at once. Default 128. */
+  maxHandshakesPerSecondPerAddress: number;
+  /**
    * What all connections together may hold on their peers' word, in bytes: messages that wait to be sent, acknowledged or received,
    * incomplete ones, handshakes. Each connection may always hold its share of it, `maxMemoryBytes / maxConnections`; more while there
    * is room. One address block has as much as `maxConnectionsPerAddress` shares. Where a budget is full and another connection claims
@@ -89,6 +96,9 @@ export const DEFAULT_ENDPOINT_LIMITS: Readonly<EndpointLimits> = {
   maxHandshakes: 1_024,
   // A school whose 250 pages load at once; and 100 new clients a second of a load test, if each takes two seconds.
   maxHandshakesPerAddress: 256,
+  // Half a core at worst; and a little more than the 100 new clients a second of a load test.
+  maxHandshakesPerSecond: 500,
+  maxHandshakesPerSecondPerAddress: 128,
   // A share of 32 KiB for each of 8,192 connections: some hundred messages of a game. A process of Node.js has it beside its heap.
   maxMemoryBytes: 268_435_456,
   // The largest congestion window: at 100 ms some 300 Mbit/s of reliable messages. So it takes 64 such connections to fill the whole.

@@ -32,7 +32,13 @@ class Rotation {
 
   constructor(count) {
     const certificate = Certificate.generate();
-    const limits = resolveLimits({ maxConnectionsPerAddress: count });
+    const limits = resolveLimits({
+      maxConnectionsPerAddress: count,
+      maxHandshakes: count,
+      maxHandshakesPerAddress: count,
+      maxHandshakesPerSecond: 1_000_000,
+      maxHandshakesPerSecondPerAddress: 1_000_000,
+    });
     this.#endpoint = new Endpoint(
       { certificate, limits, random },
       {

@@ -11,7 +11,13 @@ const echo = ({ connection, channel, data }) => connection.trySend(data, { chann
 
 const server = await Server.listen({
   address: "127.0.0.1",
-  limits: { maxConnectionsPerAddress: 8_192 }, // All clients are on this machine.
+  // All clients are on this machine.
+  limits: {
+    maxConnectionsPerAddress: 8_192,
+    maxHandshakesPerAddress: 1_024,
+    maxHandshakesPerSecond: 10_000,
+    maxHandshakesPerSecondPerAddress: 10_000,
+  },
   ...(way === "onMessage" && { onMessage: echo }),
 });
 if (way === "iterator") iterate();

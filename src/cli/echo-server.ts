@@ -17,6 +17,13 @@ interface Options {
 }
 
 /** Sends every message back to where it came from, and serves a page that shows it. Runs until it is interrupted. */
+/** A load test comes from one machine. */
+const ONE_MACHINE_LIMITS = {
+  maxConnectionsPerAddress: DEFAULT_LIMITS.maxConnections,
+  maxHandshakesPerAddress: DEFAULT_LIMITS.maxHandshakes,
+  maxHandshakesPerSecondPerAddress: DEFAULT_LIMITS.maxHandshakesPerSecond,
+};
+
 export async function echoServer(args: string[]): Promise<void> {
   const options = parseOptions(args);
   const server = await explained(
@@ -25,8 +32,7 @@ export async function echoServer(args: string[]): Promise<void> {
       ...options.data,
       ...(options.public && { publicAddresses: options.public }),
       ...(options.conditioner && { conditioner: options.conditioner }),
-      // A load test comes from one machine.
-      limits: { maxConnectionsPerAddress: DEFAULT_LIMITS.maxConnections },
+      limits: ONE_MACHINE_LIMITS,
       onMessage: ({ connection, channel, data }) => connection.trySend(data, { channel }),
     }),
   );

@@ -288,6 +288,8 @@ export class Connection extends Peer {
     // came from, whatever checks say: they may have a spoofed source, whose owner has a handshake of its own.
     if (!this.established && !isSameAddress(source, this.remote)) this.#sendTo(source);
     if (!this.established) {
+      const isBegun = this.dtls !== undefined || this.#endpoint.mayBegin(now, source, this.session.signalledFrom);
+      if (!isBegun) return;
       this.#sped?.acknowledge(datagram);
       this.hello ??= clientRandom(datagram);
     }

@@ -18,11 +18,12 @@ import { Connection } from "./connection.ts";
 import { Contest } from "./contest.ts";
 import { DepartedClaims } from "./departed-claims.ts";
 import type { PeerEvents, PeerHost } from "./peer.ts";
+import { HandshakeBudget } from "./handshake-budget.ts";
 import { NOWHERE, type Origin, Places } from "./places.ts";
 import { Routes, type RoutesHost } from "./routes.ts";
 import type { RemoteDescription, Session } from "./session.ts";
 import { PEER_SETTINGS, type PeerSettings } from "./settings.ts";
-import { type Blocks, blocksOf, Shares } from "./shares.ts";
+import { type Blocks, blocksOf, Shares, UNKNOWN } from "./shares.ts";
 
 export type EndpointOptions = PeerSettings;
 
@@ -82,6 +83,7 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
   readonly #handshakes: Places<Connection>;
   /** Connections whose handshake is complete. */
   readonly #established = new Shares();
+  readonly #budget: HandshakeBudget;
   /** Claims that have ended without a handshake. */
   readonly #departed = new DepartedClaims();
   /** Handshakes with addresses that several sessions claim, oldest first. */
@@ -101,6 +103,11 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
     // A handshake of DTLS 1.3 holds the keys of two epochs in each direction, and for some minutes after it the connection keeps
     // the peer's of the handshake, to answer its repetition.
     const { maxConnections, maxHandshakes, maxHandshakesPerAddress } = options.limits;
+    const { maxHandshakesPerSecond, maxHandshakesPerSecondPerAddress } = options.limits;
+    this.#budget = new HandshakeBudget({
+      server: { burstUnits: maxHandshakes, unitsPerSecond: maxHandshakesPerSecond },
+      perAddress: { burstUnits: maxHandshakesPerAddress, unitsPerSecond: maxHandshakesPerSecondPerAddress },
+    });
     this.#handshakes = new Places({ perAddress: maxHandshakesPerAddress, patienceMs: HANDSHAKE_PATIENCE_MS });
     const keySlots = Math.min(3 * maxConnections + 4 * (maxHandshakes + MAX_CONTESTS), MAX_KEY_SLOTS);
     this.datapath = new Datapath({ keySlots });
@@ -258,8 +265,16 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
     return undefined;
   }
 
+  /** Whether a handshake with this address may begin; taken from the budget, or counted as dropped. */
+  mayBegin(now: number, at: SocketAddress, signalled: Blocks): boolean {
+    const may = this.#budget.begin(now, blocksOf(at.address), signalled);
+    if (!may) this.drops.count("handshake-budget");
+    return may;
+  }
+
   /** From `Routes`. */
   contest(now: number, at: Route<Connection>): Contest | undefined {
+    if (!this.mayBegin(now, at, UNKNOWN)) return undefined;
     const [oldest] = this.#contests;
     if (this.#contests.size >= MAX_CONTESTS) oldest.close(now, "handshake-timeout");
     // It may send what they would have been allowed to send.

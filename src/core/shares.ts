@@ -17,9 +17,9 @@ export type Blocks = readonly string[];
 export type Share = readonly Holding[];
 
 /** For an IPv4 address or a /64, for a /56 and for a /48: wider blocks have more people behind them, but not that many more. */
-const WEIGHTS = [1, 2, 4];
+export const WEIGHTS: readonly number[] = [1, 2, 4];
 /** Those whose address is not known share one block. */
-const UNKNOWN = [""];
+export const UNKNOWN: readonly string[] = [""];
 
 /**
  * Who holds how many places of one table that everybody shares, by address: IPv4 address by address, IPv6 by /64, /56 and /48.

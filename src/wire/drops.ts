@@ -12,6 +12,7 @@ export type DropReason =
   | "unknown-address"
   | "connection-limit"
   | "handshake-limit"
+  | "handshake-budget"
   | "address-budget"
   | "address-unproven"
   | "fingerprint-ambiguous"

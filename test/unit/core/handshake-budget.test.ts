@@ -1,0 +1,79 @@
+import { expect, test } from "vitest";
+import { HandshakeBudget } from "../../../src/core/handshake-budget.ts";
+import { blocksOf, UNKNOWN } from "../../../src/core/shares.ts";
+import { Random } from "../../sim/random.ts";
+import { ScriptedPage, ScriptedServer } from "./support/scripted-page.ts";
+
+const RATES = {
+  server: { burstUnits: 100, unitsPerSecond: 50 },
+  perAddress: { burstUnits: 20, unitsPerSecond: 10 },
+};
+const in48 = (i: number) => `2001:db8:1:${(i % 65_536).toString(16)}::1`;
+
+function count(budget: HandshakeBudget, now: number, tries: number, address: (i: number) => string): number {
+  let begun = 0;
+  for (let i = 0; i < tries; i++) if (budget.begin(now, blocksOf(address(i)), UNKNOWN)) begun++;
+  return begun;
+}
+
+test.each([
+  ["an IPv4 address", 20, () => "192.0.2.1"],
+  ["a /64", 20, (i: number) => `2001:db8::${i}`],
+  ["a /56", 40, (i: number) => `2001:db8:0:${i % 100}::`],
+])("%s may begin %i at once, and then as many as are refilled", (_, atOnce, address) => {
+  const budget = new HandshakeBudget(RATES);
+  expect(count(budget, 0, 1_000, address)).toBe(atOnce);
+  expect(count(budget, 1_000, 1_000, address)).toBe(atOnce / 2);
+});
+
+test("a block that begins what it may leaves half of the server's budget to others", () => {
+  const budget = new HandshakeBudget(RATES);
+  let begun = 0;
+  for (let second = 0; second < 20; second++) begun += count(budget, second * 1_000, 500, (i) => `192.0.2.${i % 50}`);
+  // They have what the server refills, and the part of its burst that is not reserved.
+  expect(begun).toBeLessThanOrEqual(100 + 20 * 50);
+  expect(begun).toBeGreaterThanOrEqual(19 * 50);
+  expect(count(budget, 19_000, 1, () => "203.0.113.1")).toBe(1);
+});
+
+test("whoever signals all of it has less than those who signal little, though the sources are spoofed (10 seeds)", () => {
+  for (let run = 0; run < 10; run++) {
+    const seed = `budget ${run}`;
+    const random = new Random(seed);
+    const budget = new HandshakeBudget(RATES);
+    const attacker = blocksOf("198.18.0.1");
+    let refused = 0;
+    for (let now = 0; now < 10_000; now += 5) {
+      budget.begin(now, blocksOf(`10.${random.below(256)}.${random.below(256)}.${random.below(256)}`), attacker);
+      const newcomer = blocksOf(`192.0.2.${random.below(250)}`);
+      if (now % 100 === 0 && !budget.begin(now, newcomer, newcomer)) refused++;
+    }
+    expect(refused, `[seed ${seed}]`).toBe(0);
+  }
+});
+
+test("it forgets blocks whose budget is full again, and remembers no more than so many", () => {
+  const budget = new HandshakeBudget({ ...RATES, server: { burstUnits: 1e6, unitsPerSecond: 1e6 } });
+  for (let i = 0; i < 20_000; i++) budget.begin(0, blocksOf(in48(i)), blocksOf(`10.0.${i >> 8}.${i & 255}`));
+  expect(budget.size).toBeLessThan(10_000);
+  budget.begin(60_000, blocksOf("192.0.2.1"), UNKNOWN);
+  budget.begin(60_000, blocksOf("192.0.2.1"), blocksOf("192.0.2.1"));
+  expect(budget.size).toBeLessThan(10);
+});
+
+test("a hello beyond the budget of its address is counted and not answered, and one that is repeated later is", () => {
+  const server = new ScriptedServer("budget", { maxHandshakesPerAddress: 1, maxHandshakesPerSecondPerAddress: 2 });
+  const [first, second] = [new ScriptedPage(server), new ScriptedPage(server)];
+  const at = (port: number) => ({ address: "192.0.2.1", port });
+  first.open(at(1));
+  second.check(at(2), true);
+  second.dtls.start(0);
+  const [hello] = second.outbox;
+  second.converse(at(2));
+  expect(second.connection.established).toBe(false);
+  expect(server.endpoint.drops.get("handshake-budget")).toBe(1);
+  server.runUntil(500);
+  second.outbox.push(hello);
+  second.converse(at(2));
+  expect(second.connection.established).toBe(true);
+});
