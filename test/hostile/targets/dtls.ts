@@ -133,7 +133,10 @@ class Bench {
   #compare({ client, server }: Pair): void {
     if (client.connection.state !== "connected" || server.connection.state !== "connected") return;
     const [ours, theirs] = [client, server].map(({ connection }) => connection.exportKeyingMaterial("fuzz", 32));
-    assert(equalBytes(ours, theirs), "two sides that connected to somebody else");
+    assert(
+      ours !== undefined && theirs !== undefined && equalBytes(ours, theirs),
+      "two sides that connected to somebody else",
+    );
     assert(server.connection.peerCertificate !== undefined && client.connection.peerCertificate !== undefined);
   }
 
