@@ -13,8 +13,8 @@ export const FAULTS = [
     what: "reassembly holds whatever comes",
     target: "sctp",
     file: "src/sctp/reassembly.ts",
-    find: "return this.#heldBytes + length <= bytes && this.#heldChunks < chunks;",
-    replace: "return bytes + chunks + length > 0;",
+    find: "if (this.#heldBytes + length > bytes || this.#heldChunks >= chunks) return false;",
+    replace: "if (bytes + chunks < 0) return false;",
   },
   {
     name: "throw",
