@@ -9,6 +9,7 @@ import { SmallMap } from "../wire/small-map.ts";
 import { Channel } from "./channel.ts";
 import {
   type ChannelParameters,
+  decodeDoubtfulText,
   decodeText,
   encodeText,
   MAX_NAME_BYTES,
@@ -97,6 +98,12 @@ export class Channels implements AssociationEvents, Prefetchable {
   /** Of the labels and protocols of all channels. */
   #nameCharacters = 0;
   readonly #memory: MemoryAccount;
+  /** Channels on which the peer may still send. */
+  #incomingOpen = 0;
+  /** Channels on which nothing of the peer's is ever sent again. */
+  #unrepeated = 0;
+  /** A text of the peer's was none. */
+  #sawInvalidText = false;
 
   constructor(options: ChannelsOptions, events: ChannelEvents) {
     this.#options = options;
@@ -144,10 +151,9 @@ export class Channels implements AssociationEvents, Prefetchable {
     }
     const established = this.#association?.state === "established";
     const channel = new Channel(id, parameters, negotiated, negotiated && established ? "open" : "connecting");
+    channel.awaitsAck = !negotiated;
     this.#add(channel);
     if (!negotiated) {
-      channel.awaitsAck = true;
-      this.#describeMessages();
       this.#sendDcep(now, id, writeOpen(parameters));
     } else if (established) {
       this.#events.channelOpened(channel);
@@ -217,19 +223,22 @@ export class Channels implements AssociationEvents, Prefetchable {
     if (channel.awaitsAck) this.#acknowledged(channel);
     if (ppid === PPID_BINARY) this.#events.channelMessage(channel, data);
     else if (ppid === PPID_STRING) {
-      const string = decodeText(data);
-      if (string === undefined) this.#options.drops.count("message-invalid-text");
-      else this.#events.channelMessage(channel, string);
+      const string = this.#sawInvalidText ? decodeDoubtfulText(data) : decodeText(data);
+      if (string !== undefined) this.#events.channelMessage(channel, string);
+      else this.#refuseText();
     } else this.#events.channelMessage(channel, text ? "" : new Uint8Array(0));
   }
 
   incomingStreamsReset(streamIds: readonly number[]): void {
+    // A request costs 20 bytes, however many channels there are.
+    if (this.#incomingOpen === 0) return;
     const ids = streamIds.length === 0 ? this.#channels.keys() : streamIds;
     const answer: number[] = [];
     for (const id of ids) {
       const channel = this.#channels.get(id);
       if (channel === undefined || channel.incomingClosed) continue;
       channel.incomingClosed = true;
+      this.#incomingOpen--;
       if (channel.state !== "closing") answer.push(id);
       channel.state = "closing";
       this.#finish(channel);
@@ -255,13 +264,18 @@ export class Channels implements AssociationEvents, Prefetchable {
   #handleDcep(streamId: number, data: Uint8Array): void {
     // The peer waits for the answer, or for our SACK of its ACK: not for a delayed one.
     this.#association?.acknowledgeNow();
-    const message = parseDcep(data);
     const channel = this.#channels.get(streamId);
+    // What will not be taken, whatever else it says, is not read: that costs more than such a message should.
+    if (channel !== undefined && !channel.awaitsAck) {
+      this.#options.drops.count("dcep-unexpected");
+      return;
+    }
+    const message = parseDcep(data);
     if (message === undefined) {
       this.#options.drops.count("dcep-malformed");
       if (channel === undefined) this.#refuse(streamId);
     } else if (message.kind === "ack") {
-      if (channel?.awaitsAck === true) this.#acknowledged(channel);
+      if (channel !== undefined) this.#acknowledged(channel);
       else this.#options.drops.count("dcep-unexpected");
     } else if (channel !== undefined) {
       this.#options.drops.count("dcep-unexpected");
@@ -270,6 +284,11 @@ export class Channels implements AssociationEvents, Prefetchable {
     } else {
       this.#accept(streamId, message.channel);
     }
+  }
+
+  #refuseText(): void {
+    this.#sawInvalidText = true;
+    this.#options.drops.count("message-invalid-text");
   }
 
   #accept(streamId: number, parameters: ChannelParameters): void {
@@ -298,7 +317,9 @@ export class Channels implements AssociationEvents, Prefetchable {
   }
 
   #acknowledged(channel: Channel): void {
+    this.#tally(channel, -1);
     channel.awaitsAck = false;
+    this.#tally(channel, 1);
     this.#describeMessages();
     if (channel.state === "connecting") this.#opened(channel);
   }
@@ -308,7 +329,6 @@ export class Channels implements AssociationEvents, Prefetchable {
     // The map's order is the order of opening.
     this.#channels.delete(channel.id);
     this.#channels.set(channel.id, channel);
-    this.#describeMessages();
     this.#events.channelOpened(channel);
   }
 
@@ -325,24 +345,32 @@ export class Channels implements AssociationEvents, Prefetchable {
     this.#channels.set(channel.id, channel);
     this.#nameCharacters += channel.label.length + channel.protocol.length;
     this.#memory.add(bytesOf(channel));
+    this.#incomingOpen++;
+    this.#tally(channel, 1);
+    this.#describeMessages();
   }
 
   #closed(channel: Channel): void {
     this.#channels.delete(channel.id);
     this.#nameCharacters -= channel.label.length + channel.protocol.length;
     this.#memory.give(bytesOf(channel));
+    if (!channel.incomingClosed) this.#incomingOpen--;
+    this.#tally(channel, -1);
     channel.state = "closed";
     this.#describeMessages();
     this.#events.channelClosed(channel);
   }
 
+  /** Counts a channel in (1) or out (−1), as it is now. */
+  #tally({ ordered, maxRetransmits, awaitsAck }: Channel, change: number): void {
+    if (!ordered && maxRetransmits === 0 && !awaitsAck) this.#unrepeated += change;
+  }
+
   /** Tells the association whether anything of the peer's may come late and be missed. */
   #describeMessages(): void {
     if (this.#association === undefined) return;
-    const all = this.#channels.values();
-    this.#association.skipsOldGaps =
-      all.length > 0 &&
-      all.every(({ ordered, maxRetransmits, awaitsAck }) => !ordered && maxRetransmits === 0 && !awaitsAck);
+    const { size } = this.#channels;
+    this.#association.skipsOldGaps = size > 0 && this.#unrepeated === size;
   }
 
   #sendDcep(now: number, streamId: number, data: Uint8Array): void {

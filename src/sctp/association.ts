@@ -340,7 +340,7 @@ export class Association implements Prefetchable {
     if (this.#closed) return;
     this.#now = now;
     if (this.#handshake.deadline <= now) this.#handshake.timeout(now);
-    if (this.#receiver !== undefined && this.#receiver.sackDeadline <= now) this.#receiver.sackNow();
+    if (this.#receiver !== undefined && this.#receiver.sackDeadline <= now) this.#receiver.timeout();
     if (this.#transmitter.deadline <= now && this.#transmitter.timeout(now)) this.#countError();
     if (this.#transmitter.isStalled) this.#endStalled(now);
     if (this.#reset !== undefined && this.#reset.deadline <= now && this.#countError()) this.#reset.timeout(now);
@@ -503,6 +503,10 @@ export class Association implements Prefetchable {
 
     lastSentTsn(): Tsn {
       return tsnAdd(this.#association.#transmitter.nextTsn, -1);
+    }
+
+    hasAnyQueued(): boolean {
+      return this.#association.#transmitter.hasAnyQueued;
     }
 
     hasQueued(streamId: number): boolean {

@@ -1,6 +1,7 @@
 import type { RandomSource } from "../crypto/platform.ts";
 import type { DropCounters } from "../wire/drops.ts";
 import type { Tsn } from "../wire/serial.ts";
+import { WorkBudget, type WorkRate } from "../wire/work-budget.ts";
 import type { PacketAssembler } from "./assembler.ts";
 import {
   missingCookie,
@@ -26,6 +27,12 @@ export interface PeerParameters {
   readonly forwardTsn: boolean;
   readonly reconfig: boolean;
 }
+
+/**
+ * INITs and COOKIE ECHOs that are looked at: each takes an HMAC and an answer, ten times the work of a message of its size. A peer
+ * repeats either once a second, then ever less often (T1, RFC 9260 §5.1), and the network may double them.
+ */
+const HANDSHAKE_WORK: WorkRate = { burstUnits: 16, unitsPerSecond: 2 };
 
 export type HandshakeFailure = "handshake-timeout" | "protocol-violation" | "restarted";
 
@@ -76,6 +83,8 @@ export class Handshake {
   #state: "idle" | "cookie-wait" | "cookie-echoed" | "established" = "idle";
   #peer: PeerParameters | undefined;
   #cookieEcho: Uint8Array | undefined;
+  /** Made for the first INIT or COOKIE ECHO, and again for the first of an association that is established: most see none. */
+  #budget: WorkBudget | undefined;
   #attempts = 0;
   #timeoutMs = 0;
   /** T1-init or T1-cookie, absolute ms. */
@@ -119,6 +128,7 @@ export class Handshake {
 
   /** INIT (§5.1 B, §5.2.1, §5.2.2): answered statelessly. */
   handleInit(now: number, body: Uint8Array): void {
+    if (!this.#affords(now)) return;
     const init = parseInit(body);
     // §3.3.2: "If the value of the Initiate Tag … is found to be 0, the receiver MUST silently discard the packet."
     if (init === undefined || init.initiateTag === 0) {
@@ -186,6 +196,7 @@ export class Handshake {
    * @returns true where the cookie is good for this association, so that the rest of the packet may be handled
    */
   handleCookieEcho(now: number, body: Uint8Array, tag: number): boolean {
+    if (!this.#affords(now)) return false;
     const { local, drops } = this.#options;
     const cookie = openCookie(this.#key(), body);
     // §5.1.5 1–3: the MAC, then the tags, or "silently discard".
@@ -253,6 +264,13 @@ export class Handshake {
     return false;
   }
 
+  #affords(now: number): boolean {
+    this.#budget ??= new WorkBudget(HANDSHAKE_WORK);
+    if (this.#budget.spend(now, 1)) return true;
+    this.#options.drops.count("sctp-work-limit");
+    return false;
+  }
+
   #learn(peer: PeerParameters): void {
     this.#peer = peer;
     this.#host.peerKnown(peer);
@@ -262,6 +280,7 @@ export class Handshake {
     if (this.#state === "established") return;
     this.#state = "established";
     this.#cookieEcho = undefined;
+    this.#budget = undefined;
     this.deadline = Number.POSITIVE_INFINITY;
     this.#host.established(now);
   }

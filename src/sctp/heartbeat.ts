@@ -62,8 +62,9 @@ export class Heartbeat {
 
   /** The round trip in ms where `body` (of a HEARTBEAT ACK) answers the last one. */
   acknowledged(now: number, body: Uint8Array): number | undefined {
+    if (this.#info === undefined) return undefined;
     const info = parseParameters(body)?.find((parameter) => parameter.type === HEARTBEAT_INFO)?.value;
-    if (this.#info === undefined || info === undefined || !equalConstantTime(info, this.#info)) return undefined;
+    if (info === undefined || !equalConstantTime(info, this.#info)) return undefined;
     this.#info = undefined;
     if (this.#intervalMs === 0) this.deadline = Number.POSITIVE_INFINITY;
     return now - this.#sentAt;

@@ -89,6 +89,18 @@ const HANDSHAKE_CHUNKS: ReadonlySet<number> = new Set([INIT, INIT_ACK, COOKIE_EC
  */
 const MAX_FORWARD_TSNS = 16;
 
+/**
+ * Work that the other control chunks of one packet may ask for, in units of some 0.2 µs. A packet has room for 290 chunks; that of
+ * an honest peer has five or so. What asks for more is dropped, and counted as `sctp-work-limit`.
+ */
+const MAX_PACKET_WORK = 32;
+/** To look at a chunk. */
+const CHUNK_WORK = 1;
+/** To read parameters, or to answer: there is something to be made. */
+const ANSWER_WORK = 4;
+/** To answer a request to reset streams. */
+const RECONFIG_WORK = 8;
+
 /** Packets from the peer: verified, and their chunks handed to the part that each concerns. */
 export class Inbound {
   /** Undefined until the peer's parameters are known. */
@@ -111,6 +123,8 @@ export class Inbound {
   #sawSack = false;
   /** FORWARD TSN chunks of the packet under way. */
   #forwardTsns = 0;
+  /** What the packet under way has asked for, of {@link MAX_PACKET_WORK}. */
+  #work = 0;
 
   constructor(parts: InboundParts) {
     this.#datapath = parts.datapath;
@@ -138,6 +152,7 @@ export class Inbound {
     if (!this.#isTagGood(tag, count)) return "sctp-bad-tag";
     this.#sawSack = false;
     this.#forwardTsns = 0;
+    this.#work = 0;
     for (let i = 0; i < count && !this.isClosed; i++) if (!this.#handleChunk(now, i, count, tag)) break;
     const { receiver } = this;
     if (receiver !== undefined && !this.isClosed) {
@@ -214,7 +229,7 @@ export class Inbound {
     if (streamId >= limits.maxStreams) {
       // §6.5: "MUST acknowledge the reception of the DATA chunk …, SHOULD immediately send an ERROR …, MUST discard".
       drops.count("sctp-unexpected");
-      assembler.control(writeError(invalidStream(streamId)));
+      if (this.#affords(ANSWER_WORK)) assembler.control(writeError(invalidStream(streamId)));
       receiver.discard(chunkTsn);
       return true;
     }
@@ -226,6 +241,7 @@ export class Inbound {
   }
 
   #handleControl(now: number, type: number, entry: number, index: number, count: number, tag: number): boolean {
+    if (type !== ABORT && !this.#affords(workOf(type))) return true;
     const datapath = this.#datapath;
     const drops = this.#drops;
     const assembler = this.#assembler;
@@ -251,7 +267,10 @@ export class Inbound {
         this.#host.close("peer-abort");
         return false;
       case ERROR:
-        if (causeCodes(body).includes(CAUSE_STALE_COOKIE)) handshake.handleStaleCookie(now);
+        // The only one that says something new, and that only then.
+        if (handshake.state === "cookie-echoed" && causeCodes(body).includes(CAUSE_STALE_COOKIE)) {
+          handshake.handleStaleCookie(now);
+        }
         return true;
       case RE_CONFIG:
         if (!this.#host.streamReset().handle(now, body)) drops.count("sctp-malformed");
@@ -323,8 +342,31 @@ export class Inbound {
     return (type & UNKNOWN_CHUNK_SKIP) !== 0;
   }
 
+  /** Spends some of the packet's work; false where it has asked for too much. */
+  #affords(units: number): boolean {
+    if (this.#work > MAX_PACKET_WORK) return false;
+    this.#work += units;
+    if (this.#work <= MAX_PACKET_WORK) return true;
+    this.#drops.count("sctp-work-limit");
+    return false;
+  }
+
   #unexpected(): true {
     this.#drops.count("sctp-unexpected");
     return true;
+  }
+}
+
+/** What a control chunk asks for. */
+function workOf(type: number): number {
+  switch (type) {
+    case COOKIE_ACK:
+    case SHUTDOWN_ACK:
+    case SHUTDOWN_COMPLETE:
+      return CHUNK_WORK;
+    case RE_CONFIG:
+      return RECONFIG_WORK;
+    default:
+      return (type & UNKNOWN_CHUNK_SKIP) !== 0 && (type & UNKNOWN_CHUNK_REPORT) === 0 ? CHUNK_WORK : ANSWER_WORK;
   }
 }

@@ -163,10 +163,16 @@ export interface Parameter {
   readonly raw: Uint8Array;
 }
 
-/** The parameters in `bytes`; `undefined` where a length contradicts what is there. */
+/** Parameters of one chunk that are looked at. An INIT of a stack with every extension has about a dozen. */
+const MAX_PARAMETERS = 32;
+
+/**
+ * The parameters in `bytes`; `undefined` where a length contradicts what is there. Those behind the first {@link MAX_PARAMETERS} are
+ * left out: each is an object or three for four bytes.
+ */
 export function parseParameters(bytes: Uint8Array): Parameter[] | undefined {
   const parameters: Parameter[] = [];
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length && parameters.length < MAX_PARAMETERS; ) {
     if (bytes.length - at < 4) return undefined;
     const length = (bytes[at + 2] << 8) | bytes[at + 3];
     if (length < 4 || length > bytes.length - at) return undefined;

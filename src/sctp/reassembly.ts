@@ -1,4 +1,14 @@
-import { type Ssn, ssn, ssnAdd, ssnAfter, type Tsn, tsnAdd, tsnAfter } from "../wire/serial.ts";
+import {
+  type Ssn,
+  ssn,
+  ssnAdd,
+  ssnAfter,
+  ssnDistance,
+  type Tsn,
+  tsnAdd,
+  tsnAfter,
+  tsnDistance,
+} from "../wire/serial.ts";
 import { type MemoryAccount, unlimitedAccount } from "../wire/memory-ledger.ts";
 import { SmallMap } from "../wire/small-map.ts";
 import { FLAG_BEGIN, FLAG_END, FLAG_UNORDERED } from "./packet.ts";
@@ -20,7 +30,13 @@ export interface ReassemblySink {
   tooLarge(): void;
 }
 
-/** Adjacent fragments of one message. `parts` is empty once the message has grown too large. */
+/** The user data of one chunk, and what comes behind it: so that two runs are joined in one step, whichever is longer. */
+interface Fragment {
+  readonly data: Uint8Array;
+  next: Fragment | undefined;
+}
+
+/** Adjacent fragments of one message. There is no data left once the message has grown too large. */
 interface Run {
   first: Tsn;
   last: Tsn;
@@ -31,7 +47,8 @@ interface Run {
   readonly ssn: Ssn;
   readonly ppid: number;
   readonly unordered: boolean;
-  readonly parts: Uint8Array[];
+  head: Fragment | undefined;
+  tail: Fragment | undefined;
   bytes: number;
   /** What the run counts for in `maxReassemblyChunks`. */
   chunks: number;
@@ -124,13 +141,24 @@ export class Reassembly {
   /**
    * FORWARD TSN (RFC 3758 §3.6): "The receiver MUST remove any partially reassembled message, which is still missing one
    * or more TSNs earlier than or equal to the new cumulative TSN point."
+   *
+   * @param oldCumulative the point before; everything up to it has come, or has been forgotten
    */
-  forward(newCumulative: Tsn): void {
-    for (const run of this.#byFirst?.values() ?? []) {
-      if (tsnAfter(run.first, newCumulative)) continue;
-      this.#byFirst?.delete(run.first);
-      this.#byLast?.delete(run.last);
-      this.#hold(-run.bytes, -run.chunks);
+  forward(oldCumulative: Tsn, newCumulative: Tsn): void {
+    const runs = this.#byFirst;
+    if (runs === undefined) return;
+    const steps = tsnDistance(newCumulative, oldCumulative);
+    // A step over few TSNs looks for what begins at each of them: what is further on is not looked at each time.
+    if (steps > runs.size) {
+      for (const run of runs.values()) if (!tsnAfter(run.first, newCumulative)) this.#forget(run);
+      return;
+    }
+    // A run that began before is one that the cumulative point stood in.
+    const open = this.#byLast?.get(oldCumulative);
+    if (open !== undefined) this.#forget(open);
+    for (let step = 1; step <= steps; step++) {
+      const run = runs.get(tsnAdd(oldCumulative, step));
+      if (run !== undefined) this.#forget(run);
     }
   }
 
@@ -140,11 +168,16 @@ export class Reassembly {
    */
   skip(streamId: number, sequence: Ssn): void {
     const stream = this.#stream(streamId);
-    if (ssnAfter(stream.nextSsn, sequence)) return;
-    if (stream.waiting !== undefined) {
-      const due = [...stream.waiting.keys()].filter((key) => !ssnAfter(key, sequence));
+    const { nextSsn, waiting } = stream;
+    if (ssnAfter(nextSsn, sequence)) return;
+    const steps = ssnDistance(sequence, nextSsn) + 1;
+    if (waiting !== undefined && steps > waiting.size) {
+      const due = [...waiting.keys()].filter((key) => !ssnAfter(key, sequence));
       due.sort((a, b) => (ssnAfter(a, b) ? 1 : -1));
       for (const key of due) this.#deliverWaiting(streamId, stream, key);
+    } else if (waiting !== undefined) {
+      // A step over few numbers looks for each: what waits further on is not looked at each time.
+      for (let step = 0; step < steps; step++) this.#deliverWaiting(streamId, stream, ssnAdd(nextSsn, step));
     }
     stream.nextSsn = ssnAdd(sequence, 1);
     this.#drain(streamId, stream);
@@ -169,7 +202,14 @@ export class Reassembly {
     this.#hold(-this.#heldBytes, -this.#heldChunks);
   }
 
+  #forget(run: Run): void {
+    this.#byFirst?.delete(run.first);
+    this.#byLast?.delete(run.last);
+    this.#hold(-run.bytes, -run.chunks);
+  }
+
   #addFragment(flags: number, tsn: Tsn, streamId: number, sequence: Ssn, ppid: number, data: Uint8Array): void {
+    const fragment: Fragment = { data, next: undefined };
     let run: Run = {
       first: tsn,
       last: tsn,
@@ -180,7 +220,8 @@ export class Reassembly {
       ssn: sequence,
       ppid,
       unordered: (flags & FLAG_UNORDERED) !== 0,
-      parts: [data],
+      head: fragment,
+      tail: fragment,
       bytes: data.length,
       chunks: 1,
     };
@@ -215,7 +256,9 @@ export class Reassembly {
     left.tooLarge ||= right.tooLarge;
     left.bytes += right.bytes;
     left.chunks += right.chunks;
-    for (const part of right.parts) left.parts.push(part);
+    if (left.tail === undefined) left.head = right.head;
+    else left.tail.next = right.head;
+    left.tail = right.tail ?? left.tail;
     if (left.tooLarge) this.#giveUp(left);
     return left;
   }
@@ -225,12 +268,13 @@ export class Reassembly {
     this.#hold(-run.bytes, 1 - run.chunks);
     run.bytes = 0;
     run.chunks = 1;
-    run.parts.length = 0;
+    run.head = undefined;
+    run.tail = undefined;
     run.tooLarge = true;
   }
 
   #complete(run: Run): void {
-    const data = run.tooLarge ? undefined : concat(run.parts, run.bytes);
+    const data = run.tooLarge ? undefined : concat(run.head, run.bytes);
     this.#hold(-run.bytes, -run.chunks);
     if (data === undefined) this.#sink.tooLarge();
     if (run.unordered) {
@@ -303,13 +347,13 @@ function belongTogether(left: Run, right: Run): boolean {
   );
 }
 
-function concat(parts: readonly Uint8Array[], bytes: number): Uint8Array {
-  if (parts.length === 1) return parts[0];
+function concat(first: Fragment | undefined, bytes: number): Uint8Array {
+  if (first !== undefined && first.next === undefined) return first.data;
   const data = new Uint8Array(bytes);
   let at = 0;
-  for (const part of parts) {
-    data.set(part, at);
-    at += part.length;
+  for (let fragment = first; fragment !== undefined; fragment = fragment.next) {
+    data.set(fragment.data, at);
+    at += fragment.data.length;
   }
   return data;
 }

@@ -20,6 +20,13 @@ const SACK_EVERY_PACKETS = 2;
  * going at a tenth of the cost that a SACK for each second packet of a burst would have.
  */
 const SACK_EVERY_BYTES = 4_500;
+/**
+ * What a SACK may take beside the datagrams that it answers: bytes for each byte of user data, and for each packet. Where small
+ * messages come between hundreds of gaps, each would be answered with a kilobyte of blocks that the peer knows already. So a SACK
+ * that is larger waits for more packets, or for its delay to be over. One of 60 blocks never does.
+ */
+const SACK_SHARE = 4;
+const SACK_PACKET_BYTES = 256;
 
 /** With more open gaps than this, old ones are no longer waited for, where {@link Receiver.skipsOldGaps} allows it. */
 const MAX_OPEN_GAPS = 32;
@@ -45,6 +52,8 @@ export class Receiver implements Prefetchable {
   #due = false;
   #sawData = false;
   #isFirst = true;
+  /** A SACK has waited for as long as it may. */
+  #isLate = false;
   /** The last TSN that had come at the last two looks, {@link OLD_GAP_MS} apart while gaps are open: those before the older one are old. */
   #lookedAt = Number.NEGATIVE_INFINITY;
   #recent: Tsn;
@@ -88,7 +97,7 @@ export class Receiver implements Prefetchable {
 
   /** A packet must leave for the SACK alone if there is no other. */
   get sackDue(): boolean {
-    return this.#due;
+    return this.#due && this.sackBytes > 0;
   }
 
   /** So much came since the last SACK that it should not wait for the flush. */
@@ -96,9 +105,13 @@ export class Receiver implements Prefetchable {
     return this.#bytes >= SACK_EVERY_BYTES;
   }
 
-  /** Bytes of the SACK that would be written now. */
+  /** Bytes of the SACK that would be written now; 0 for none. */
   get sackBytes(): number {
-    return this.#pending ? SACK_HEADER_BYTES + 4 * (this.#tsns.blockCount + this.#tsns.duplicateCount) : 0;
+    if (!this.#pending) return 0;
+    const bytes = SACK_HEADER_BYTES + 4 * (this.#tsns.blockCount + this.#tsns.duplicateCount);
+    const isEarned =
+      bytes <= SACK_PACKET_BYTES || bytes <= SACK_SHARE * this.#bytes + SACK_PACKET_BYTES * this.#packets;
+    return isEarned || this.#isLate ? bytes : 0;
   }
 
   /** Delivered messages that the application has not taken yet, bytes: they narrow the advertised window. */
@@ -169,12 +182,13 @@ export class Receiver implements Prefetchable {
     this.#sawData = true;
     this.#pending = true;
     if (this.#tsns.blockCount > 0) this.#due = true;
+    const oldCumulative = this.#tsns.cumulative;
     if (!this.#tsns.forward(newCumulative)) {
       // "treat this FORWARD TSN as out-of-date …. The receiver SHOULD send a SACK": the previous one may be lost.
       this.#due = true;
       return;
     }
-    this.#reassembly.forward(newCumulative);
+    this.#reassembly.forward(oldCumulative, newCumulative);
     // A peer names each stream once at most; more entries than streams are there to cost time.
     const end = offset + Math.min(length, 4 * this.#limits.maxStreams);
     for (let at = offset; at + 4 <= end; at += 4) {
@@ -208,7 +222,7 @@ export class Receiver implements Prefetchable {
       this.#due = true;
       this.#skipOldGaps(now);
     }
-    if (!this.#due && this.sackDeadline === Number.POSITIVE_INFINITY) this.sackDeadline = now + SACK_DELAY_MS;
+    if (!this.sackDue && this.sackDeadline === Number.POSITIVE_INFINITY) this.sackDeadline = now + SACK_DELAY_MS;
   }
 
   #skipOldGaps(now: number): void {
@@ -218,12 +232,19 @@ export class Receiver implements Prefetchable {
       this.#recent = this.#tsns.highest;
     }
     if (!this.skipsOldGaps || this.#tsns.blockCount <= MAX_OPEN_GAPS) return;
-    if (this.#tsns.forward(this.#old)) this.#reassembly.forward(this.#old);
+    const { cumulative } = this.#tsns;
+    if (this.#tsns.forward(this.#old)) this.#reassembly.forward(cumulative, this.#old);
   }
 
-  /** The SACK must leave with the next flush: the delay is over, or a DCEP message wants its answer. */
+  /** The SACK should leave with the next flush: a DCEP message wants its answer. */
   sackNow(): void {
     if (this.#pending) this.#due = true;
+  }
+
+  /** The delay is over: the SACK must leave with the next flush. */
+  timeout(): void {
+    this.#isLate = this.#pending;
+    this.sackNow();
     this.sackDeadline = Number.POSITIVE_INFINITY;
   }
 
@@ -244,6 +265,7 @@ export class Receiver implements Prefetchable {
     this.#bytes = 0;
     this.#pending = false;
     this.#due = false;
+    this.#isLate = false;
     this.sackDeadline = Number.POSITIVE_INFINITY;
     return length;
   }

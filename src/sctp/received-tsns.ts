@@ -41,10 +41,8 @@ export class ReceivedTsns {
 
   has(tsn: Tsn): boolean {
     if (!tsnAfter(tsn, this.#cumulative)) return true;
-    for (let i = this.#blockCount - 1; i >= 0; i--) {
-      if (!tsnAfter(this.#starts[i], tsn)) return !tsnAfter(tsn, this.#ends[i]);
-    }
-    return false;
+    const before = this.#blocksBefore(tsn);
+    return before > 0 && !tsnAfter(tsn, this.#ends[before - 1]);
   }
 
   /** True where a TSN that has not come yet can be taken into account. */
@@ -60,8 +58,7 @@ export class ReceivedTsns {
       if (this.#blockCount > 0) this.#absorb();
       return;
     }
-    let i = this.#blockCount;
-    while (i > 0 && tsnAfter(this.#starts[i - 1], tsn)) i--;
+    const i = this.#blocksBefore(tsn);
     const joinsLeft = i > 0 && tsnAdd(this.#ends[i - 1], 1) === tsn;
     const joinsRight = i < this.#blockCount && tsnAdd(tsn, 1) === this.#starts[i];
     if (joinsLeft && joinsRight) {
@@ -87,9 +84,13 @@ export class ReceivedTsns {
   forward(tsn: Tsn): boolean {
     if (!tsnAfter(tsn, this.#cumulative)) return false;
     this.#cumulative = tsn;
-    while (this.#blockCount > 0 && !tsnAfter(this.#ends[0], tsn)) this.#dropFirst();
-    // A block that reaches over the new point: what is left of it begins right behind the point.
-    if (this.#blockCount > 0 && !tsnAfter(this.#starts[0], tsn)) this.#starts[0] = tsnAdd(tsn, 1);
+    let passed = this.#blocksBefore(tsn);
+    if (passed > 0 && tsnAfter(this.#ends[passed - 1], tsn)) {
+      // A block that reaches over the new point: what is left of it begins right behind the point.
+      passed--;
+      this.#starts[passed] = tsnAdd(tsn, 1);
+    }
+    if (passed > 0) this.#drop(passed);
     this.#absorb();
     return true;
   }
@@ -106,6 +107,19 @@ export class ReceivedTsns {
     this.#duplicateCount = 0;
   }
 
+  /** Blocks that begin at `tsn` or before it. It is nearly always the last that is asked for. */
+  #blocksBefore(tsn: Tsn): number {
+    let high = this.#blockCount;
+    if (high === 0 || !tsnAfter(this.#starts[high - 1], tsn)) return high;
+    let low = 0;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (tsnAfter(this.#starts[middle], tsn)) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
   #touchesBlock(tsn: Tsn): boolean {
     return this.has(tsnAdd(tsn, -1)) || this.has(tsnAdd(tsn, 1));
   }
@@ -114,13 +128,14 @@ export class ReceivedTsns {
   #absorb(): void {
     if (this.#blockCount > 0 && tsnDistance(this.#starts[0], this.#cumulative) === 1) {
       this.#cumulative = this.#ends[0];
-      this.#dropFirst();
+      this.#drop(1);
     }
   }
 
-  #dropFirst(): void {
-    this.#starts.shift();
-    this.#ends.shift();
-    this.#blockCount--;
+  /** Forgets the first `count` blocks. */
+  #drop(count: number): void {
+    this.#starts.splice(0, count);
+    this.#ends.splice(0, count);
+    this.#blockCount -= count;
   }
 }

@@ -17,7 +17,8 @@ import {
 export interface ResetHost {
   /** The last TSN that was given to a chunk. */
   lastSentTsn(): Tsn;
-  /** Messages of this stream still wait for the window. */
+  /** Messages of any stream still wait for the window; of this one. */
+  hasAnyQueued(): boolean;
   hasQueued(streamId: number): boolean;
   hasReceivedAllUpTo(tsn: Tsn): boolean;
   /** The peer's streams start over; empty: all of them. */
@@ -29,6 +30,8 @@ export interface ResetHost {
 
 /** Streams in one request; more follow with the next. Fits any packet. */
 const MAX_STREAMS = 128;
+/** Streams that are asked in one flush whether messages still wait on them. Those that do are asked again after the others. */
+const MAX_ASKED = 16;
 
 /**
  * Stream reset (RFC 6525), as data channels use it to close (RFC 8831 §6.7): one outgoing request of ours at a time, and
@@ -43,6 +46,8 @@ export class StreamReset {
   /** The peer's next request. */
   #expectedSequence: Tsn;
   #lastResponse: ResetResponse | undefined;
+  /** Our streams that are being reset, and of them those that no request has named yet. */
+  readonly #resetting = new Set<number>();
   readonly #waiting = new Set<number>();
   #current: { streamIds: readonly number[]; sequence: Tsn; chunk: Uint8Array } | undefined;
   /** A request of the peer's for which DATA is still missing. */
@@ -59,17 +64,21 @@ export class StreamReset {
 
   /** Our stream is being reset: it takes no more messages until that is done. */
   isResetting(streamId: number): boolean {
-    return this.#waiting.has(streamId) || this.#current?.streamIds.includes(streamId) === true;
+    return this.#resetting.has(streamId);
   }
 
   /** Our streams that are being reset. */
   get resetting(): number[] {
-    return [...(this.#current?.streamIds ?? []), ...this.#waiting];
+    return [...this.#resetting];
   }
 
   /** Resets outgoing streams once what was sent on them before has been given its TSNs. */
   request(streamIds: readonly number[]): void {
-    for (const streamId of streamIds) if (!this.isResetting(streamId)) this.#waiting.add(streamId);
+    for (const streamId of streamIds) {
+      if (this.isResetting(streamId)) continue;
+      this.#resetting.add(streamId);
+      this.#waiting.add(streamId);
+    }
   }
 
   /** Sends the next request if there is one and its time has come. Call before each flush. */
@@ -79,9 +88,8 @@ export class StreamReset {
     }
     // §5.1.1: "at any given time there MUST NOT be more than one request in flight".
     if (this.#current !== undefined || this.#waiting.size === 0) return;
-    const streamIds = [...this.#waiting].filter((id) => !this.#host.hasQueued(id)).slice(0, MAX_STREAMS);
+    const streamIds = this.#takeReady();
     if (streamIds.length === 0) return;
-    for (const streamId of streamIds) this.#waiting.delete(streamId);
     const sequence = this.#requestSequence;
     const chunk = writeOutgoingReset({
       requestSequence: sequence,
@@ -113,6 +121,21 @@ export class StreamReset {
     if (this.#current === undefined) return;
     this.#assembler.control(this.#current.chunk);
     this.deadline = now + this.#host.retransmitMs();
+  }
+
+  /** Streams on which nothing waits any more. */
+  #takeReady(): number[] {
+    const isAnyQueued = this.#host.hasAnyQueued();
+    const ready: number[] = [];
+    let asked = 0;
+    for (const streamId of this.#waiting) {
+      if (ready.length === MAX_STREAMS || (isAnyQueued && ++asked > MAX_ASKED)) break;
+      this.#waiting.delete(streamId);
+      // A set is walked in order of insertion, what is added meanwhile included; the count above ends that.
+      if (isAnyQueued && this.#host.hasQueued(streamId)) this.#waiting.add(streamId);
+      else ready.push(streamId);
+    }
+    return ready;
   }
 
   #handleRequest(reset: OutgoingReset): void {
@@ -167,6 +190,7 @@ export class StreamReset {
       return;
     }
     this.#current = undefined;
+    for (const streamId of current.streamIds) this.#resetting.delete(streamId);
     this.deadline = Number.POSITIVE_INFINITY;
     const performed = response.result === RESULT_PERFORMED || response.result === RESULT_NOTHING_TO_DO;
     this.#host.outgoingReset(current.streamIds, performed);

@@ -150,6 +150,10 @@ export class Transmitter implements FlightSender, Prefetchable {
     return this.#forwardDue;
   }
 
+  get hasAnyQueued(): boolean {
+    return this.#queue?.isEmpty === false;
+  }
+
   hasQueued(streamId: number): boolean {
     return this.#queue?.hasStream(streamId) === true;
   }

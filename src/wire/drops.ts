@@ -43,6 +43,7 @@ export type DropReason =
   | "sctp-reassembly-limit"
   | "sctp-receive-window"
   | "sctp-message-too-large"
+  | "sctp-work-limit"
   // data channels
   | "dcep-malformed"
   | "dcep-unexpected"
