@@ -1,0 +1,72 @@
+/**
+ * npm run bench:attack-cost: what each kind of datagram costs the server, beside an honest message of 100 B and beside honest
+ * messages of as many bytes. In memory, without sockets.
+ *
+ *   --only TEXT        kinds whose name or group has it        --rounds 15   --datagrams 150
+ *   --json FILE
+ */
+import { writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { digits, printTable } from "../report.mjs";
+import { Arena } from "./cost/attacker.mjs";
+import { GROUPS } from "./cost/kinds.mjs";
+import { measure } from "./cost/measure.mjs";
+
+/** Nothing may cost more than so many honest messages of its size. */
+const MOST = 4;
+
+const { values: options } = parseArgs({
+  options: {
+    only: { type: "string", default: "" },
+    rounds: { type: "string", default: "15" },
+    datagrams: { type: "string", default: "150" },
+    json: { type: "string" },
+  },
+});
+const size = { rounds: Number(options.rounds), datagrams: Number(options.datagrams) };
+const found = [];
+for (const [group, kinds] of Object.entries(GROUPS)) {
+  const wanted = kinds.filter(({ name }) => `${group}: ${name}`.includes(options.only));
+  const results = [];
+  for (const kind of wanted) {
+    const result = measure(kind, () => new Arena(kind.limits), { ...size, ...kind.size });
+    results.push(result);
+    found.push({ group, ...result });
+  }
+  if (results.length > 0) print(group, results);
+}
+if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(found, undefined, 1)}\n`);
+const over = found.filter(({ kind, timesSize }) => kind.budget === undefined && timesSize.median > MOST);
+console.log(
+  over.length === 0
+    ? `\nAll kinds without a budget of their own: at most ${MOST} × honest messages of their size.`
+    : `\nOver ${MOST} × honest messages of their size: ${over.map(({ kind }) => kind.name).join("; ")}`,
+);
+
+function print(group, results) {
+  printTable(
+    group,
+    [
+      "what comes",
+      "bytes",
+      "µs",
+      "quartiles",
+      "honest µs",
+      "× for its size",
+      "× a message of 100 B",
+      "bytes out/in",
+      "",
+    ],
+    results.map(({ kind, bytes, us, honestUs, timesSize, timesMessage, answerBytes, ended, datagrams }) => [
+      kind.name,
+      Math.round(bytes),
+      us.median,
+      `${digits(us.from)} … ${digits(us.to)}`,
+      honestUs.median,
+      `${timesSize.median > MOST ? "▲ " : ""}${digits(timesSize.median)}`,
+      timesMessage.median,
+      answerBytes,
+      [kind.budget, ended > 0 ? `ended, after ${Math.round(datagrams / ended)}` : undefined].filter(Boolean).join("; "),
+    ]),
+  );
+}
