@@ -27,6 +27,11 @@ export class Flight {
   readonly #sender: FlightSender;
   #bytes = 0;
   #lost = 0;
+  /** No chunk before this one is lost, as long as any is. */
+  #lostFrom = 0;
+  /** Chunks from the first on that are known to be acknowledged or abandoned, and the last abandoned one of them. */
+  #settled = 0;
+  #skipPoint: Tsn | undefined;
   #timedTsn: Tsn | undefined;
   #newestAckedSentAt = Number.NEGATIVE_INFINITY;
 
@@ -44,6 +49,26 @@ export class Flight {
   /** Chunks that wait to be sent again. */
   get lost(): number {
     return this.#lost;
+  }
+
+  /** Index of the first chunk that is lost; `chunks.count` or more where none is. */
+  get firstLost(): number {
+    if (this.#lost === 0) return this.chunks.count;
+    while (this.chunks.at(this.#lostFrom).state !== LOST) this.#lostFrom++;
+    return this.#lostFrom;
+  }
+
+  /**
+   * The last abandoned chunk behind which and the cumulative point nothing is outstanding any more (RFC 3758 §3.5 C2, see
+   * `writeForwardTsns`). What was looked at once is not looked at again for each SACK.
+   */
+  skipPoint(): Tsn | undefined {
+    for (; this.#settled < this.chunks.count; this.#settled++) {
+      const { state, tsn } = this.chunks.at(this.#settled);
+      if (state === ABANDONED) this.#skipPoint = tsn;
+      else if (state !== ACKED) break;
+    }
+    return this.#skipPoint;
   }
 
   /** A chunk with the next TSN leaves for the first time, or a lost one again. */
@@ -74,6 +99,9 @@ export class Flight {
       acked += this.#acknowledge(now, chunk);
       this.chunks.forget(chunk);
     }
+    this.#lostFrom = Math.max(0, this.#lostFrom - count);
+    this.#settled = Math.max(0, this.#settled - count);
+    if (this.#skipPoint !== undefined && this.chunks.indexOf(this.#skipPoint) < 0) this.#skipPoint = undefined;
     return acked;
   }
 
@@ -198,6 +226,9 @@ export class Flight {
     chunk.state = IN_FLIGHT;
     chunk.misses = 0;
     this.#bytes += chunk.length;
+    // It may have been one that was skipped over.
+    this.#settled = 0;
+    this.#skipPoint = undefined;
   }
 
   /** A chunk in flight is lost: abandoned where its message may not be sent again, else to be sent again. */
@@ -210,6 +241,7 @@ export class Flight {
     }
     chunk.state = LOST;
     this.#bytes -= chunk.length;
+    if (this.#lost === 0 || index < this.#lostFrom) this.#lostFrom = index;
     this.#lost++;
   }
 

@@ -6,7 +6,7 @@ import type { PacketAssembler } from "./assembler.ts";
 import { CongestionWindow } from "./congestion.ts";
 import { writeForwardTsns } from "./forward-tsn.ts";
 import { Flight, type FlightSender } from "./flight.ts";
-import { ABANDONED, ACKED, LOST, MAX_OUTSTANDING, MESSAGE_BYTES, type SentChunk } from "./outstanding.ts";
+import { MAX_OUTSTANDING, MESSAGE_BYTES, type SentChunk } from "./outstanding.ts";
 import { FLAG_BEGIN, FLAG_END, FLAG_IMMEDIATE, FLAG_UNORDERED } from "./packet.ts";
 import type { RetransmissionTimeout } from "./rto.ts";
 import { type QueuedMessage, SendQueue } from "./send-queue.ts";
@@ -45,6 +45,16 @@ export interface TransmitterOptions {
   maxQueuedBytes: number;
   memory: MemoryAccount;
 }
+
+/**
+ * To look at the gap ack blocks of a SACK takes a step for each chunk that is outstanding. With this many or fewer each SACK is
+ * looked at; with more, one that acknowledges another share of them, or one each so many ms: the blocks of a SACK repeat what those
+ * before it said. So a bulk transfer finds its losses a hundredth of a window later, and a peer cannot have thousands of steps taken
+ * for each datagram of 60 bytes.
+ */
+const ALWAYS_MARKED = 128;
+const MARKED_SHARE = 1 / 128;
+const MARKED_MS_PER_CHUNK = 1 / 64;
 
 const NO_GAPS = new DataView(new ArrayBuffer(0));
 const NONE_MARKED = { acked: 0, lost: false };
@@ -90,6 +100,10 @@ export class Transmitter implements FlightSender, Prefetchable {
   #lookedTsn: Tsn;
   /** The peer leaves a chunk unacknowledged for too long. */
   isStalled = false;
+  /** Chunks acknowledged by cumulative points, and by blocks beyond them when those were last looked at; the time of that, ms. */
+  #passed = 0;
+  #marked = 0;
+  #markedAt = 0;
 
   /** T3-rtx, absolute ms. */
   deadline = Number.POSITIVE_INFINITY;
@@ -236,8 +250,11 @@ export class Transmitter implements FlightSender, Prefetchable {
     const lastTsn = tsnAdd(this.nextTsn, -1);
     this.#peerWindow = window;
     const cumulativelyAcked = flight.advance(now, advance);
+    this.#passed += advance;
     const countAll = advance > 0 && this.#congestion.inFastRecovery;
-    const marked = flight.chunks.count === 0 ? NONE_MARKED : flight.markGaps(now, view, gapsOffset, gaps, countAll);
+    const marked = this.#isWorthMarking(now, view, gapsOffset, gaps)
+      ? flight.markGaps(now, view, gapsOffset, gaps, countAll)
+      : NONE_MARKED;
     const acked = cumulativelyAcked + marked.acked;
     if (acked > 0) this.#progressAt = now;
     if (marked.lost) this.#congestion.lost(lastTsn);
@@ -249,6 +266,23 @@ export class Transmitter implements FlightSender, Prefetchable {
     this.#armTimer(now);
     if (this.#open) this.#pump(now, false);
     return acked > 0 || advance > 0;
+  }
+
+  /** See {@link ALWAYS_MARKED}. */
+  #isWorthMarking(now: number, view: DataView, offset: number, gaps: number): boolean {
+    const { count } = this.#flight.chunks;
+    if (gaps === 0 || count <= ALWAYS_MARKED) return count > 0;
+    let acked = this.#passed;
+    for (let block = 0; block < gaps; block++) {
+      acked += Math.max(0, 1 + view.getUint16(offset + 4 * block + 2) - view.getUint16(offset + 4 * block));
+    }
+    // Blocks that claim more than there is are not believed later.
+    acked = Math.min(acked, this.#passed + count);
+    const isNews = acked >= this.#marked + count * MARKED_SHARE;
+    if (!isNews && now - this.#markedAt < count * MARKED_MS_PER_CHUNK) return false;
+    this.#marked = Math.max(this.#marked, acked);
+    this.#markedAt = Math.ceil(now);
+    return true;
   }
 
   /** The cumulative TSN ack of a SHUTDOWN (RFC 9260 §9.2): as a SACK without gaps, and without news of the window. */
@@ -430,9 +464,8 @@ export class Transmitter implements FlightSender, Prefetchable {
   #retransmit(now: number, fast: boolean): void {
     const flight = this.#flight;
     let budget = fast ? this.#assembler.maxPayloadBytes : Number.POSITIVE_INFINITY;
-    for (let i = 0; i < flight.chunks.count && flight.lost > 0; i++) {
-      const chunk = this.#flight.chunks.at(i);
-      if (chunk.state !== LOST) continue;
+    for (let i = flight.firstLost; i < flight.chunks.count; i = flight.firstLost) {
+      const chunk = flight.chunks.at(i);
       // RFC 3758 §4.1 TR4: "Before … retransmitting a message …, the SCTP sender MUST evaluate the lifetime".
       if (chunk.data === undefined || (this.#flight.partialReliability && chunk.expiresAt <= now)) {
         flight.abandon(i);
@@ -450,16 +483,12 @@ export class Transmitter implements FlightSender, Prefetchable {
 
   /** RFC 3758 §3.5 C2, C3: is there anything to skip, and is it time to say so? */
   #checkForward(now: number): void {
-    const outstanding = this.#flight.chunks;
-    let point: Tsn | undefined;
-    for (let i = 0; i < outstanding.count; i++) {
-      const { state, tsn } = outstanding.at(i);
-      if (state === ABANDONED) point = tsn;
-      else if (state !== ACKED) break;
-    }
+    const point = this.#flight.skipPoint();
     if (point === undefined) return;
-    // F2: "An implementation may wish to limit the number of duplicate FORWARD TSN chunks … by … waiting a full RTT".
-    if (point !== this.#forwardPoint || now - this.#forwardSentAt >= this.#rto.smoothedMs) this.#forwardDue = true;
+    // F2: "An implementation may wish to limit the number of duplicate FORWARD TSN chunks … by … waiting a full RTT". To write one
+    // takes a step for each chunk that is skipped.
+    const again = Math.max(this.#rto.smoothedMs, this.#flight.chunks.count * MARKED_MS_PER_CHUNK);
+    if (point !== this.#forwardPoint || now - this.#forwardSentAt >= again) this.#forwardDue = true;
     this.#forwardPoint = point;
   }
 

@@ -212,6 +212,34 @@ test.each(KINDS)(
   },
 );
 
+const OUTSTANDING = 4_000;
+/** Steps for each message that was sent, in all that is said of it later. */
+const STEPS_PER_SENT = 64;
+
+test.each<readonly [string, (n: number) => readonly [number, number][]]>([
+  ["the last message", () => [[OUTSTANDING, OUTSTANDING]]],
+  ["one message more each time", (n) => [[OUTSTANDING - n, OUTSTANDING]]],
+  ["all but the first message, and the last, in turns", (n) => [[n % 2 === 0 ? 2 : OUTSTANDING, OUTSTANDING]]],
+  ["every other message", () => Array.from({ length: 270 }, (_, i) => [2 * i + 2, 2 * i + 2])],
+  ["blocks that move", (n) => Array.from({ length: 270 }, (_, i) => [14 * i + 2 + (n % 7), 14 * i + 5 + (n % 7)])],
+  ["more than was sent", (n) => [[2 + (n % 2), 65_535]]],
+])("SACKs beside 4,000 outstanding messages are no more work than their size allows: %s", (_name, blocks) => {
+  const victim = new Victim().open(1);
+  const [channel] = victim.channels.open;
+  for (let i = 0; i < OUTSTANDING; i++) victim.channels.send(victim.now, channel, BYTE);
+  victim.association.flush(victim.now);
+  let bytes = 0;
+  let steps = 0;
+  for (let n = 0; n < 200; n++) {
+    // As they come at 2 Mbit/s.
+    victim.now += 0.25;
+    const chunks = [sack(LOCAL_TSN, 1_000_000, blocks(n))];
+    bytes += 12 + chunks[0].length;
+    steps += stepsOf(() => victim.handle(...chunks));
+  }
+  expect(steps).toBeLessThan(200 * STEPS_PER_PACKET + STEPS_PER_BYTE * bytes + STEPS_PER_SENT * OUTSTANDING);
+});
+
 test.each([100, 400])("a channel opened or closed is as much work beside %i others as beside none", (others) => {
   const work = (count: number): number => {
     const victim = new Victim().open(count);
