@@ -15,8 +15,8 @@ import { ControllingIce } from "../../load/ice.mjs";
 import { chunk, dataChunk, open, packet, reconfigResponse, sack } from "./chunks.mjs";
 
 export const random = (length) => new Uint8Array(randomBytes(length));
-const datapath = new Datapath({ keySlots: 4_096 });
-const certificate = Certificate.generate();
+export const datapath = new Datapath({ keySlots: 4_096 });
+export const certificate = Certificate.generate();
 const drops = new DropCounters();
 
 /** As fast as a client that sends 2 Mbit/s: how the clock moves while an attack goes on. */

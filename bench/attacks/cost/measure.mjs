@@ -77,11 +77,12 @@ class State {
 
   /** One batch; it ends early where the connection does. */
   attack(datagrams) {
-    if (this.#attacker?.isClosed) {
+    if (this.#attacker.isClosed) {
       this.ended++;
       this.#attacker = this.#prepare();
     }
     const attacker = this.#attacker;
+    if (this.#kind.run !== undefined) return this.#runs(datagrams);
     if (this.#kind.play !== undefined) return this.#play(attacker, datagrams);
     const sources = [];
     const batch = this.#kind.make(attacker, datagrams, this.#arena);
@@ -89,7 +90,7 @@ class State {
     const sentBefore = this.#arena.sentBytes;
     let count = 0;
     const start = cpuNs();
-    while (count < batch.length && !attacker?.isClosed) {
+    while (count < batch.length && !attacker.isClosed) {
       this.#arena.deliver(sources[count], batch[count].bytes ?? batch[count]);
       count++;
     }
@@ -121,6 +122,17 @@ class State {
     return meter;
   }
 
+  /** What comes otherwise than as a datagram. */
+  #runs(times) {
+    const start = cpuNs();
+    for (let i = 0; i < times; i++) this.#kind.run();
+    const ns = cpuNs() - start;
+    const bytes = times * this.#kind.bytes;
+    this.bytes += bytes;
+    this.count += times;
+    return { ns, count: times, bytes };
+  }
+
   /** ns per honest datagram of this size; of as many full ones where that is more than one can have. */
   honest(datagrams, bytes) {
     const each = Math.max(1, bytes / LARGEST_BYTES);
@@ -135,7 +147,6 @@ class State {
   }
 
   #prepare() {
-    if (this.#kind.stranger) return undefined;
     const attacker = new Attacker(this.#arena);
     this.#kind.prepare?.(attacker, this.#arena);
     return attacker;
