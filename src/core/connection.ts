@@ -3,6 +3,7 @@ import { DtlsInStun, SPED_OVERHEAD_BYTES } from "../ice/sped.ts";
 import type { StunAttribute } from "../ice/stun.ts";
 import { clientRandom } from "../dtls/client-random.ts";
 import { addressBlock, isSameAddress, type SocketAddress } from "../wire/address.ts";
+import { WorkBudget, type WorkRate } from "../wire/work-budget.ts";
 import type { MemoryAccount } from "../wire/memory-ledger.ts";
 import type { Route } from "./address-table.ts";
 import { Credit } from "./credit.ts";
@@ -34,6 +35,12 @@ const HEARTBEAT_RESERVE_BYTES = 200;
 
 /** How long a new path has to answer before the connection goes back to the one that did, ms. A few HEARTBEATs. */
 const PROOF_MS = 3_000;
+
+/**
+ * How often an established connection follows its peer to another address. Each time a HEARTBEAT goes there, which with the check is
+ * eight times the work of a message of its size. A check beyond that is answered and moves nothing; the peer checks again.
+ */
+const MOVES: WorkRate = { burstUnits: 16, unitsPerSecond: 4 };
 
 /** RFC 7675 §5.1: consent to send expires 30 s after the last check that verified, whatever else the peer sends. */
 const CONSENT_MS = 30_000;
@@ -74,6 +81,8 @@ export class Connection extends Peer {
   #probed = false;
   /** The last check chose the path in use by USE-CANDIDATE. */
   #confirmed = false;
+  /** Made for the first move: most connections stay where they are. */
+  #moves: WorkBudget | undefined;
 
   readonly session: Session;
   /** The addresses this connection has claimed; kept by `Routes`. */
@@ -317,6 +326,14 @@ export class Connection extends Peer {
     else this.#sendTo(source);
   }
 
+  #mayMove(): boolean {
+    if (!this.established) return true;
+    this.#moves ??= new WorkBudget(MOVES);
+    if (this.#moves.spend(this.now, 1)) return true;
+    this.#endpoint.drops.count("move-limit");
+    return false;
+  }
+
   #sendTo(source: SocketAddress): void {
     this.#elsewhere = undefined;
     if (isSameAddress(source, this.remote)) return;
@@ -324,6 +341,7 @@ export class Connection extends Peer {
       this.#settleAt(source);
       return;
     }
+    if (!this.#mayMove()) return;
     const before = this.remote;
     this.remote = source;
     this.#lastRecordHere = undefined;

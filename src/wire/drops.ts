@@ -16,6 +16,7 @@ export type DropReason =
   | "address-budget"
   | "address-unproven"
   | "fingerprint-ambiguous"
+  | "move-limit"
   // ICE
   | "stun-malformed"
   | "stun-not-a-request"

@@ -375,6 +375,17 @@ describe("a connection moves", () => {
     expect(page.connection.remote).toMatchObject(AWAY);
   });
 
+  test("no more often than a page would move, and again when that is over", () => {
+    const { server, page } = silent("to and fro");
+    for (let i = 0; i < 200; i++) page.check(i % 2 === 0 ? AWAY : ELSEWHERE, true);
+    const asked = server.sentTo(AWAY, 2_000).length + server.sentTo(ELSEWHERE, 2_000).length;
+    expect(asked).toBe(16);
+    expect(server.endpoint.drops.get("move-limit")).toBe(100 - 8);
+    server.runUntil(2_250);
+    page.check(AWAY, true);
+    expect(page.connection.remote).toMatchObject(AWAY);
+  });
+
   test("not to where it was once seen, after it has moved to a third place", () => {
     const { server, page } = talking("third place");
     page.check(AWAY, true);
