@@ -98,6 +98,8 @@ export class Channels implements AssociationEvents, Prefetchable {
   /** Of the labels and protocols of all channels. */
   #nameCharacters = 0;
   readonly #memory: MemoryAccount;
+  /** No stream of our parity below this one is free. */
+  #firstFree: number;
   /** Channels on which the peer may still send. */
   #incomingOpen = 0;
   /** Channels on which nothing of the peer's is ever sent again. */
@@ -109,6 +111,7 @@ export class Channels implements AssociationEvents, Prefetchable {
     this.#options = options;
     this.#memory = options.memory ?? unlimitedAccount();
     this.#events = events;
+    this.#firstFree = options.role === "client" ? 0 : 1;
   }
 
   /** See `Prefetchable`. */
@@ -355,6 +358,7 @@ export class Channels implements AssociationEvents, Prefetchable {
     this.#nameCharacters -= channel.label.length + channel.protocol.length;
     this.#memory.give(bytesOf(channel));
     if (!channel.incomingClosed) this.#incomingOpen--;
+    if (channel.id % 2 === this.#firstFree % 2) this.#firstFree = Math.min(this.#firstFree, channel.id);
     this.#tally(channel, -1);
     channel.state = "closed";
     this.#describeMessages();
@@ -384,8 +388,9 @@ export class Channels implements AssociationEvents, Prefetchable {
     if (state === "shutting-down" || state === "closed") return undefined;
     const end = this.#outboundStreams();
     if (wanted !== undefined) return wanted < end && !this.#channels.has(wanted) ? wanted : undefined;
-    for (let id = this.#options.role === "client" ? 0 : 1; id < end; id += 2) if (!this.#channels.has(id)) return id;
-    return undefined;
+    // Not from the start: that would be n² / 2 looks for n channels.
+    while (this.#channels.has(this.#firstFree)) this.#firstFree += 2;
+    return this.#firstFree < end ? this.#firstFree : undefined;
   }
 
   /** The time of the call into the association that events come from. */

@@ -252,6 +252,16 @@ test.each([100, 400])("a channel opened or closed is as much work beside %i othe
   expect(work(others)).toBeLessThan(work(1) + 20);
 });
 
+test("so many channels created are so much work", () => {
+  const work = (count: number): number => {
+    const victim = new Victim();
+    return stepsOf(() => {
+      for (let i = 0; i < count; i++) victim.channels.create(victim.now, "x");
+    });
+  };
+  expect(work(400)).toBeLessThan(2.2 * work(200));
+});
+
 test("a message whose fragments come from the last to the first is as much work as one in order", () => {
   const work = (backwards: boolean): number => {
     const victim = new Victim().open(1);
