@@ -12,8 +12,8 @@ import { record } from "../unit/dtls/records.ts";
 import { usedBytes } from "./support/memory.ts";
 
 const SESSIONS = 300;
-const CONNECTIONS = 30;
-const ROUNDS = 3;
+const CONNECTIONS = 100;
+const ROUNDS = 5;
 const MAX_SESSION_BYTES = 1_024;
 const MAX_CONNECTION_BYTES = 12 * 1_024;
 const MAX_HANDSHAKE_BYTES = 14 * 1_024;
