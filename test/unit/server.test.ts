@@ -325,7 +325,7 @@ test("nothing that an application may show to others holds a secret of the conne
   await client.send("hello");
   const message = await server.recv();
   const secrets = [...offers, ...answers].flatMap((text) => [...text.matchAll(/ice-(?:ufrag|pwd):([^\\\r]+)/g)]);
-  expect(secrets).toHaveLength(4);
+  expect(new Set(secrets.map(([, secret]) => secret)).size).toBe(4); // The answer says its own twice.
   const shown = [server, connection, client, message, server.stats(), connection.stats(), client.stats()]
     .map((each) => `${inspect(each, { depth: 10 })} ${JSON.stringify(each, withoutCycles())}`)
     .join(" ");
