@@ -22,6 +22,7 @@ const TOOLS = [
     present: () => onPath("chromium", "chromium-browser", "google-chrome") || process.env.CHROMIUM_PATH,
   },
   { apt: "firefox-esr", present: () => onPath("firefox-esr", "firefox") || process.env.FIREFOX_PATH },
+  { apt: "iproute2", present: () => onPath("ip"), elsewhere: "the program ip of iproute2" },
   { apt: "openssl", present: () => onPath("openssl") },
   { apt: "gnutls-bin", present: () => onPath("gnutls-cli") && onPath("gnutls-serv") },
   { apt: "tshark", present: () => onPath("tshark") && onPath("dumpcap") },

@@ -13,8 +13,9 @@ import { NamedEmitter } from "./named-events.ts";
 import { checkNames, type Names } from "./names.ts";
 import { RECEIVE_OPTIONS, type ReceiveOptions, ReceiveQueue } from "./receive-queue.ts";
 import { conditionUdp } from "./runtime/conditioner.ts";
+import { openEveryAddress } from "./runtime/every-address.ts";
 import { interfaceAddresses, openUdp, sslKeyLog } from "./runtime/index.ts";
-import type { SendMemory, UdpSocket } from "./runtime/udp.ts";
+import type { OpenUdp, SendMemory, UdpSocket } from "./runtime/udp.ts";
 import {
   checkListenOptions,
   checkNegotiatedChannels,
@@ -353,26 +354,37 @@ function attachedTo(core: CoreConnection): Connection | undefined {
 
 /** Binds what the options say; without an address `::`, or `0.0.0.0` on a machine without IPv6. */
 async function openSocket(
-  { address, port = 0, conditioner }: ListenOptions,
+  { address, port = 0, publicAddresses = [], conditioner }: ListenOptions,
   limits: Limits,
   onDatagram: (datagram: Uint8Array, source: SocketAddress) => void,
   memory: SendMemory,
 ): Promise<UdpSocket> {
   const udp = { port, bufferBytes: limits.socketBufferBytes, memory };
-  const open = conditioner === undefined ? openUdp : conditionUdp(openUdp, conditioner);
-  if (address !== undefined) return open({ address, ...udp }, onDatagram);
+  const conditioned = (open: OpenUdp) => (conditioner === undefined ? open : conditionUdp(open, conditioner));
+  const open = (bound: string) => {
+    const addresses = ownAddresses(bound, publicAddresses);
+    const opener = addresses.length === 0 ? openUdp : openEveryAddress(openUdp, addresses);
+    return conditioned(opener)({ address: bound, ...udp }, onDatagram);
+  };
+  if (address !== undefined) return open(address);
   try {
-    return await open({ address: "::", ...udp }, onDatagram);
+    return await open("::");
   } catch (error) {
     if ((error as { code?: string }).code !== "EAFNOSUPPORT") throw error;
-    return open({ address: "0.0.0.0", ...udp }, onDatagram);
+    return open("0.0.0.0");
   }
 }
 
 function announcedAddresses(given: readonly string[] | undefined, bound: SocketAddress): SocketAddress[] {
   if (given !== undefined) return given.map((text) => parsePublicAddress(text, bound.port));
-  if (bound.address !== "::" && bound.address !== "0.0.0.0") return [bound];
-  return interfaceAddresses()
-    .filter((address) => bound.address === "::" || !isIpv6(address))
-    .map((address) => ({ address, port: bound.port }));
+  const own = ownAddresses(bound.address, []);
+  return own.length === 0 ? [bound] : own.map((address) => ({ address, port: bound.port }));
+}
+
+/** The addresses of this machine that a socket is reached at, the announced ones first. Empty where it is bound to a single one. */
+function ownAddresses(bound: string, announced: readonly string[]): string[] {
+  if (bound !== "::" && bound !== "0.0.0.0") return [];
+  const own = interfaceAddresses().filter((address) => bound === "::" || !isIpv6(address));
+  const first = announced.map((text) => parsePublicAddress(text, 1).address);
+  return [...own.filter((address) => first.includes(address)), ...own.filter((address) => !first.includes(address))];
 }

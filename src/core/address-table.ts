@@ -25,67 +25,76 @@ export interface Route<Owner> extends SocketAddress {
 export const NOBODY: readonly never[] = [];
 
 /**
- * Routes by remote address. Looked up once per datagram, so without building a key string: by port, and where several
- * addresses share a port by the text of the address.
+ * Routes by remote address, and by our own where there are several. Looked up once per datagram, so without building a key string:
+ * by the numbers, that is the port and `via`, and where several addresses share these by the text of the address.
  *
  * A peer chooses its port and often its address, and must not be able to choose what a look-up costs. Engines hash small
- * integers in a way that everybody can compute; so the key is the port under a mask that nobody outside knows.
+ * integers in a way that everybody can compute; so the key is these numbers under a mask that nobody outside knows.
  */
 export class AddressTable<Owner> {
-  readonly #portMask: number;
-  /** The first route of each port. */
-  readonly #byPort = new Map<number, Route<Owner>>();
-  /** The other routes of a port, by address. */
+  readonly #mask: number;
+  /** The first route of each key. */
+  readonly #first = new Map<number, Route<Owner>>();
+  /** The other routes of a key, by address. */
   readonly #sharing = new Map<number, Map<string, Route<Owner>>>();
   #size = 0;
 
-  /** @param portMask a random number of 30 bits: what is larger is no small integer to an engine */
-  constructor(portMask: number) {
-    this.#portMask = portMask;
+  /** @param mask a random number of 30 bits: what is larger is no small integer to an engine */
+  constructor(mask: number) {
+    this.#mask = mask;
   }
 
   get size(): number {
     return this.#size;
   }
 
-  find({ address, port }: SocketAddress): Route<Owner> | undefined {
-    const first = this.#byPort.get(port ^ this.#portMask);
+  find(at: SocketAddress): Route<Owner> | undefined {
+    const { address } = at;
+    const key = this.#keyOf(at);
+    const first = this.#first.get(key);
     if (first === undefined || first.address === address) return first;
-    return this.#sharing.get(port)?.get(address);
+    return this.#sharing.get(key)?.get(address);
   }
 
   /** A route to nobody yet. The address must not be there. */
-  add({ address, port }: SocketAddress): Route<Owner> {
+  add(at: SocketAddress): Route<Owner> {
+    const { address, port, via } = at;
     const route: Route<Owner> = {
       address,
       port,
+      via,
       owners: NOBODY,
       claimants: NOBODY,
       sole: undefined,
       leader: undefined,
     };
-    const key = port ^ this.#portMask;
-    const sharing = this.#sharing.get(port);
-    if (!this.#byPort.has(key)) this.#byPort.set(key, route);
-    else if (sharing === undefined) this.#sharing.set(port, new Map([[address, route]]));
+    const key = this.#keyOf(at);
+    const sharing = this.#sharing.get(key);
+    if (!this.#first.has(key)) this.#first.set(key, route);
+    else if (sharing === undefined) this.#sharing.set(key, new Map([[address, route]]));
     else sharing.set(address, route);
     this.#size++;
     return route;
   }
 
-  remove({ address, port }: Route<Owner>): void {
-    const key = port ^ this.#portMask;
-    const sharing = this.#sharing.get(port);
-    if (this.#byPort.get(key)?.address !== address) {
+  remove(route: Route<Owner>): void {
+    const { address } = route;
+    const key = this.#keyOf(route);
+    const sharing = this.#sharing.get(key);
+    if (this.#first.get(key)?.address !== address) {
       if (!sharing?.delete(address)) return;
     } else if (sharing === undefined) {
-      this.#byPort.delete(key);
+      this.#first.delete(key);
     } else {
       const [next] = sharing.values();
       sharing.delete(next.address);
-      this.#byPort.set(key, next);
+      this.#first.set(key, next);
     }
-    if (sharing?.size === 0) this.#sharing.delete(port);
+    if (sharing?.size === 0) this.#sharing.delete(key);
     this.#size--;
+  }
+
+  #keyOf({ port, via = 0 }: SocketAddress): number {
+    return ((via << 16) | port) ^ this.#mask;
   }
 }

@@ -3,7 +3,7 @@ import { isSameAddress, type SocketAddress } from "../wire/address.ts";
 /** RFC 9000 §8.1: "an endpoint MUST limit the amount of data it sends to the unvalidated address to three times …". */
 const BYTES_OUT_FOR_ONE_IN = 3;
 /** As many as `Routes` keeps for a connection. */
-const MAX_ADDRESSES = 4;
+const MAX_ADDRESSES = 8;
 
 interface Account {
   readonly address: SocketAddress;

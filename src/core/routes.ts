@@ -28,8 +28,8 @@ export interface RoutesHost<Connection> {
   departed(route: Route<Connection>, connection: Connection): void;
 }
 
-/** Addresses that one connection is reached under: the one in use and those it came from lately. */
-const MAX_ADDRESSES = 4;
+/** Paths by which one connection is reached: the one in use and those it came by lately. Two addresses here and three there make six. */
+const MAX_ADDRESSES = 8;
 /** Connections whose handshake is complete that may claim one address at a time. */
 const MAX_OWNERS = 4;
 

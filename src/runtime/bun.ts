@@ -1,12 +1,13 @@
 import { isIpv6, type SocketAddress, unmapAddress } from "../wire/address.ts";
 import { DatagramPool } from "./datagram-pool.ts";
-import type { DatagramHandler, OpenUdp, UdpSocket } from "./udp.ts";
+import type { DatagramHandler, OpenUdp, UdpOptions, UdpSocket } from "./udp.ts";
 
 /** What is used here of `Bun`. */
 interface BunNet {
   udpSocket(options: {
     hostname: string;
     port: number;
+    flags?: number;
     binaryType: "uint8array";
     socket: {
       data(socket: BunSocket, datagram: Uint8Array, port: number, address: string): void;
@@ -29,6 +30,8 @@ export function bunRuntime(): BunNet | undefined {
   return typeof Bun?.udpSocket === "function" ? (Bun as BunNet) : undefined;
 }
 
+/** What Bun's own node:dgram passes for `reuseAddr`. Where a Bun does not know it, the port cannot be shared. */
+const REUSE_ADDRESS = 16;
 /** Datagrams that go into one system call. */
 const BATCH = 64;
 /** Datagrams that may wait while the system's buffer is full; beyond it they are lost, as they would be in the system. */
@@ -40,9 +43,9 @@ const STRIDE = 3;
  * Opens a `Bun.udpSocket`. Datagrams are collected and sent many at a time. Bun has no call for the size of the kernel's
  * buffers: `bufferBytes` goes unused.
  */
-export const openUdp: OpenUdp = async ({ address, port }, onDatagram) => {
+export const openUdp: OpenUdp = async (options, onDatagram) => {
   const adapter = new BunUdpSocket(onDatagram);
-  await adapter.open(address, port);
+  await adapter.open(options);
   return adapter;
 };
 
@@ -61,15 +64,16 @@ class BunUdpSocket implements UdpSocket {
     this.#onDatagram = onDatagram;
   }
 
-  async open(address: string, port: number): Promise<void> {
+  async open({ address, port, isShared, via }: UdpOptions): Promise<void> {
     const mapped = isIpv6(address);
     const socket = await bunRuntime()!.udpSocket({
       hostname: address,
       port,
+      ...(isShared && { flags: REUSE_ADDRESS }),
       binaryType: "uint8array",
       socket: {
         data: (_, datagram, port, address) => {
-          this.#onDatagram(datagram, { address: mapped ? unmapAddress(address) : address, port });
+          this.#onDatagram(datagram, { address: mapped ? unmapAddress(address) : address, port, via });
         },
         drain: () => this.flush(),
         error: () => {

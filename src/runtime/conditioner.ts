@@ -197,7 +197,7 @@ class Line {
     }
     let at = this.#parcels.length;
     while (at > 0 && this.#parcels[at - 1].due > due) at--;
-    const copy = { address: address.address, port: address.port };
+    const copy = { address: address.address, port: address.port, via: address.via };
     this.#parcels.splice(at, 0, { due, datagram: datagram.slice(), address: copy });
     if (at === 0) this.#arm(now);
   }

@@ -4,7 +4,7 @@ import type { DatagramHandler, OpenUdp, UdpSocket } from "./udp.ts";
 
 /** What is used here of `Deno`, with --unstable-net. */
 interface DenoNet {
-  listenDatagram(options: { transport: "udp"; hostname: string; port: number }): DatagramConn;
+  listenDatagram(options: { transport: "udp"; hostname: string; port: number; reuseAddress: boolean }): DatagramConn;
 }
 
 interface NetAddr {
@@ -34,9 +34,12 @@ const POOLED_DATAGRAMS = 256;
 const ERROR_PAUSE_MS = 10;
 
 /** Opens a `Deno.listenDatagram` socket. Deno has no call for the size of the kernel's buffers: `bufferBytes` goes unused. */
-export const openUdp: OpenUdp = async ({ address, port }, onDatagram) => {
-  const conn = denoRuntime()!.listenDatagram({ transport: "udp", hostname: address, port });
-  return new DenoUdpSocket(conn, onDatagram);
+export const openUdp: OpenUdp = async (
+  { address: hostname, port, isShared: reuseAddress = false, via },
+  onDatagram,
+) => {
+  const conn = denoRuntime()!.listenDatagram({ transport: "udp", hostname, port, reuseAddress });
+  return new DenoUdpSocket(conn, onDatagram, via);
 };
 
 class DenoUdpSocket implements UdpSocket {
@@ -44,6 +47,7 @@ class DenoUdpSocket implements UdpSocket {
   readonly #conn: DatagramConn;
   readonly #onDatagram: DatagramHandler;
   readonly #mapped: boolean;
+  readonly #via: number | undefined;
   readonly #pool = new DatagramPool(POOLED_DATAGRAMS);
   readonly #received: Promise<void>;
   #inFlight = 0;
@@ -51,12 +55,13 @@ class DenoUdpSocket implements UdpSocket {
   sendErrors = 0;
   receiveErrors = 0;
 
-  constructor(conn: DatagramConn, onDatagram: DatagramHandler) {
+  constructor(conn: DatagramConn, onDatagram: DatagramHandler, via: number | undefined) {
     const { hostname, port } = conn.addr;
     this.localAddress = { address: hostname, port };
     this.#conn = conn;
     this.#onDatagram = onDatagram;
     this.#mapped = isIpv6(hostname);
+    this.#via = via;
     this.#received = this.#receive();
   }
 
@@ -83,7 +88,7 @@ class DenoUdpSocket implements UdpSocket {
       try {
         const [datagram, from] = await this.#conn.receive(buffer);
         const address = this.#mapped ? unmapAddress(from.hostname) : from.hostname;
-        if (!this.#closed) this.#onDatagram(datagram, { address, port: from.port });
+        if (!this.#closed) this.#onDatagram(datagram, { address, port: from.port, via: this.#via });
       } catch {
         if (this.#closed) return;
         this.receiveErrors++;

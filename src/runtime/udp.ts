@@ -38,6 +38,10 @@ export interface UdpOptions {
   bufferBytes: number;
   /** What datagrams are sent from. Without it each is copied. */
   memory?: SendMemory | undefined;
+  /** The port may be bound for other addresses, too. Default false. */
+  isShared?: boolean;
+  /** Noted in the addresses that datagrams come from. Default: none. */
+  via?: number | undefined;
 }
 
 /** Memory from which datagrams are sent without a copy; sockets may share it. */

@@ -2,6 +2,11 @@
 export interface SocketAddress {
   readonly address: string;
   readonly port: number;
+  /**
+   * Which of our own addresses the datagrams come to, by a number of the socket's owner from 0 to 63: answers leave from there
+   * (RFC 8445 §7.3). Two paths that differ in it alone are two. Absent where there is only one of our own.
+   */
+  readonly via?: number | undefined;
 }
 
 export function isIpv6(address: string): boolean {
@@ -10,7 +15,7 @@ export function isIpv6(address: string): boolean {
 
 export function isSameAddress(a: SocketAddress, b: SocketAddress): boolean {
   // Nearly always it is one object: that spares a look at the text.
-  return a === b || (a.port === b.port && a.address === b.address);
+  return a === b || (a.port === b.port && a.address === b.address && a.via === b.via);
 }
 
 /** `203.0.113.7:42424` or `[2001:db8::1]:42424`. */

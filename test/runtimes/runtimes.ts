@@ -40,8 +40,14 @@ export interface Program {
   kill(signal: NodeJS.Signals): void;
 }
 
-export function startProgram(runtime: Runtime, file: string, args: readonly string[]): Program {
-  const [command, ...before] = runtime.command();
+/** @param prefix what stands in front of the command, such as `ip netns exec …` */
+export function startProgram(
+  runtime: Runtime,
+  file: string,
+  args: readonly string[],
+  prefix: readonly string[] = [],
+): Program {
+  const [command, ...before] = [...prefix, ...runtime.command()];
   const child: ChildProcess = spawn(command, [...before, join(FOLDER, file), ...args], {
     cwd: FOLDER,
     stdio: ["ignore", "pipe", "pipe"],

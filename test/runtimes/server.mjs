@@ -3,6 +3,8 @@
  * takes orders by HTTP.
  *
  *   server.mjs '{"address": "127.0.0.1", "publicAddresses": ["127.0.0.1"], "limits": {}}'
+ *
+ * Signalling listens on `signalling`, an address; by default on 127.0.0.1.
  */
 import { createServer } from "node:http";
 import { argv, exit, stdout } from "node:process";
@@ -11,8 +13,9 @@ import { nodeListener } from "../../build/node-http.js";
 
 const say = (event) => stdout.write(`${JSON.stringify(event)}\n`);
 
+const { signalling = "127.0.0.1", ...options } = JSON.parse(argv[2] ?? "{}");
 const server = await Server.listen({
-  ...JSON.parse(argv[2] ?? "{}"),
+  ...options,
   onMessage: ({ connection, channel, data }) => connection.trySend(data, { channel }),
 });
 server.on("open", ({ id, remoteAddress }) => say({ event: "open", id, remoteAddress }));
@@ -60,4 +63,4 @@ http.on("error", (error) => {
   say({ event: "error", message: error.message });
   exit(1);
 });
-http.listen(0, "127.0.0.1", () => say({ event: "listening", http: http.address().port, udp: server.localAddress }));
+http.listen(0, signalling, () => say({ event: "listening", http: http.address().port, udp: server.localAddress }));
