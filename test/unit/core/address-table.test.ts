@@ -11,9 +11,10 @@ test.each(Array.from({ length: 5 }, (_, i) => `table ${i}`))(
     const table = new AddressTable<string>(random.below(2 ** 30));
     const known = new Map<string, Route<string>>();
     for (let step = 0; step < 1_000; step++) {
-      // Few ports, so that addresses share them.
-      const at = { address: `192.0.2.${random.below(40)}`, port: 1 + random.below(4) };
-      const name = `${at.address}:${at.port}`;
+      // Few ports, so that addresses share them. Without `via` it is the same as with 0.
+      const via = [undefined, 1, 2, 63][random.below(4)];
+      const at = { address: `192.0.2.${random.below(40)}`, port: 1 + random.below(4), via };
+      const name = `${at.address}:${at.port} by ${via}`;
       expect(table.find(at), `${name} [seed ${seed}]`).toBe(known.get(name));
       const route = known.get(name);
       if (route === undefined) known.set(name, table.add(at));

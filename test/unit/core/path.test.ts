@@ -428,3 +428,33 @@ describe("whoever holds a session and sends in the name of others", () => {
     for (let trial = 0; trial < 12; trial++) attack(`attack ${version} ${trial}`, version, trial % 2 === 0);
   });
 });
+
+describe("a server with several addresses of its own", () => {
+  const by = (via: number) => ({ ...HOME, via });
+
+  test("answers each check from the address that it came to", () => {
+    const server = new ScriptedServer("checks by several");
+    const page = new ScriptedPage(server);
+    for (const via of [1, 2, 0]) page.check(by(via), false);
+    expect(server.sent.map(({ to }) => to.via)).toEqual([1, 2, 0]);
+  });
+
+  test("sends from the one that the page has chosen, though the page is at the same address", () => {
+    const server = new ScriptedServer("chosen");
+    const page = new ScriptedPage(server);
+    page.check(by(1), false);
+    page.check(by(2), false);
+    page.open(by(2));
+    expect(server.received).toHaveLength(1);
+    server.runUntil(2_000);
+    // The page goes over to the other one, which so far has shown nothing.
+    page.check(by(1), true);
+    page.converse(by(1));
+    page.say(by(1));
+    page.converse(by(1));
+    server.sent.length = 0;
+    page.connection.send(server.now, new Uint8Array(8));
+    server.endpoint.flush(server.now);
+    expect(server.sent.map(({ to }) => to.via)).toEqual([1]);
+  });
+});
