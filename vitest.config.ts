@@ -22,6 +22,8 @@ export default defineConfig({
           name: "interop",
           include: ["test/interop/**/*.test.ts", "test/runtimes/**/*.test.ts"],
           testTimeout: 60_000,
+          // Those that say "concurrent" wait for timers of seconds, not for the processor.
+          maxConcurrency: 100,
           hookTimeout: 120_000,
           sequence: { groupOrder: 1 },
         },

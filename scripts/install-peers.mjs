@@ -31,6 +31,16 @@ const TOOLS = [
   { apt: "libusrsctp-dev", present: () => existsSync("/usr/include/usrsctp.h"), elsewhere: "usrsctp with its headers" },
   { apt: "libnss3-dev", present: () => existsSync("/usr/include/nss/ssl.h"), elsewhere: "NSS with its headers" },
   { apt: "libnss3-tools", present: () => onPath("certutil") },
+  {
+    apt: "libmbedtls-dev",
+    present: () => existsSync("/usr/include/mbedtls/ssl.h"),
+    elsewhere: "mbedTLS with its headers",
+  },
+  {
+    apt: "libwolfssl-dev",
+    present: () => existsSync("/usr/include/wolfssl/options.h"),
+    elsewhere: "wolfSSL with its headers",
+  },
   { apt: "golang-go", present: () => onPath("go") },
   {
     apt: "golang-github-pion-webrtc.v3-dev",

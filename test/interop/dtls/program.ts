@@ -32,11 +32,11 @@ export class Program {
     this.#child.stdin.write(text);
   }
 
-  async wrote(expected: string | RegExp): Promise<void> {
+  async wrote(expected: string | RegExp, timeoutMs = 10_000): Promise<void> {
     const matches = () => (typeof expected === "string" ? this.#text.includes(expected) : expected.test(this.#text));
     if (matches()) return;
     try {
-      await this.#output.waitFor(10_000, `"${expected}" in its output`, matches);
+      await this.#output.waitFor(timeoutMs, `"${expected}" in its output`, matches);
     } catch (error) {
       throw new Error(`${error}\n${this.#text}`);
     }
@@ -70,7 +70,10 @@ export class CertificateFiles {
   readonly certificate = join(this.#folder, "certificate.pem");
   readonly key = join(this.#folder, "key.pem");
 
+  readonly kind: CertificateKind;
+
   constructor(openssl: string, kind: CertificateKind = "P-256") {
+    this.kind = kind;
     const run = (...args: string[]) => execFileSync(openssl, args, { stdio: "pipe" });
     run("genpkey", ...KEY_OPTIONS[kind], "-out", this.key);
     run("req", "-x509", "-key", this.key, "-subj", "/CN=theirs", "-days", "2", "-out", this.certificate);

@@ -13,6 +13,9 @@ export type PeerEvent =
   | { readonly type: "data"; readonly text: string }
   | { readonly type: "closed"; readonly reason: DtlsCloseReason };
 
+/** Decides whether a datagram is lost, by its direction as we see it. */
+export type LossyLink = (direction: "in" | "out", datagram: Uint8Array) => boolean;
+
 /** One of our connections over a real UDP socket on the loopback interface, with a real clock and timer. */
 export class UdpPeer {
   readonly events = new EventLog<PeerEvent>();
@@ -24,6 +27,8 @@ export class UdpPeer {
   peerCertificate: Uint8Array | undefined;
   /** How many of our next datagrams over 400 bytes are lost: those of a flight with a certificate. */
   flightsToLose = 0;
+  /** Asked about each datagram of both directions, in the order of their appearance: does the link lose it? */
+  loses: LossyLink = () => false;
   readonly #socket: Socket;
   #remotePort: number;
   #timer: NodeJS.Timeout | undefined;
@@ -46,6 +51,7 @@ export class UdpPeer {
         transmit: (datagram) => {
           this.sentLengths.push(datagram.length);
           if (datagram.length > 400 && this.flightsToLose-- > 0) return;
+          if (this.loses("out", datagram)) return;
           this.#socket.send(datagram.slice(), this.#remotePort, "127.0.0.1");
         },
         applicationData: (plaintext) => this.events.push({ type: "data", text: new TextDecoder().decode(plaintext) }),
@@ -55,7 +61,7 @@ export class UdpPeer {
     );
     socket.on("message", (datagram, { port }) => {
       if (this.#remotePort === 0) this.#remotePort = port;
-      if (port !== this.#remotePort) return;
+      if (port !== this.#remotePort || this.loses("in", datagram)) return;
       this.connection.handleDatagram(performance.now(), datagram);
       this.#arm();
     });
@@ -85,8 +91,8 @@ export class UdpPeer {
   }
 
   /** Waits for the end of the handshake; fails at once where the connection ends instead. */
-  async connected(): Promise<void> {
-    const event = await this.events.waitFor(10_000, "the handshake", ({ type }) => type !== "data");
+  async connected(timeoutMs = 10_000): Promise<void> {
+    const event = await this.events.waitFor(timeoutMs, "the handshake", ({ type }) => type !== "data");
     if (event.type === "closed") throw new Error(`closed instead of connected: ${JSON.stringify(event.reason)}`);
   }
 
