@@ -1,7 +1,8 @@
 /**
  * Installs what the tests talk to and the package itself never needs: browsers, other implementations, a packet
  * analyser. Debian as root: from apt, only what is missing. Elsewhere: one sentence for each missing thing, exit code 1.
- * The npm peers go into test/interop/peers and the runtimes into test/runtimes, each with a lock file of its own.
+ * The npm peers go into test/interop/peers, the runtimes into test/runtimes and two more Chromiums into test/browser/chromium, each
+ * with a lock file of its own.
  *
  *   node scripts/install-peers.mjs [--check]      --check: only say what is missing
  */
@@ -12,7 +13,7 @@ import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const NPM_FOLDERS = [join("test", "interop", "peers"), join("test", "runtimes")];
+const NPM_FOLDERS = [join("test", "interop", "peers"), join("test", "runtimes"), join("test", "browser", "chromium")];
 const checkOnly = process.argv.includes("--check");
 
 /** One Debian package: how to see that it is there already, and what a person elsewhere installs instead. */

@@ -7,9 +7,9 @@ export class Emitter<Events extends { [Name in keyof Events]: unknown[] }> {
 
   on<Name extends keyof Events>(name: Name, listener: Listener<Events[Name]>): this {
     if (typeof listener !== "function") throw new TypeError("listener must be a function");
-    this.#listeners ??= {};
-    this.#listeners[name] ??= new Set();
-    this.#listeners[name].add(listener);
+    // Without `??=`: the page's client is for Chromium 80, too.
+    this.#listeners = this.#listeners ?? {};
+    this.#listeners[name] = (this.#listeners[name] ?? new Set()).add(listener);
     return this;
   }
 

@@ -138,7 +138,9 @@ export class ClientConnection extends Emitter<ClientEvents> {
     return { state: this.state, ageMs: this.#link ? performance.now() - this.#opened : 0, ...this.#counts };
   }
 
-  #send(data: MessageData): SendErrorCode | undefined {
+  // Functions in fields: Chromium 80 has private fields, but no private methods.
+
+  readonly #send = (data: MessageData): SendErrorCode | undefined => {
     const bytes = byteLength(data);
     const { maxQueuedBytes = 262_144 } = this.#options;
     const channel = this.#link?.channel;
@@ -153,9 +155,9 @@ export class ClientConnection extends Emitter<ClientEvents> {
     this.#counts.messagesSent++;
     this.#counts.bytesSent += bytes;
     return undefined;
-  }
+  };
 
-  #attach(link: Link): void {
+  readonly #attach = (link: Link): void => {
     const { peer, channel } = link;
     this.#link = link;
     this.#id = link.id;
@@ -174,33 +176,31 @@ export class ClientConnection extends Emitter<ClientEvents> {
     // A tab that is closed would go without a word, and the server would wait for its silence to be long enough.
     addEventListener("pagehide", leave, { signal: this.#stop.signal });
     channel.onclose = () => lose("remote");
-    channel.onmessage = ({ data }) => this.#receive(data);
+    channel.onmessage = ({ data: received }: MessageEvent<ArrayBuffer | string>) => {
+      const binary = typeof received !== "string";
+      const data = binary ? new Uint8Array(received) : received;
+      this.#counts.messagesReceived++;
+      this.#counts.bytesReceived += data.length;
+      const message = { connection: this, data, binary };
+      if (!this.emit("message", message)) this.#received.push(message);
+    };
     peer.onconnectionstatechange = () => {
       const { connectionState } = peer;
       clearTimeout(silent);
       if (connectionState === "failed") lose("idle");
       else if (connectionState === "disconnected") silent = setTimeout(lose, DISCONNECTED_MS, "idle");
     };
-  }
+  };
 
-  #receive(received: ArrayBuffer | string): void {
-    const binary = typeof received !== "string";
-    const data = binary ? new Uint8Array(received) : received;
-    this.#counts.messagesReceived++;
-    this.#counts.bytesReceived += data.length;
-    const message = { connection: this, data, binary };
-    if (!this.emit("message", message)) this.#received.push(message);
-  }
-
-  async #reconnect(reason: CloseReason): Promise<void> {
+  readonly #reconnect = async (reason: CloseReason): Promise<void> => {
     const { signal } = this.#stop;
     const announce = (next: Reconnecting) => this.emit("reconnecting", next);
     const again = async () => this.#attach(await dial(this.#url, this.#options, signal));
     if (await redial(this.#options.reconnect, signal, announce, again)) this.emit("open");
     else this.#end(reason);
-  }
+  };
 
-  #end(reason: CloseReason): void {
+  readonly #end = (reason: CloseReason): void => {
     if (this.#closed) return;
     this.#closed = true;
     this.#stop.abort();
@@ -209,7 +209,7 @@ export class ClientConnection extends Emitter<ClientEvents> {
     link?.peer.close();
     this.#received.close();
     this.emit("close", reason);
-  }
+  };
 }
 
 function byteLength(data: MessageData): number {

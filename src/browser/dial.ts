@@ -30,7 +30,9 @@ export function dial(url: string, options: ConnectOptions, signal: AbortSignal):
     };
     const failWith = (code: ConnectErrorCode, message: string, details?: { cause?: unknown; status?: number }) =>
       fail(new ConnectError(code, message, details));
-    const handleAbort = () => failWith("aborted", "connecting was aborted", { cause: signal.reason });
+    // Browsers before 2021 know no `signal` of listeners: there this may be called after the end.
+    const handleAbort = () =>
+      stop.signal.aborted || failWith("aborted", "connecting was aborted", { cause: signal.reason });
 
     let answered = false;
     const giveUp = () => {
@@ -53,7 +55,7 @@ export function dial(url: string, options: ConnectOptions, signal: AbortSignal):
         end();
         resolve(link);
       };
-      const isAnswered = () => (answered ||= /^co/.test(peer.iceConnectionState)); // connected, completed
+      const isAnswered = () => (answered = answered || /^co/.test(peer.iceConnectionState)); // connected, completed
       peer.oniceconnectionstatechange = isAnswered;
       peer.onconnectionstatechange = () => {
         if (peer.connectionState !== "failed") return;
