@@ -135,6 +135,25 @@ describe("openssl s_client against our server", () => {
     expect(client.text.toLowerCase()).toContain(`keying material: ${material}`);
   });
 
+  it("connects where it offers what Safari of 2022 is known to offer", async () => {
+    const server = await ourServer();
+    const suites =
+      "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256:" +
+      "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:" +
+      "ECDHE-RSA-AES256-SHA:AES128-GCM-SHA256:AES128-SHA:AES256-SHA";
+    const schemes =
+      "ECDSA+SHA256:RSA-PSS+SHA256:RSA+SHA256:ECDSA+SHA384:RSA-PSS+SHA384:RSA+SHA384:RSA-PSS+SHA512:RSA+SHA512:RSA+SHA1";
+    const offer = ["-cipher", suites, "-groups", "X25519:P-256:P-384", "-sigalgs", schemes];
+    const profiles = ["-use_srtp", "SRTP_AES128_CM_SHA1_80:SRTP_AEAD_AES_256_GCM:SRTP_AEAD_AES_128_GCM"];
+    const client = program(...clientArguments(server.port, ...offer, ...profiles));
+    await server.connected();
+    client.write("hello from openssl\n");
+    await server.data("hello from openssl");
+    server.send("hello from us\n");
+    await client.wrote("hello from us");
+    expect(client.text).toContain("Cipher is ECDHE-ECDSA-AES128-GCM-SHA256");
+  });
+
   it("is refused with handshake_failure when it shows no certificate", async () => {
     const server = await ourServer();
     const client = program("s_client", "-dtls1_2", "-connect", `127.0.0.1:${server.port}`);
