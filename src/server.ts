@@ -2,12 +2,13 @@ import type { Channel } from "./channel/channel.ts";
 import { Connection, Signalled } from "./connection.ts";
 import type { Connection as CoreConnection } from "./core/connection.ts";
 import { Endpoint, type EndpointEvents } from "./core/endpoint.ts";
-import { remoteDescription } from "./core/session.ts";
+import { type RemoteDescription, remoteDescription, type Session } from "./core/session.ts";
 import { randomBytes } from "./crypto/platform.ts";
 import { Certificate } from "./dtls/certificate.ts";
 import type { CloseReason } from "./errors.ts";
 import { guarded } from "./events.ts";
 import { FairBacklog } from "./fair-backlog.ts";
+import type { LiteSession } from "./ice/lite.ts";
 import { SPED_OPTIONS } from "./ice/sped.ts";
 import { NamedEmitter } from "./named-events.ts";
 import { checkNames, type Names } from "./names.ts";
@@ -57,6 +58,13 @@ export interface ServerEvents {
   /** A connection for which `open` was emitted has ended. */
   close: [connection: Connection, reason: CloseReason];
 }
+
+/** Why a further offer is refused. */
+const NOT_RENEWED = {
+  gone: "There is no such session, or no longer: connect anew.",
+  forbidden: "The session is not that of a client with this certificate.",
+  "too-often": "Offers for this session come too often.",
+};
 
 const SERVER_EVENTS: Names<ServerEvents> = { open: true, close: true };
 
@@ -174,10 +182,10 @@ export class Server extends NamedEmitter<ServerEvents> implements EndpointEvents
    *
    * - `answered`: `session` is for the peer, `{ answer, candidate }`
    * - `malformed`: it is no offer, or has no data channel; `error` is one sentence
-   * - `refused`: the server is closed; `error` says so
+   * - `refused`: `error` says in one sentence why, and `why` in a word: the server is closed, or `context.session` is of no use
    *
    * @param context `remoteAddress` is the IP address that the offer came from, where you know it: an address that signals
-   * without end then takes no places from others
+   * without end then takes no places from others. `session` is that of an earlier answer, for a further offer of its connection
    *
    * @example
    * const answered = server.answer(message.sdp, { userData: player });
@@ -315,21 +323,37 @@ export class Server extends NamedEmitter<ServerEvents> implements EndpointEvents
     });
   }
 
-  #createSession(offer: Offer, { userData, remoteAddress }: SessionRequestContext): AnswerParts | Refusal {
-    const signalled = new Signalled(userData);
+  #createSession(offer: Offer, context: SessionRequestContext): AnswerParts | Refusal {
+    const { userData, remoteAddress, session: token } = context;
     const remote = remoteDescription(offer);
-    const session = this.#endpoint.createSession(this.#shell.now(), remote, signalled, remoteAddress);
+    const now = this.#shell.now();
+    if (token !== undefined && token !== null) return this.#renewSession(now, token, offer, remote);
+    const session = this.#endpoint.createSession(now, remote, new Signalled(userData), remoteAddress);
     if (session === undefined) return { refused: "The server is closed." };
     this.#shell.settle();
+    return this.#answerParts(offer, remote, session, session);
+  }
+
+  /** An offer of a session that is there: the connection is kept. */
+  #renewSession(now: number, token: string, offer: Offer, remote: RemoteDescription): AnswerParts | Refusal {
+    const renewal = this.#endpoint.offeredAgain(now, token, remote);
+    if (typeof renewal === "string") return { refused: NOT_RENEWED[renewal], why: renewal };
+    const { session, credentials, version } = renewal;
+    return { ...this.#answerParts(offer, remote, session, credentials), version, firstUfrag: session.localUfrag };
+  }
+
+  #answerParts(offer: Offer, remote: RemoteDescription, session: Session, credentials: LiteSession): AnswerParts {
+    const { signalledInit } = session;
     return {
-      id: signalled.id,
-      ufrag: session.localUfrag,
-      pwd: session.localPwd,
+      id: (session.userData as Signalled).id,
+      session: this.#endpoint.tokenOf(session, remote),
+      ufrag: credentials.localUfrag,
+      pwd: credentials.localPwd,
       fingerprint: this.certificate.fingerprintBytes,
       candidates: this.publicAddresses,
       maxMessageBytes: this.limits.maxMessageBytes,
       iceOptions: offer.iceOptions.filter((tag) => SPED_OPTIONS.includes(tag)),
-      ...(session.signalledInit && { sctpInit: toBase64(writeSignalledInit(session.signalledInit, this.limits)) }),
+      ...(signalledInit && { sctpInit: toBase64(writeSignalledInit(signalledInit, this.limits)) }),
     };
   }
 

@@ -63,6 +63,10 @@ export class Connection extends Peer {
   #held: Uint8Array[] | undefined;
   /** Where a check came from that would have moved the connection, had `remote` been silent. */
   #elsewhere: SocketAddress | undefined;
+  /** That check chose its path: one that does not is no reason to forget it. */
+  #isElsewhereChosen = false;
+  /** ICE was restarted, and the peer has not chosen a path since. */
+  #isRestarting = false;
   /** The one address that our handshake flights went to; `undefined` before the first, and once there were two. */
   #flightsTo: SocketAddress | undefined;
   #hasSentFlight = false;
@@ -127,6 +131,12 @@ export class Connection extends Peer {
     return this.#sped !== undefined;
   }
 
+  /** ICE was restarted: no path is nominated by what came before (RFC 8445 §9). */
+  restarted(): void {
+    this.#confirmed = false;
+    this.#isRestarting = true;
+  }
+
   /** A check from `source` verified. Consent to send is fresh (RFC 7675 §5.1), and the peer may have moved. */
   handleCheck(now: number, source: SocketAddress, nominated: boolean, requestBytes: number): void {
     this.now = now;
@@ -137,8 +147,11 @@ export class Connection extends Peer {
     // Chromium sets USE-CANDIDATE in each check of the path it has chosen, and checks others without it; Firefox sets it once
     // and checks nothing but its path. So a check without it moves the connection unless the path in use has been
     // confirmed since the last such check: then it takes a record from there, too.
-    if (!isCurrent && (nominated || !this.#confirmed)) this.#follow(source);
-    else if (!isCurrent && this.established) this.#elsewhere = source;
+    // The first choice after a restart is none that was overheard and sent again: it needs no silence.
+    if (this.#isRestarting && nominated) this.#sendTo(source);
+    else if (!isCurrent && (nominated || !this.#confirmed)) this.#follow(source, nominated);
+    else if (!isCurrent && this.established) this.#noteElsewhere(source, nominated);
+    if (nominated) this.#isRestarting = false;
     this.#confirmed = nominated;
     this.#endpoint.touch(this);
   }
@@ -317,13 +330,20 @@ export class Connection extends Peer {
   }
 
   /** A check says that the peer has moved. It may be an old one, overheard and sent again from elsewhere. */
-  #follow(source: SocketAddress): void {
+  #follow(source: SocketAddress, nominated: boolean): void {
     const heard = this.#lastRecordHere;
     const isBusyHere = this.established
       ? heard !== undefined && this.now - heard < SILENCE_MS
       : this.dtls !== undefined;
-    if (isBusyHere) this.#elsewhere = source;
+    if (isBusyHere) this.#noteElsewhere(source, nominated);
     else this.#sendTo(source);
+  }
+
+  /** A page checks several paths, and its records come by the one that it has chosen. */
+  #noteElsewhere(source: SocketAddress, nominated: boolean): void {
+    if (this.#elsewhere !== undefined && this.#isElsewhereChosen && !nominated) return;
+    this.#elsewhere = source;
+    this.#isElsewhereChosen = nominated;
   }
 
   #mayMove(): boolean {

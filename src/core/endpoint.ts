@@ -1,7 +1,7 @@
 import type { Channel } from "../channel/channel.ts";
 import type { CloseReason } from "../errors.ts";
 import { generateCredentials, type IceCredentials } from "../ice/credentials.ts";
-import { answerCheck, successResponse } from "../ice/lite.ts";
+import { answerCheck, type LiteSession, successResponse } from "../ice/lite.ts";
 import { dtlsInCheck } from "../ice/sped.ts";
 import { localUfragOf, parseBindingRequest, type StunMessage } from "../ice/stun.ts";
 import { checkNames } from "../names.ts";
@@ -17,12 +17,14 @@ import { Agenda } from "./agenda.ts";
 import { Connection } from "./connection.ts";
 import { Contest } from "./contest.ts";
 import { DepartedClaims } from "./departed-claims.ts";
+import { IceRestarts } from "./ice-restarts.ts";
 import type { PeerEvents, PeerHost } from "./peer.ts";
 import { HandshakeBudget } from "./handshake-budget.ts";
 import { NOWHERE, type Origin, Places } from "./places.ts";
 import { Routes, type RoutesHost } from "./routes.ts";
 import type { RemoteDescription, Session } from "./session.ts";
-import { PEER_SETTINGS, type PeerSettings } from "./settings.ts";
+import { SessionTokens } from "./session-tokens.ts";
+import { PEER_SETTINGS, type PeerDescription, type PeerSettings } from "./settings.ts";
 import { type Blocks, blocksOf, Shares, UNKNOWN } from "./shares.ts";
 
 export type EndpointOptions = PeerSettings;
@@ -36,6 +38,14 @@ export interface EndpointEvents extends PeerEvents {
   channelOpened?(connection: Connection, channel: Channel): void;
   channelClosed?(connection: Connection, channel: Channel): void;
   closed(connection: Connection, reason: CloseReason): void;
+}
+
+/** What the answer to a further offer of a session says. */
+export interface Renewal {
+  readonly session: Session;
+  readonly credentials: LiteSession;
+  /** 2 for the first further answer. */
+  readonly version: number;
 }
 
 /** RFC 7983 §7: what a datagram is, by its first byte. */
@@ -78,6 +88,8 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
   readonly #pendingPlaces = new Places<Session>({ perAddress: Number.POSITIVE_INFINITY, patienceMs: [0] });
   /** Sessions with a connection, by our ufrag. */
   readonly #active = new Map<string, Session>();
+  readonly #restarts = new IceRestarts();
+  readonly #tokens: SessionTokens;
   readonly #routes: Routes<Connection>;
   /** Connections whose handshake is not complete. */
   readonly #handshakes: Places<Connection>;
@@ -99,6 +111,7 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
     this.events = events;
     this.cookieKey = options.random(COOKIE_KEY_BYTES);
     this.#routes = new Routes(new ByteReader(options.random(4)).u32() >>> 2, this);
+    this.#tokens = new SessionTokens(options.random);
     this.memory = new MemoryLedger(options.limits);
     // A handshake of DTLS 1.3 holds the keys of two epochs in each direction, and for some minutes after it the connection keeps
     // the peer's of the handshake, to answer its repetition.
@@ -168,11 +181,37 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
       signalled: NOWHERE,
       source: NOWHERE,
       since: 0,
+      restart: undefined,
       connection: undefined,
     };
     this.#pending.set(ufrag, session);
     this.#pendingPlaces.enter(now, session, { signalled: signalledFrom });
     return session;
+  }
+
+  /** What names a session to whoever has its answer, for {@link offeredAgain}. */
+  tokenOf(session: Session, { fingerprint }: PeerDescription): string {
+    return this.#tokens.write(session.localUfrag, fingerprint);
+  }
+
+  /**
+   * A peer has offered again, to restart ICE or to change other things: its connection is kept.
+   *
+   * @param token names the session; a fingerprint does not, since it is known to whoever has seen an offer
+   * @returns `gone` where there is no such session; `forbidden` where the token is not that of a session with this certificate
+   */
+  offeredAgain(
+    now: number,
+    token: string,
+    { ufrag, fingerprint }: RemoteDescription,
+  ): Renewal | "gone" | "forbidden" | "too-often" {
+    this.#expireSessions(now);
+    const named = this.#tokens.ufragOf(token) ?? "";
+    const session = this.#active.get(named) ?? this.#pending.get(named);
+    if (session === undefined) return "gone";
+    if (!this.#tokens.verify(token, fingerprint)) return "forbidden";
+    const credentials = this.#restarts.offered(now, session, ufrag, () => this.#freshCredentials());
+    return credentials === undefined ? "too-often" : { session, credentials, version: session.restart!.answers };
   }
 
   /** @param datagram borrowed until the call returns */
@@ -205,7 +244,7 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
   /** Closes every connection, telling its peer; forgets every session. The endpoint takes no more input. */
   close(now: number): void {
     for (const peer of [...this.connections(), ...this.#contests]) peer.close(now, "server-closed");
-    for (const session of [...this.#pending.values()]) this.#forget(session);
+    for (const session of [...this.#pending.values()]) this.#drop(session);
     this.#closed = true;
   }
 
@@ -245,6 +284,7 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
     this.#agenda.remove(connection);
     this.memory.close(connection.memory);
     this.#active.delete(connection.session.localUfrag);
+    this.#restarts.end(connection.session);
     this.#routes.releaseAll(connection);
     this.events.closed(connection, reason);
   }
@@ -325,12 +365,13 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
     }
     this.now = now;
     const ufrag = localUfragOf(request) ?? "";
-    const session = this.#active.get(ufrag) ?? this.#pending.get(ufrag);
-    if (session === undefined) {
+    const session = this.#active.get(ufrag) ?? this.#pending.get(ufrag) ?? this.#restarts.find(ufrag);
+    const credentials = session && this.#restarts.credentials(now, session, ufrag);
+    if (session === undefined || credentials === undefined) {
       this.drops.count("stun-unknown-ufrag");
       return;
     }
-    const outcome = answerCheck(session, request, source, this.datapath);
+    const outcome = answerCheck(credentials, request, source, this.datapath);
     if (outcome.kind === "drop") {
       this.drops.count(outcome.reason);
       return;
@@ -338,10 +379,11 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
     if (outcome.kind === "accept") {
       const connection = session.connection ?? this.#admit(now, session, source);
       if (connection === undefined) return; // Over a limit: unanswered, so that the peer checks again.
+      if (this.#restarts.verified(now, session, credentials)) connection.restarted();
       connection.handleCheck(now, this.#routes.claim(source, connection), outcome.nominated, datagram.length);
       const carried = connection.hasSped ? dtlsInCheck(request) : undefined;
       if (carried !== undefined) {
-        this.#answerWithDtls(now, connection, request, source, carried);
+        this.#answerWithDtls(now, connection, credentials, request, source, carried);
         return;
       }
       connection.answered(source, outcome.response.length);
@@ -353,6 +395,7 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
   #answerWithDtls(
     now: number,
     connection: Connection,
+    credentials: LiteSession,
     request: StunMessage,
     source: SocketAddress,
     carried: Uint8Array,
@@ -360,12 +403,12 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
     if (this.#routes.isContested(source, connection)) {
       // What the check carries is not for its session to lead, and earns for whoever leads.
       if (carried.length > 0) connection.yieldCredit(source);
-      this.events.transmit(successResponse(connection.session, request, source, [], this.datapath), source);
+      this.events.transmit(successResponse(credentials, request, source, [], this.datapath), source);
       if (carried.length > 0) this.#routes.deliver(now, source, carried);
       return;
     }
     const attributes = connection.handleCarried(now, source, carried);
-    const response = successResponse(connection.session, request, source, attributes, this.datapath);
+    const response = successResponse(credentials, request, source, attributes, this.datapath);
     connection.answered(source, response.length);
     this.events.transmit(response, source);
     connection.sendHeld();
@@ -405,7 +448,12 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
     const other = this.#pendingPlaces.inTheWayOf(now, { signalled }, this.options.limits.maxPendingSessions);
     if (typeof other !== "object") return;
     this.drops.count("session-limit");
-    this.#forget(other);
+    this.#drop(other);
+  }
+
+  #drop(session: Session): void {
+    this.#forget(session);
+    this.#restarts.end(session);
   }
 
   #forget(session: Session): void {
@@ -421,14 +469,16 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
   #freshCredentials(): IceCredentials {
     for (;;) {
       const credentials = generateCredentials(this.options.random);
-      if (!this.#pending.has(credentials.ufrag) && !this.#active.has(credentials.ufrag)) return credentials;
+      const { ufrag } = credentials;
+      const isKnown = this.#pending.has(ufrag) || this.#active.has(ufrag) || this.#restarts.find(ufrag) !== undefined;
+      if (!isKnown) return credentials;
     }
   }
 
   #expireSessions(now: number): void {
     for (const session of this.#pending.values()) {
       if (session.expiresAt > now) return;
-      this.#forget(session);
+      this.#drop(session);
     }
   }
 }

@@ -4,6 +4,7 @@ import type { SignalledInit } from "../sctp/snap.ts";
 import { fromBase64 } from "../wire/bytes.ts";
 import { ownText } from "../wire/own-text.ts";
 import type { Connection } from "./connection.ts";
+import type { IceRestart } from "./ice-restarts.ts";
 import type { PeerDescription } from "./settings.ts";
 import type { Blocks, Share } from "./shares.ts";
 
@@ -51,6 +52,8 @@ export interface Session extends LiteSession {
    * the DTLS handshake is complete.
    */
   signalledInit: SignalledInit | undefined;
+  /** What has changed since the first answer: the credentials above are those of that one. Kept by `IceRestarts`. */
+  restart: IceRestart | undefined;
   // While it waits for its first check; kept by the endpoint.
   signalled: Share;
   source: Share;

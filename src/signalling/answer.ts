@@ -1,11 +1,17 @@
 /** Writing of SDP answers (RFC 8866, 8841, 8839): ICE-lite, DTLS passive, one data-channel section. */
 import { isIpv6, type SocketAddress } from "../wire/address.ts";
-import type { Offer, OfferedSection } from "./offer.ts";
+import type { Carrier, Offer, OfferedSection } from "./offer.ts";
 
 /** What this side says of itself. */
 export interface AnswerParts {
   /** How this side calls the connection. Not part of the SDP. */
   readonly id?: string;
+  /** What further offers of the connection have to name. Not part of the SDP. */
+  readonly session?: string;
+  /** Tells the answers of one session apart: the first has 1, which is the default. */
+  readonly version?: number;
+  /** The ufrag of the session's first answer, where that is another one. */
+  readonly firstUfrag?: string;
   /** Our ICE user fragment. */
   readonly ufrag: string;
   /** Our ICE password. */
@@ -26,12 +32,18 @@ export interface AnswerParts {
 export const SCTP_PORT = 5000;
 
 export function buildAnswer(offer: Offer, parts: AnswerParts): string {
-  const lines = ["v=0", `o=- ${sessionIdOf(parts.ufrag)} 1 IN IP4 0.0.0.0`, "s=-", "t=0 0"];
-  const { mid } = offer.sections[offer.dataIndex];
-  if (offer.bundled && mid !== undefined) lines.push(`a=group:BUNDLE ${mid}`);
+  // RFC 3264 §8: in a further answer the o= line is that of the first, but for a version that is greater by one.
+  const origin = `${sessionIdOf(parts.firstUfrag ?? parts.ufrag)} ${parts.version ?? 1}`;
+  const lines = ["v=0", `o=- ${origin} IN IP4 0.0.0.0`, "s=-", "t=0 0"];
+  const { sections, dataIndex, carrier } = offer;
+  const taken = carrier === undefined ? [dataIndex] : [carrier.index, dataIndex];
+  // RFC 9143 §7.3: of the offered group those that are not rejected, the tagged one first.
+  if (offer.bundled) lines.push(`a=group:BUNDLE ${taken.map((index) => sections[index].mid).join(" ")}`);
   lines.push("a=ice-lite");
-  for (const [index, section] of offer.sections.entries()) {
-    lines.push(...(index === offer.dataIndex ? dataSection(section, parts) : rejectedSection(section)));
+  for (const [index, section] of sections.entries()) {
+    if (index === dataIndex) lines.push(...dataSection(section, parts));
+    else if (index === carrier?.index) lines.push(...carrierSection(section, carrier, parts));
+    else lines.push(...rejectedSection(section));
   }
   return `${lines.join("\r\n")}\r\n`;
 }
@@ -46,12 +58,29 @@ export function candidateAttribute(candidates: readonly SocketAddress[], index: 
 }
 
 function dataSection(section: OfferedSection, parts: AnswerParts): string[] {
-  const { candidates } = parts;
-  const [first] = candidates;
   const old = section.protocol === "DTLS/SCTP";
-  const formats = old ? String(SCTP_PORT) : section.formats;
+  const lines = transportLines(section, old ? String(SCTP_PORT) : section.formats, parts);
+  lines.push(
+    old ? `a=sctpmap:${SCTP_PORT} webrtc-datachannel 1024` : `a=sctp-port:${SCTP_PORT}`,
+    `a=max-message-size:${parts.maxMessageBytes}`,
+  );
+  if (parts.sctpInit !== undefined) lines.push(`a=sctp-init:${parts.sctpInit}`);
+  lines.push(...candidateLines(parts));
+  return lines;
+}
+
+/** A media section for its transport only. */
+function carrierSection(section: OfferedSection, { format, formatLines }: Carrier, parts: AnswerParts): string[] {
+  const lines = transportLines(section, format, parts);
+  lines.push(...formatLines, "a=rtcp-mux", "a=inactive", ...candidateLines(parts));
+  return lines;
+}
+
+/** Where and how we are reached. The beginning of a section. */
+function transportLines(section: OfferedSection, formats: string, parts: AnswerParts): string[] {
+  const [first] = parts.candidates;
   const lines = [
-    `m=application ${first?.port ?? 9} ${section.protocol} ${formats}`,
+    `m=${section.media} ${first?.port ?? 9} ${section.protocol} ${formats}`,
     first === undefined ? "c=IN IP4 0.0.0.0" : `c=IN ${isIpv6(first.address) ? "IP6" : "IP4"} ${first.address}`,
   ];
   if (section.mid !== undefined) lines.push(`a=mid:${section.mid}`);
@@ -62,15 +91,12 @@ function dataSection(section: OfferedSection, parts: AnswerParts): string[] {
     `a=ice-options:${["ice2", ...(parts.iceOptions ?? [])].join(" ")}`,
     `a=fingerprint:sha-256 ${hashText(parts.fingerprint)}`,
     "a=setup:passive",
-    old ? `a=sctpmap:${SCTP_PORT} webrtc-datachannel 1024` : `a=sctp-port:${SCTP_PORT}`,
-    `a=max-message-size:${parts.maxMessageBytes}`,
   );
-  if (parts.sctpInit !== undefined) lines.push(`a=sctp-init:${parts.sctpInit}`);
-  candidates.forEach((_, index) => {
-    lines.push(`a=${candidateAttribute(candidates, index)}`);
-  });
-  lines.push("a=end-of-candidates");
   return lines;
+}
+
+function candidateLines({ candidates }: AnswerParts): string[] {
+  return [...candidates.map((_, index) => `a=${candidateAttribute(candidates, index)}`), "a=end-of-candidates"];
 }
 
 /** RFC 3264 §6: a stream is rejected by port 0 in the answer, and its section keeps its place. */

@@ -27,6 +27,18 @@ export interface Offer {
   readonly dataIndex: number;
   /** Whether the data channel's section is in a BUNDLE group. */
   readonly bundled: boolean;
+  /** The media section on whose transport the data channel is; `undefined` where it has one of its own. */
+  readonly carrier: Carrier | undefined;
+}
+
+/** A media section that has to be taken, since the data channel is on its transport: without a stream in either direction. */
+export interface Carrier {
+  /** Which of the sections it is. */
+  readonly index: number;
+  /** The format that is taken. */
+  readonly format: string;
+  /** The lines of the offer that say what the format is. */
+  readonly formatLines: readonly string[];
 }
 
 /** One `m=` section, as far as the answer repeats it. */
@@ -76,9 +88,12 @@ const TOKEN = /^[\w!#$%&'*+.^`{|}~-]+$/;
 const UFRAG = /^[\w+/]{4,256}$/;
 const PWD = /^[\w+/]{22,256}$/;
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
+const PAYLOAD_TYPE = /^\d{1,3}$/;
+const FORMAT_LINE = /^a=(?:rtpmap|fmtp):\d{1,3} [ -~]{1,256}$/;
 const SHA256_HASH = /^[0-9a-f]{2}(?::[0-9a-f]{2}){31}$/i;
 
-const BUNDLE_ONLY = "The offer's data channel section is bundle-only: with media, leave bundlePolicy at its default.";
+const BUNDLE_ONLY =
+  "The offer's data channel section is bundle-only, and on the transport of no audio or video section.";
 const NO_DATA_SECTION = "The offer has no usable data channel section (m=application … webrtc-datachannel).";
 
 export function parseOffer(text: string): ParsedOffer {
@@ -98,13 +113,13 @@ export function parseOffer(text: string): ParsedOffer {
   const dataIndexes = session.media.flatMap((media, index) => (isData(media) && !isRejected(media) ? [index] : []));
   if (dataIndexes.length === 0) return failure(NO_DATA_SECTION);
   if (dataIndexes.length > 1) return failure("The offer has more than one data channel section.");
-  return readOffer(session, dataIndexes[0], iceOptionsOf(lines));
+  return readOffer(session, dataIndexes[0], lines);
 }
 
-function readOffer(session: SessionDescription, dataIndex: number, iceOptions: string[]): ParsedOffer {
+function readOffer(session: SessionDescription, dataIndex: number, lines: readonly string[]): ParsedOffer {
   const data = session.media[dataIndex];
-  // Such a section lives on the transport of another one, and with the media that transport would be turned down.
-  if (data.bundleOnly !== undefined) return failure(BUNDLE_ONLY);
+  const carrier = carrierOf(session, dataIndex, lines);
+  if (data.bundleOnly !== undefined && carrier === undefined) return failure(BUNDLE_ONLY);
   const sections = session.media.map(readSection);
   const mids = sections.flatMap((section) => section.mid ?? []);
   if (!mids.every(isMid)) return failure("The offer has a malformed a=mid.");
@@ -138,7 +153,7 @@ function readOffer(session: SessionDescription, dataIndex: number, iceOptions: s
     offer: {
       ufrag,
       pwd,
-      iceOptions,
+      iceOptions: iceOptionsOf(lines),
       fingerprint: fromHex(hash.replaceAll(":", "")),
       sctpPort,
       maxMessageBytes,
@@ -146,7 +161,8 @@ function readOffer(session: SessionDescription, dataIndex: number, iceOptions: s
       sctpInit: isInit(sctpInit) ? sctpInit : undefined,
       sections,
       dataIndex,
-      bundled: isBundled(session, sections[dataIndex].mid),
+      bundled: bundleOf(session, sections[dataIndex].mid) !== undefined,
+      carrier,
     },
   };
 }
@@ -203,9 +219,36 @@ function maxMessageBytesOf(data: MediaDescription): number {
   return invalidValue(data, "max-message-size") === undefined ? DEFAULT_MAX_MESSAGE_BYTES : Number.NaN;
 }
 
-function isBundled(session: SessionDescription, mid: string | undefined): boolean {
-  if (mid === undefined) return false;
-  return (session.groups ?? []).some((group) => group.type === "BUNDLE" && String(group.mids).split(" ").includes(mid));
+/** The mids of the BUNDLE group that a section is in. */
+function bundleOf(session: SessionDescription, mid: unknown): string[] | undefined {
+  if (mid === undefined) return undefined;
+  const groups = (session.groups ?? [])
+    .filter(({ type }) => type === "BUNDLE")
+    .map(({ mids }) => String(mids).split(" "));
+  return groups.find((mids) => mids.includes(String(mid)));
+}
+
+/**
+ * RFC 9143 §7.2: the first section of a group is the tagged one, whose transport all use. Chromium, with `bundlePolicy`
+ * `max-bundle`, has made no other, and cannot do without it; what it offers does not tell that policy from the default.
+ */
+function carrierOf(session: SessionDescription, dataIndex: number, lines: readonly string[]): Carrier | undefined {
+  const [tag] = bundleOf(session, session.media[dataIndex].mid) ?? [];
+  const index = session.media.findIndex(({ mid }) => mid !== undefined && String(mid) === tag);
+  if (index < 0 || index === dataIndex) return undefined;
+  const { type, port, payloads } = session.media[index];
+  if ((type !== "audio" && type !== "video") || Number(port) === 0) return undefined;
+  const starts = lines.flatMap((line, at) => (line.startsWith("m=") ? [at] : []));
+  const section = lines.slice(starts[index], starts[index + 1]);
+  for (const format of String(payloads).split(" ")) {
+    const formatLines = section.filter(
+      (line) => line.startsWith(`a=rtpmap:${format} `) || line.startsWith(`a=fmtp:${format} `),
+    );
+    if (PAYLOAD_TYPE.test(format) && formatLines.every((line) => FORMAT_LINE.test(line)) && formatLines.length > 0) {
+      return { index, format, formatLines };
+    }
+  }
+  return undefined;
 }
 
 /** The tags of all `a=ice-options` lines; read here because the parser keeps only the first tag of each. */

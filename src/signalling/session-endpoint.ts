@@ -5,7 +5,13 @@
 import { checkNames, type Names } from "../names.ts";
 import { ByteWriter } from "../wire/bytes.ts";
 import type { DropCounters } from "../wire/drops.ts";
-import { type Answerer, negotiate, type SessionAnswer, type SessionRequestContext } from "./negotiate.ts";
+import {
+  type Answerer,
+  negotiate,
+  type RefusalReason,
+  type SessionAnswer,
+  type SessionRequestContext,
+} from "./negotiate.ts";
 import { remoteAddressOf } from "./remote-address.ts";
 import { MAX_OFFER_CHARACTERS } from "./offer.ts";
 
@@ -25,9 +31,16 @@ export type { SessionRequestContext } from "./negotiate.ts";
 
 const ENDPOINT_OPTIONS: Names<SessionEndpointOptions> = { allowOrigin: true, maxOfferBytes: true, drops: true };
 /** The names of a `SessionRequestContext`. */
-export const REQUEST_CONTEXT: Names<SessionRequestContext> = { userData: true, remoteAddress: true };
+export const REQUEST_CONTEXT: Names<SessionRequestContext> = {
+  userData: true,
+  remoteAddress: true,
+  session: true,
+};
 
 const ALLOWED_METHODS = "POST, OPTIONS";
+/** Stands in the query of a session's URL, in front of its name. */
+const SESSION_PARAMETER = "rtc-session";
+const STATUS_OF: Record<RefusalReason, number> = { limit: 503, gone: 404, forbidden: 403, "too-often": 429 };
 
 /** Answers offers on behalf of an `Answerer`. Has no state of its own. */
 export class SessionEndpoint {
@@ -56,7 +69,10 @@ export class SessionEndpoint {
    * CORS preflight. Never rejects for what the request contains:
    *
    * - 200 `{"answer":{"type":"answer","sdp":"…"},"candidate":{"candidate":"…","sdpMLineIndex":0,"sdpMid":"0"},"id":"…"}`,
-   *   and once more `"sdp":{"answer":…,"candidate":…}`, which is where naia's pages look
+   *   with `"session"`, which names it in further offers, and once more `"sdp":{"answer":…,"candidate":…}`, which is where naia's pages look
+   * - the same at the session's URL, which the `Location` header has: the `POST` of a further offer, as a page makes it to restart ICE
+   *   or after it has added a track. The connection is kept. 404 where it is gone, 403 for an offer with another certificate, 429 where
+   *   offers come too often
    * - 400 for a malformed offer, 413 for a body over the limit, 403 for an origin that is not allowed, 405 for another
    *   method, 503 where a limit of the server is reached; each with one sentence as text, and nothing is kept.
    *
@@ -102,8 +118,10 @@ export class SessionEndpoint {
       this.#drops?.count("offer-malformed");
       return sentence(400, NO_OFFER, headers);
     }
+    const { searchParams } = new URL(request.url);
     const negotiated = negotiate(offerSdp, this.#answerer, {
       remoteAddress: remoteAddressOf(request),
+      session: searchParams.get(SESSION_PARAMETER) ?? undefined,
       ...context,
     });
     switch (negotiated.kind) {
@@ -111,11 +129,16 @@ export class SessionEndpoint {
         this.#drops?.count("offer-malformed");
         return sentence(400, negotiated.error, headers);
       case "refused":
-        headers.set("retry-after", "1");
-        return sentence(503, negotiated.error, headers);
+        if (negotiated.why === "limit" || negotiated.why === "too-often") headers.set("retry-after", "1");
+        return sentence(STATUS_OF[negotiated.why], negotiated.error, headers);
       case "answered":
         headers.set("content-type", "application/json");
         headers.set("cache-control", "no-store");
+        if (negotiated.session.session !== undefined) {
+          // RFC 9725 §4.2: WHIP names the session so, too. Relative, because a proxy may have another path than we see.
+          searchParams.set(SESSION_PARAMETER, negotiated.session.session);
+          headers.set("location", `?${searchParams}`);
+        }
         return new Response(answerJson(negotiated.session), { headers });
     }
   }
@@ -134,6 +157,7 @@ export class SessionEndpoint {
       headers.set("vary", "Origin");
       if (origin !== null) headers.set("access-control-allow-origin", origin);
     }
+    headers.set("access-control-expose-headers", "location");
     return headers;
   }
 }

@@ -397,7 +397,7 @@ describe("options", () => {
     expect(server.stats().drops["session-limit"]).toBe(2);
     expect(server.stats().pendingSessions).toBe(1);
     await server.close();
-    expect(server.answer(offer)).toEqual({ kind: "refused", error: "The server is closed." });
+    expect(server.answer(offer)).toEqual({ kind: "refused", error: "The server is closed.", why: "limit" });
   });
 
   test.each([

@@ -458,3 +458,12 @@ describe("a server with several addresses of its own", () => {
     expect(server.sent.map(({ to }) => to.via)).toEqual([1]);
   });
 });
+
+test("a page goes by the path that its records come by, whichever of its paths it has checked last", () => {
+  const { server, page } = talking("several checked");
+  page.check(AWAY, true);
+  page.check(ELSEWHERE, false);
+  page.say(AWAY);
+  expect(page.connection.remote).toMatchObject(AWAY);
+  expect(server.received).toHaveLength(3);
+});

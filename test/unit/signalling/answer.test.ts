@@ -59,8 +59,30 @@ test("the answer to Firefox's offer is the same, as it asks for the same", () =>
   expect(answerTo(offerFixture("firefox"))).toBe(answerTo(offerFixture("chromium")));
 });
 
-test("media beside the data channel is turned down in its place, and leaves the BUNDLE group", () => {
-  const lines = answerTo(offerFixture("chromium-with-media")).split("\r\n");
+test("media on whose transport the data channel is are taken without a stream, as the first of the group", () => {
+  const answer = answerTo(offerFixture("chromium-with-media"));
+  expect(answer).toContain("a=group:BUNDLE 0 2\r\n");
+  const [, audio, video, data] = answer.split("m=");
+  expect(audio.split("\r\n")).toEqual(
+    expect.arrayContaining([
+      "audio 42424 UDP/TLS/RTP/SAVPF 111",
+      "a=mid:0",
+      "a=setup:passive",
+      "a=rtpmap:111 opus/48000/2",
+      "a=rtcp-mux",
+      "a=inactive",
+      "a=end-of-candidates",
+    ]),
+  );
+  expect(video).toMatch(/^video 0 /);
+  const transport = (section: string) =>
+    section.split("\r\n").filter((line) => /^a=(ice|fingerprint|candidate)/.test(line));
+  expect(transport(audio)).toEqual(transport(data));
+});
+
+test("media behind the data channel are turned down in their place, and leave the BUNDLE group", () => {
+  const offer = offerFixture("chromium-with-media").replace("BUNDLE 0 1 2", "BUNDLE 2 0 1");
+  const lines = answerTo(offer).split("\r\n");
   const start = lines.indexOf("a=ice-lite") + 1;
   expect(lines.filter((line) => line.startsWith("a=group"))).toEqual(["a=group:BUNDLE 2"]);
   expect(lines.slice(start, start + 10)).toEqual([

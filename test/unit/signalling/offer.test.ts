@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { MAX_OFFER_CHARACTERS, type Offer, parseOffer } from "../../../src/signalling/offer.ts";
 import { toHex } from "../../../src/wire/bytes.ts";
 import { offerFixture } from "./offers.ts";
@@ -144,11 +144,42 @@ test("media only, or nothing at all, is refused", () => {
   expect(errorOf(withLine("m=", "m=application 9 RTP/AVP webrtc-datachannel"))).toMatch(/no usable/);
 });
 
-test("a data section with port 0, rejected or on the transport of the media, is not usable", () => {
+test("a data section with port 0, rejected or on the transport of nothing, is not usable", () => {
   const rejected = "m=application 0 UDP/DTLS/SCTP webrtc-datachannel";
   expect(errorOf(withLine("m=", rejected))).toMatch(/no usable/);
   expect(errorOf(withLine("m=", rejected.replace(" 0 ", " 00 ")))).toMatch(/no usable/);
-  expect(errorOf(withLine("m=", `${rejected}\r\na=bundle-only`))).toMatch(/bundlePolicy/);
+  expect(errorOf(withLine("m=", `${rejected}\r\na=bundle-only`))).toMatch(/bundle-only/);
+});
+
+describe("a data section in the BUNDLE group of media that come first", () => {
+  const media = offerFixture("chromium-with-media");
+  const carrierOf = (text: string) => {
+    const parsed = parseOffer(text);
+    return parsed.ok ? parsed.offer.carrier : parsed.error;
+  };
+
+  test("is on the transport of the first of the group, whose first format is taken", () => {
+    const opus = ["a=rtpmap:111 opus/48000/2", "a=fmtp:111 minptime=10;useinbandfec=1"];
+    expect(carrierOf(media)).toEqual({ index: 0, format: "111", formatLines: opus });
+    const swapped = media.replace("a=group:BUNDLE 0 1 2", "a=group:BUNDLE 1 0 2");
+    expect(carrierOf(swapped)).toMatchObject({ index: 1, format: "96" });
+    const bundleOnly = media.replace(/m=application 9 (.*)/, "m=application 0 $1\r\na=bundle-only");
+    expect(carrierOf(bundleOnly)).toMatchObject({ index: 0 });
+  });
+
+  test("has a transport of its own where it comes first, where there is no group, and where media come in another one", () => {
+    for (const group of ["a=group:BUNDLE 2 0 1\r\n", "a=group:BUNDLE 0 1\r\n", "a=group:LS 0 1 2\r\n", ""]) {
+      expect(carrierOf(media.replace("a=group:BUNDLE 0 1 2\r\n", group))).toBeUndefined();
+    }
+  });
+
+  test("has a transport of its own where the first of the group is rejected, is missing, or has no format that can be repeated", () => {
+    expect(carrierOf(media.replace("m=audio 9", "m=audio 0"))).toBeUndefined();
+    expect(carrierOf(media.replace("BUNDLE 0 1 2", "BUNDLE 7 2"))).toBeUndefined();
+    expect(carrierOf(media.replace(/a=rtpmap:/g, "a=x:").replace(/a=fmtp:/g, "a=x:"))).toBeUndefined();
+    const odd = media.replace(/a=rtpmap:(\d+) .*/g, "a=rtpmap:$1 caf\u00e9/8000");
+    expect(carrierOf(odd)).toBeUndefined();
+  });
 });
 
 test("two data sections are refused", () => {

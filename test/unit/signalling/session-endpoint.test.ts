@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Answerer, SessionRequestContext } from "../../../src/signalling/negotiate.ts";
 import type { Offer } from "../../../src/signalling/offer.ts";
 import { noteRemoteAddress } from "../../../src/signalling/remote-address.ts";
@@ -260,4 +260,54 @@ test("wrong options are refused by name", () => {
   for (const maxOfferBytes of [0, -1, 1.5, 65_537, Number.NaN]) {
     expect(() => new SessionEndpoint(answerer, { maxOfferBytes })).toThrow(/maxOfferBytes/);
   }
+});
+
+describe("the URL of a session", () => {
+  const named: Answerer = {
+    createSession: () => ({
+      ufrag: "local+/1",
+      pwd: "abcdefghijklmnopqrstuvwx",
+      fingerprint: new Uint8Array(32),
+      candidates: [],
+      maxMessageBytes: 65_536,
+      session: "a-name_1",
+    }),
+  };
+
+  async function locationOf(url: string): Promise<string> {
+    const response = await new SessionEndpoint(named).handleRequest(
+      new Request(url, { method: "POST", body: chromium }),
+    );
+    expect(response.headers.get("access-control-expose-headers")).toBe("location");
+    expect(await response.json()).toMatchObject({ session: "a-name_1" });
+    return new URL(response.headers.get("location")!, url).href;
+  }
+
+  test("is in the Location header, and in the JSON its name; what else the query says stays", async () => {
+    expect(await locationOf(URL_TEXT)).toBe(`${URL_TEXT}?rtc-session=a-name_1`);
+    expect(await locationOf(`${URL_TEXT}?room=5%266`)).toBe(`${URL_TEXT}?room=5%266&rtc-session=a-name_1`);
+    // The answer to a further offer has it as well.
+    expect(await locationOf(`${URL_TEXT}?rtc-session=a-name_1`)).toBe(`${URL_TEXT}?rtc-session=a-name_1`);
+  });
+
+  test("names the session of an offer that is sent there", async () => {
+    const { answerer, endpoint } = setUp();
+    const body = { method: "POST", body: chromium };
+    await endpoint.handleRequest(new Request(`${URL_TEXT}?rtc-session=a-name_1`, body));
+    await endpoint.handleRequest(new Request(`${URL_TEXT}?session=another`, body));
+    expect(answerer.sessions.map(({ session }) => session)).toEqual(["a-name_1", undefined]);
+  });
+
+  test.each([
+    ["gone", 404, null],
+    ["forbidden", 403, null],
+    ["too-often", 429, "1"],
+    ["limit", 503, "1"],
+  ] as const)("answers an offer that is refused (%s) with %i", async (why, status, retryAfter) => {
+    const refusing = new SessionEndpoint({ createSession: () => ({ refused: "A sentence.", why }) });
+    const request = new Request(`${URL_TEXT}?rtc-session=x`, { method: "POST", body: chromium });
+    const response = await refusing.handleRequest(request);
+    expect([response.status, response.headers.get("retry-after")]).toEqual([status, retryAfter]);
+    expect(await response.text()).toBe("A sentence.");
+  });
 });
