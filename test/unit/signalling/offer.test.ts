@@ -222,6 +222,43 @@ test("size, lines, line length and sections are bounded, each with its sentence"
   expect(errorOf("hello")).toMatch(/not SDP/);
 });
 
+test("a line that is there 1,900 times is read as if it were there once", () => {
+  const lines = chromium.split("\r\n");
+  for (const line of lines.filter((candidate) => candidate.startsWith("a="))) {
+    const at = lines.indexOf(line);
+    const repeated = lines.toSpliced(at, 1, ...new Array<string>(1_900).fill(line)).join("\r\n");
+    // Unlike the sizes that Chromium sends, 1,900 fingerprints are more than an offer may have.
+    expect(parseOffer(repeated), line).toEqual(
+      repeated.length > MAX_OFFER_CHARACTERS
+        ? { ok: false, error: `The offer is longer than ${MAX_OFFER_CHARACTERS} characters.` }
+        : parseOffer(chromium),
+    );
+  }
+});
+
+test("of an attribute that is there twice in a section, the last counts; a section's goes before the session's", () => {
+  expect(offerOf(withLine("a=ice-ufrag", "a=ice-ufrag:first\r\na=ice-ufrag:last")).ufrag).toBe("last");
+  expect(offerOf(withLine("t=", "t=0 0\r\na=ice-ufrag:session")).ufrag).toBe("5qfx");
+  const atSession = chromium.replace(/a=ice-ufrag.*\r\n/, "").replace("t=0 0", "t=0 0\r\na=ice-ufrag:session");
+  expect(offerOf(atSession).ufrag).toBe("session");
+});
+
+test("the group of a section is a whole word of a BUNDLE group of the session", () => {
+  for (const group of ["BUNDLE 1 0 2", "BUNDLE 0", "BUNDLE  0 "]) {
+    expect(offerOf(withLine("a=group", `a=group:LS 0\r\na=group:${group}`)).bundled, group).toBe(true);
+  }
+  for (const group of ["BUNDLE 00 10", "LS 0", "BUNDLE", "BUNDLES 0", ""]) {
+    expect(offerOf(withLine("a=group", `a=group:${group}`)).bundled, group).toBe(false);
+  }
+});
+
+test("of ICE options no more than 64 are read", () => {
+  const tags = Array.from({ length: 100 }, (_, i) => `tag${i}`);
+  expect(offerOf(withLine("a=ice-options", `a=ice-options:${tags.join(" ")}`)).iceOptions).toEqual(tags.slice(0, 64));
+  const lines = tags.map((tag) => `a=ice-options:${tag}`).join("\r\n");
+  expect(offerOf(withLine("a=ice-options", lines)).iceOptions).toEqual(tags.slice(0, 64));
+});
+
 test("every error is one sentence", () => {
   const source = readFileSync(new URL("../../../src/signalling/offer.ts", import.meta.url), "utf8");
   const sentences = [...source.matchAll(/failure\((?:"|`)(.*?)(?:"|`)\)/g)].map((match) => match[1]);

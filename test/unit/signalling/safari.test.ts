@@ -45,15 +45,15 @@ describe("an offer as Safari writes it", () => {
     expect(answer).toContain("a=setup:passive");
   });
 
-  test("with a camera and a microphone is answered with the data channel alone", () => {
+  test("with a camera and a microphone is answered with the data channel, and the section on whose transport it is", () => {
     expect(offerOf("with-media-2019")).toMatchObject({ dataIndex: 2, bundled: true });
     const answer = answerTo("with-media-2019");
     const sections = answer.filter((line) => line.startsWith("m="));
     expect(sections).toEqual([
-      expect.stringMatching(/^m=audio 0 /),
+      expect.stringMatching(/^m=audio 42424 /),
       expect.stringMatching(/^m=video 0 /),
       "m=application 42424 DTLS/SCTP 5000",
     ]);
-    expect(answer).toContain("a=group:BUNDLE data");
+    expect(answer).toContain("a=group:BUNDLE audio data");
   });
 });
