@@ -51,7 +51,10 @@ const STUN_LAST = 3;
 const DTLS_FIRST = 20;
 const DTLS_LAST = 63;
 
-/** Datagrams of the ClientHello's flight, kept until it is known where they should have gone. */
+/**
+ * Datagrams of DTLS that are kept until a check is answered: those of the ClientHello's flight, which may have to go elsewhere, and as
+ * many of what came.
+ */
 const MAX_EARLY_DATAGRAMS = 4;
 
 /** RFC 7675 §5.1: consent to send expires 30 s after the last check that was answered, whatever else the server sends. */
@@ -82,6 +85,8 @@ export class ClientConnection extends Peer {
   readonly #wanted: ClientOptions["channel"];
   readonly #agent: ControllingAgent;
   readonly #early: Uint8Array[] = [];
+  /** DTLS that came from candidates before a check was answered: it is believed only if its sender turns out to be the server. */
+  readonly #unproven: { readonly source: SocketAddress; readonly datagram: Uint8Array }[] = [];
   /** The server's address in the system's spelling. */
   #source: SocketAddress | undefined;
 
@@ -127,10 +132,8 @@ export class ClientConnection extends Peer {
     this.prefetch();
     this.now = now;
     const first = datagram[0];
-    if (first >= DTLS_FIRST && first <= DTLS_LAST) {
-      if (this.#isServer(source)) this.useDtls().handleDatagram(now, datagram);
-      else this.#endpoint.drops.count("unknown-address");
-    } else if (first <= STUN_LAST) this.#handleStun(now, source, datagram);
+    if (first >= DTLS_FIRST && first <= DTLS_LAST) this.#handleDtls(now, source, datagram);
+    else if (first <= STUN_LAST) this.#handleStun(now, source, datagram);
     else this.#endpoint.drops.count("unknown-protocol");
     this.#endpoint.settle(this);
   }
@@ -169,6 +172,14 @@ export class ClientConnection extends Peer {
     if (channel === this.channel) this.close(this.now, "remote");
   }
 
+  #handleDtls(now: number, source: SocketAddress, datagram: Uint8Array): void {
+    if (this.#isServer(source)) this.useDtls().handleDatagram(now, datagram);
+    else if (!this.isReached && this.#agent.isAt(source) && this.#unproven.length < MAX_EARLY_DATAGRAMS) {
+      // The server's first flight has overtaken its answer to the check; or somebody else is where a candidate says it is.
+      this.#unproven.push({ source, datagram: datagram.slice() });
+    } else this.#endpoint.drops.count("unknown-address");
+  }
+
   #handleStun(now: number, source: SocketAddress, datagram: Uint8Array): void {
     const dropped = this.#agent.handleDatagram(now, source, datagram);
     if (dropped !== undefined) this.#endpoint.drops.count(dropped);
@@ -183,11 +194,12 @@ export class ClientConnection extends Peer {
     }
     this.#early.length = 0;
     this.events.selected?.(destination);
+    for (const { source, datagram } of this.#unproven.splice(0)) this.#handleDtls(this.now, source, datagram);
   }
 
   #isServer(source: SocketAddress): boolean {
     if (this.#source !== undefined && isSameAddress(source, this.#source)) return true;
-    if (!this.#agent.isAt(source)) return false;
+    if (!this.isReached || !this.#agent.isAt(source)) return false;
     this.#source = source;
     return true;
   }

@@ -117,6 +117,38 @@ describe("the native client", () => {
     expect(received).toEqual(["hello"]);
   });
 
+  it.each(["1.3", "1.2"] as const)("over DTLS %s believes nobody who has not answered a check", (version) => {
+    const elsewhere = { address: "192.168.0.1", port: 5_000 };
+    const alert = Uint8Array.of(21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 40);
+    for (const candidates of [
+      [elsewhere, SERVER_ADDRESS],
+      [SERVER_ADDRESS, elsewhere],
+    ]) {
+      const { world, client } = add("stranger", { dtlsVersions: [version], candidates });
+      // Before the server's answer, and until the handshake is complete.
+      for (let at = 1; at < 6 * RTT_MS; at += 7) {
+        world.network.at(at, client.host, (now) => client.handleDatagram(now, elsewhere, alert));
+      }
+      world.network.runUntil(30_000, () => client.connection.state === "open" || client.closed !== undefined);
+      expect(client.connection.state).toBe("open");
+      expect(client.drops).toHaveProperty("unknown-address");
+    }
+  });
+
+  it.each(["1.3", "1.2"] as const)(
+    "over DTLS %s waits for no retransmission where the flight overtakes the check's answer",
+    (version) => {
+      const openedAt = (prepare?: (up: Link, down: Link) => void) => {
+        const options: ClientNodeOptions = { dtlsVersions: [version] };
+        return open("overtaken", options, prepare).client.openedAt;
+      };
+      const late = openedAt((_, down) => {
+        down.intercept = (index) => (index === 0 ? "delay" : "pass");
+      });
+      expect(late - openedAt()).toBeLessThanOrEqual(60);
+    },
+  );
+
   it("opens whichever one datagram is lost where the INITs came by signalling", () => {
     const { client } = open("snap", { snap: true });
     for (const direction of ["up", "down"] as const) {
