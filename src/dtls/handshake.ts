@@ -1,6 +1,11 @@
 import type { DropReason } from "../wire/drops.ts";
 import { type MemoryAccount, unlimitedAccount } from "../wire/memory-ledger.ts";
-import { ALERT_DECODE_ERROR, ALERT_ILLEGAL_PARAMETER, type AlertDescription } from "./alert.ts";
+import {
+  ALERT_DECODE_ERROR,
+  ALERT_ILLEGAL_PARAMETER,
+  ALERT_UNEXPECTED_MESSAGE,
+  type AlertDescription,
+} from "./alert.ts";
 import { Fragments } from "./fragments.ts";
 
 /**
@@ -44,6 +49,7 @@ export type FragmentResult =
 const MALFORMED: FragmentResult = { drop: "dtls-malformed", alert: ALERT_DECODE_ERROR };
 const CONTRADICTION: FragmentResult = { drop: "dtls-unexpected", alert: ALERT_ILLEGAL_PARAMETER };
 const TOO_LARGE: FragmentResult = { drop: "dtls-too-large", alert: ALERT_ILLEGAL_PARAMETER };
+const OUT_OF_PLACE: FragmentResult = { drop: "dtls-too-large", alert: ALERT_UNEXPECTED_MESSAGE };
 const TOO_EARLY: FragmentResult = { drop: "dtls-unexpected", alert: undefined };
 const NO_ROOM: FragmentResult = { drop: "dtls-reassembly-limit", alert: undefined };
 
@@ -125,7 +131,8 @@ export class Reassembly {
     if (end > length) return MALFORMED;
     if (sequence < this.next) return end === length ? { repeated: sequence } : undefined;
     if (sequence >= this.next + MAX_MESSAGES_AHEAD) return TOO_EARLY;
-    if (length > this.maxMessageBytes) return TOO_LARGE;
+    // After the handshake the messages that have a place are short: a longer one is of another kind.
+    if (length > this.maxMessageBytes) return this.maxMessageBytes < MAX_MESSAGE_BYTES ? OUT_OF_PLACE : TOO_LARGE;
     const known = this.#partials?.get(sequence);
     // An authenticated fragment replaces what anybody could have sent in an earlier epoch; never the other way round.
     if (known !== undefined && known.epoch < epoch) this.#forget(sequence);

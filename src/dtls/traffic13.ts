@@ -1,5 +1,5 @@
 import { WorkBudget, type WorkRate } from "../wire/work-budget.ts";
-import { ALERT_INTERNAL_ERROR, ALERT_UNEXPECTED_MESSAGE } from "./alert.ts";
+import { ALERT_ILLEGAL_PARAMETER, ALERT_INTERNAL_ERROR, ALERT_UNEXPECTED_MESSAGE } from "./alert.ts";
 import { FIRST_APPLICATION_EPOCH } from "./epochs.ts";
 import type { HandshakeMessage } from "./handshake.ts";
 import { exportKeyingMaterial13, nextTrafficSecret } from "./keys13.ts";
@@ -55,7 +55,8 @@ export class Traffic13 implements HandshakeMachine {
     this.#budget ??= new WorkBudget(KEY_UPDATE_RATE);
     if (!this.#budget.spend(this.#host.now, 1)) return ALERT_UNEXPECTED_MESSAGE;
     const requested = parseKeyUpdate(message.body);
-    if (requested === undefined) return MALFORMED;
+    // RFC 8446 §4.6.3: "any other value … illegal_parameter".
+    if (requested === undefined) return message.body.length === 1 ? ALERT_ILLEGAL_PARAMETER : MALFORMED;
     // RFC 9147 §8: the peer changes over once it has our acknowledgement; its old key is kept for what is on its way.
     this.#theirs = replace(this.#theirs);
     if (!this.#host.installRead13(++this.#readEpoch, this.#theirs)) return ALERT_INTERNAL_ERROR;

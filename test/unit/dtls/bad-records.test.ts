@@ -25,6 +25,8 @@ interface Rubbish {
   /** Where it is rubbish: not everywhere in each version. */
   readonly versions?: readonly DtlsVersion[];
   readonly epochs?: readonly number[];
+  /** Where it is so before the handshake is complete, or after it, only. */
+  readonly connected?: boolean;
 }
 
 const zeros = (length: number) => new Uint8Array(length);
@@ -85,6 +87,14 @@ const RUBBISH: readonly Rubbish[] = [
     alert: ILLEGAL_PARAMETER,
     type: HANDSHAKE,
     content: fragment(70_000, 0, 1),
+    connected: false,
+  },
+  {
+    what: "a message too long for anybody, after the handshake",
+    alert: UNEXPECTED_MESSAGE,
+    type: HANDSHAKE,
+    content: fragment(70_000, 0, 1),
+    connected: true,
   },
   {
     what: "content of more than 2^14 bytes",
@@ -107,8 +117,8 @@ const OTHER: Readonly<Record<Role, Role>> = { client: "server", server: "client"
 
 describe.each(PLACES)("DTLS $version, epoch $epoch, connected: $isConnected", (place) => {
   const { version, epoch, isConnected } = place;
-  const isHere = ({ versions, epochs }: Rubbish) =>
-    (versions?.includes(version) ?? true) && (epochs?.includes(epoch) ?? true);
+  const isHere = ({ versions, epochs, connected = isConnected }: Rubbish) =>
+    (versions?.includes(version) ?? true) && (epochs?.includes(epoch) ?? true) && connected === isConnected;
 
   for (const victim of ["client", "server"] as const) {
     // A connected client of DTLS 1.3 has no keys of the handshake any more.
