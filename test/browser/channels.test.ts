@@ -58,8 +58,8 @@ describe.each(BROWSERS)("%s", (name) => {
 
   test("the server refuses to send a message over the limit, naming it", async () => {
     const peer = await PeerInPage.connect(await browser.open(echo.site.url));
-    const ufrag = await peer.serverUfrag();
-    const connection = echo.server.connections().find(({ id }) => id === ufrag);
+    const serverId = await peer.serverId();
+    const connection = echo.server.connections().find(({ id }) => id === serverId);
     expect(connection?.maxMessageBytes).toBe(MAX_MESSAGE_BYTES);
     expect(() => connection?.trySend(new Uint8Array(MAX_MESSAGE_BYTES + 1))).toThrow(/at most 4000 bytes/);
     await peer.page.close();

@@ -28,11 +28,11 @@ describe.each(BROWSERS)("%s", (name) => {
     return { peer, connection: await connectionOf(peer) };
   }
 
-  /** By the ufrag of the answer, which is the connection's id. */
+  /** By the connection's id, which stands in the answer. */
   async function connectionOf(peer: PeerInPage): Promise<Connection> {
-    const ufrag = await peer.serverUfrag();
-    const found = echo.server.connections().find(({ id }) => id === ufrag);
-    if (found === undefined) throw new Error(`the server has no connection ${ufrag}`);
+    const serverId = await peer.serverId();
+    const found = echo.server.connections().find(({ id }) => id === serverId);
+    if (found === undefined) throw new Error(`the server has no connection ${serverId}`);
     return found;
   }
 

@@ -71,6 +71,7 @@ interface Harness {
   closeChannel(id: number, index: number): void;
   closePeer(id: number): void;
   maxMessageSize(id: number): number;
+  serverId(id: number): string;
   serverUfrag(id: number): string;
   ufrag(id: number): string;
   tlsVersion(id: number): Promise<string>;
@@ -142,6 +143,11 @@ export class PeerInPage {
   /** What the browser took from the answer's `max-message-size`. */
   maxMessageSize(): Promise<number> {
     return call(this.page, "maxMessageSize", this.#id);
+  }
+
+  /** The id that the server has given the connection, as the answer says. */
+  serverId(): Promise<string> {
+    return call(this.page, "serverId", this.#id);
   }
 
   /** The ICE user fragment of the answer. */

@@ -26,7 +26,8 @@ async function connect(options = {}) {
   await peer.setLocalDescription(await peer.createOffer());
   const response = await fetch(url, { method: "POST", body: peer.localDescription.sdp });
   if (!response.ok) throw new Error(`signalling: ${response.status} ${await response.text()}`);
-  const { answer, candidate } = await response.json();
+  const { answer, candidate, id: serverId } = await response.json();
+  connection.serverId = serverId;
   // A wrong fingerprint in the answer: the page must refuse the server's certificate.
   if (fingerprint) answer.sdp = answer.sdp.replace(/a=fingerprint:.*/g, `a=fingerprint:${fingerprint}`);
   await peer.setRemoteDescription(answer);
@@ -205,6 +206,7 @@ window.harness = {
   descriptions: (id) => [connections.get(id).peer.localDescription.sdp, connections.get(id).peer.remoteDescription.sdp],
   log: (id) => connections.get(id).log,
   maxMessageSize: (id) => connections.get(id).peer.sctp.maxMessageSize,
+  serverId: (id) => connections.get(id).serverId,
   serverUfrag: (id) => /a=ice-ufrag:(\S+)/.exec(connections.get(id).peer.remoteDescription.sdp)[1],
   ufrag: (id) => /a=ice-ufrag:(\S+)/.exec(connections.get(id).peer.localDescription.sdp)[1],
   closeChannel: (id, index) => connections.get(id).channels[index].close(),
