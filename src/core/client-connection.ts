@@ -9,6 +9,7 @@ import type { MemoryAccount } from "../wire/memory-ledger.ts";
 import type { ClientEndpoint } from "./client-endpoint.ts";
 import { Peer } from "./peer.ts";
 import type { PeerDescription, PeerSettings } from "./settings.ts";
+import { blocksOf } from "./shares.ts";
 
 /** What the server's answer says of it. */
 export interface ServerDescription extends PeerDescription {
@@ -96,7 +97,7 @@ export class ClientConnection extends Peer {
     // Until something is heard the time to open counts, not that of a silence.
     this.lastCheck = now + settings.limits.handshakeTimeoutMs;
     this.#endpoint = endpoint;
-    this.memory = endpoint.memory.open(server.candidates[0].address, this);
+    this.memory = endpoint.memory.open(blocksOf(server.candidates[0].address), this);
     this.events = events;
     this.server = server;
     this.#wanted = channel;

@@ -2,7 +2,7 @@ import type { CloseReason } from "../errors.ts";
 import { DtlsInStun, SPED_OVERHEAD_BYTES } from "../ice/sped.ts";
 import type { StunAttribute } from "../ice/stun.ts";
 import { clientRandom } from "../dtls/client-random.ts";
-import { addressBlock, isSameAddress, type SocketAddress } from "../wire/address.ts";
+import { isSameAddress, type SocketAddress } from "../wire/address.ts";
 import { WorkBudget, type WorkRate } from "../wire/work-budget.ts";
 import type { MemoryAccount } from "../wire/memory-ledger.ts";
 import type { Route } from "./address-table.ts";
@@ -11,7 +11,7 @@ import type { Endpoint } from "./endpoint.ts";
 import { Peer } from "./peer.ts";
 import { NOWHERE } from "./places.ts";
 import type { RemoteDescription, Session } from "./session.ts";
-import type { Share } from "./shares.ts";
+import { blocksOf, type Share } from "./shares.ts";
 
 export type { ConnectionState, ConnectionStats } from "./stats.ts";
 
@@ -106,7 +106,7 @@ export class Connection extends Peer {
     this.#endpoint = endpoint;
     this.#source = source;
     this.session = session;
-    this.memory = endpoint.memory.open(addressBlock(source.address), this);
+    this.memory = endpoint.memory.open(blocksOf(source.address), this);
     this.memory.add(HANDSHAKE_BYTES);
     this.#sped = remote.sped ? new DtlsInStun() : undefined;
   }

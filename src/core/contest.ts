@@ -1,10 +1,11 @@
 import type { CloseReason } from "../errors.ts";
 import type { MemoryAccount } from "../wire/memory-ledger.ts";
 import { clientRandom } from "../dtls/client-random.ts";
-import { addressBlock, type SocketAddress } from "../wire/address.ts";
+import type { SocketAddress } from "../wire/address.ts";
 import { HANDSHAKE_BYTES } from "./connection.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Peer } from "./peer.ts";
+import { blocksOf } from "./shares.ts";
 
 /** It has no peer that signalled. */
 const NOBODY = { fingerprint: new Uint8Array(32), sctpPort: 0, maxMessageBytes: 0 };
@@ -26,7 +27,7 @@ export class Contest extends Peer {
     super(now, "server", endpoint, endpoint.options, NOBODY, undefined);
     this.#endpoint = endpoint;
     this.remote = remote;
-    this.memory = endpoint.memory.open(addressBlock(remote.address), this);
+    this.memory = endpoint.memory.open(blocksOf(remote.address), this);
     this.memory.add(HANDSHAKE_BYTES);
     this.#credit = credit;
   }

@@ -1,5 +1,6 @@
+import { BLOCK_WEIGHTS } from "../wire/address.ts";
 import { WorkBudget, type WorkRate } from "../wire/work-budget.ts";
-import { type Blocks, WEIGHTS } from "./shares.ts";
+import type { Blocks } from "./shares.ts";
 
 export interface HandshakeRates {
   /** Of all together. */
@@ -60,7 +61,7 @@ export class HandshakeBudget {
 
   #accounts(now: number, known: Map<string, Account>, blocks: Blocks): Account[] {
     const accounts = blocks.map((block, level) => {
-      const account = known.get(block) ?? this.#open(WEIGHTS[level]);
+      const account = known.get(block) ?? this.#open(BLOCK_WEIGHTS[level]);
       known.delete(block);
       known.set(block, account);
       return account;

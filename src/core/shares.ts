@@ -1,4 +1,4 @@
-import { addressBlocks } from "../wire/address.ts";
+import { addressBlocks, BLOCK_WEIGHTS } from "../wire/address.ts";
 
 /** What one block of addresses holds of a table. */
 export interface Holding {
@@ -16,8 +16,6 @@ export type Blocks = readonly string[];
 /** What an address holds by way of each of its blocks, the narrowest first. */
 export type Share = readonly Holding[];
 
-/** For an IPv4 address or a /64, for a /56 and for a /48: wider blocks have more people behind them, but not that many more. */
-export const WEIGHTS: readonly number[] = [1, 2, 4];
 /** Those whose address is not known share one block. */
 export const UNKNOWN: readonly string[] = [""];
 
@@ -35,7 +33,7 @@ export class Shares {
   /** Counts one place for those blocks; see {@link blocksOf}. */
   take(blocks: Blocks): Share {
     const known = this.#holdings.get(blocks[0])?.share;
-    const share = known ?? blocks.map((block, level) => this.#holding(block, WEIGHTS[level]));
+    const share = known ?? blocks.map((block, level) => this.#holding(block, BLOCK_WEIGHTS[level]));
     share[0].share = share;
     for (const holding of share) holding.count++;
     return share;

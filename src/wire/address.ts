@@ -54,17 +54,16 @@ const UNASSIGNED_PREFIX = "0:0:0:0:0:0:";
 const TRANSLATED_PREFIX = "64:ff9b:0:0:0:0:";
 
 /**
- * What one subscriber has of the address space, as text: an IPv4 address, however it is spelled, or of IPv6 the first 64 bits, as
- * any host can take as many addresses below them as it likes. Where an IPv4 address or a small number stands at the end
- * (`::/96`, `::ffff:0:0/96`, `64:ff9b::/96`) all of it counts.
+ * How many times the share of a single address each of its blocks may hold, the narrowest first: an IPv4 address or /64, a /56 and a
+ * /48. Wider blocks have more people behind them, but not that many more.
  */
-export function addressBlock(address: string): string {
-  return addressBlocks(address)[0] ?? address;
-}
+export const BLOCK_WEIGHTS: readonly number[] = [1, 2, 4];
 
 /**
- * The blocks that an address is part of, the narrowest first: itself for IPv4, and its /64, /56 and /48 for IPv6, since a
- * subscriber may have been given any of these. Empty where the text is not an address.
+ * The blocks that an address is part of, the narrowest first: itself for IPv4, however it is spelled, and its /64, /56 and /48 for
+ * IPv6, since a subscriber may have been given any of these, and any host takes as many addresses of a /64 as it likes. Where an IPv4
+ * address or a small number stands at the end (`::/96`, `::ffff:0:0/96`, `64:ff9b::/96`) all of it counts. Empty where the text is not
+ * an address.
  */
 export function addressBlocks(address: string): string[] {
   const bytes = addressBytes(address);

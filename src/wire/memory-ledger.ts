@@ -1,3 +1,5 @@
+import { BLOCK_WEIGHTS } from "./address.ts";
+
 /** The limits that a ledger keeps; see `EndpointLimits`. */
 export interface MemoryLimits {
   readonly maxMemoryBytes: number;
@@ -14,6 +16,8 @@ interface Pool {
   bytes: number;
   /** Accounts that are open, or closed and not empty yet. */
   accounts: number;
+  /** That of the next wider address block. */
+  readonly wider: Pool | undefined;
 }
 
 /** What an account needs of the ledger it belongs to. */
@@ -41,13 +45,13 @@ export class MemoryAccount {
   #bytes = 0;
   #isClosed = false;
   readonly #budget: Budget;
-  /** The budget of its address block. Owned by the ledger. */
+  /** The budget of its narrowest address block. Owned by the ledger. */
   readonly pool: Pool;
 
   constructor(budget: Budget, pool: Pool) {
     this.#budget = budget;
     this.pool = pool;
-    pool.accounts++;
+    for (let block: Pool | undefined = pool; block !== undefined; block = block.wider) block.accounts++;
   }
 
   get bytes(): number {
@@ -57,10 +61,13 @@ export class MemoryAccount {
   /** Whether {@link take} would succeed. */
   hasRoomFor(bytes: number): boolean {
     const { share, most, whole } = this.#budget;
-    const { pool } = this;
     const held = this.#bytes + bytes;
     if (held <= share) return true;
-    return held <= most && whole.bytes + bytes <= whole.limit && pool.bytes + bytes <= pool.limit;
+    if (held > most || whole.bytes + bytes > whole.limit) return false;
+    for (let pool: Pool | undefined = this.pool; pool !== undefined; pool = pool.wider) {
+      if (pool.bytes + bytes > pool.limit) return false;
+    }
+    return true;
   }
 
   /** False, and nothing taken, where the connection holds its share already and there is no room for more. */
@@ -73,17 +80,18 @@ export class MemoryAccount {
   /** Takes bytes without asking: for the little that cannot be refused, and is bounded otherwise. */
   add(bytes: number): void {
     const { whole, crowded } = this.#budget;
-    const { pool } = this;
     this.#bytes += bytes;
     whole.bytes += bytes;
-    pool.bytes += bytes;
-    if (pool.bytes > pool.limit) crowded.add(pool);
+    for (let pool: Pool | undefined = this.pool; pool !== undefined; pool = pool.wider) {
+      pool.bytes += bytes;
+      if (pool.bytes > pool.limit) crowded.add(pool);
+    }
   }
 
   give(bytes: number): void {
     this.#bytes -= bytes;
     this.#budget.whole.bytes -= bytes;
-    this.pool.bytes -= bytes;
+    for (let pool: Pool | undefined = this.pool; pool !== undefined; pool = pool.wider) pool.bytes -= bytes;
     if (this.#isClosed && this.#bytes === 0) this.#budget.removed(this);
   }
 
@@ -98,7 +106,7 @@ export class MemoryAccount {
 const UNLIMITED: Budget = {
   share: Number.POSITIVE_INFINITY,
   most: Number.POSITIVE_INFINITY,
-  whole: { block: "", limit: Number.POSITIVE_INFINITY, bytes: 0, accounts: 0 },
+  whole: { block: "", limit: Number.POSITIVE_INFINITY, bytes: 0, accounts: 0, wider: undefined },
   crowded: new Set(),
   removed() {},
 };
@@ -112,24 +120,25 @@ export function unlimitedAccount(): MemoryAccount {
  * One byte budget for all connections of an endpoint, divided into shares.
  *
  * Each connection may always hold its share, an equal part of the whole. Beyond it a connection may hold more while there is room: up
- * to its own limit, that of its address block, and that of the whole. The shares of all fill the whole exactly. So where the whole is
+ * to its own limit, that of each of its address blocks, and that of the whole. The shares of all fill the whole exactly. So where the whole is
  * full and somebody takes what is his by right, somebody else holds more than his share: {@link overdrawn} names the one that
  * holds the most, who is to be ended. The same goes for one address block, whose budget is the shares of the connections that it may
  * have.
  */
 export class MemoryLedger<Holder> {
   readonly #budget: Budget;
-  readonly #blockLimit: number;
+  readonly #limits: MemoryLimits;
   readonly #pools = new Map<string, Pool>();
   readonly #holders = new Map<MemoryAccount, Holder>();
 
-  constructor({ maxMemoryBytes, maxMemoryBytesPerConnection, maxConnections, maxConnectionsPerAddress }: MemoryLimits) {
+  constructor(limits: MemoryLimits) {
+    const { maxMemoryBytes, maxMemoryBytesPerConnection, maxConnections } = limits;
     const share = Math.floor(maxMemoryBytes / maxConnections);
-    this.#blockLimit = share * Math.min(maxConnections, maxConnectionsPerAddress);
+    this.#limits = limits;
     this.#budget = {
       share,
       most: Math.max(share, maxMemoryBytesPerConnection),
-      whole: { block: "", limit: maxMemoryBytes, bytes: 0, accounts: 0 },
+      whole: { block: "", limit: maxMemoryBytes, bytes: 0, accounts: 0, wider: undefined },
       crowded: new Set(),
       removed: ({ pool }) => this.#leave(pool),
     };
@@ -145,14 +154,9 @@ export class MemoryLedger<Holder> {
     return this.#budget.share;
   }
 
-  /** @param block of the addresses from which the connection began; see `addressBlock` */
-  open(block: string, holder: Holder): MemoryAccount {
-    let pool = this.#pools.get(block);
-    if (pool === undefined) {
-      pool = { block, limit: this.#blockLimit, bytes: 0, accounts: 0 };
-      this.#pools.set(block, pool);
-    }
-    const account = new MemoryAccount(this.#budget, pool);
+  /** @param blocks of the address from which the connection began, the narrowest first, at least one; see `addressBlocks` */
+  open(blocks: readonly string[], holder: Holder): MemoryAccount {
+    const account = new MemoryAccount(this.#budget, this.#poolOf(blocks, 0));
     this.#holders.set(account, holder);
     return account;
   }
@@ -184,20 +188,38 @@ export class MemoryLedger<Holder> {
     return undefined;
   }
 
+  #poolOf(blocks: readonly string[], level: number): Pool {
+    const block = blocks[level];
+    const known = this.#pools.get(block);
+    if (known !== undefined) return known;
+    const { maxConnections, maxConnectionsPerAddress } = this.#limits;
+    const limit = this.share * Math.min(maxConnections, maxConnectionsPerAddress * BLOCK_WEIGHTS[level]);
+    const wider = level + 1 < blocks.length ? this.#poolOf(blocks, level + 1) : undefined;
+    const pool = { block, limit, bytes: 0, accounts: 0, wider };
+    this.#pools.set(block, pool);
+    return pool;
+  }
+
   #heaviest(pool: Pool | undefined): Holder | undefined {
     let most = this.#budget.share;
     let heaviest: Holder | undefined;
     for (const [account, holder] of this.#holders) {
-      if (account.bytes <= most || (pool !== undefined && account.pool !== pool)) continue;
+      if (account.bytes <= most || (pool !== undefined && !isWithin(account.pool, pool))) continue;
       most = account.bytes;
       heaviest = holder;
     }
     return heaviest;
   }
 
-  #leave(pool: Pool): void {
-    if (--pool.accounts > 0) return;
-    this.#pools.delete(pool.block);
-    this.#budget.crowded.delete(pool);
+  #leave(narrowest: Pool): void {
+    for (let pool: Pool | undefined = narrowest; pool !== undefined; pool = pool.wider) {
+      if (--pool.accounts > 0) continue;
+      this.#pools.delete(pool.block);
+      this.#budget.crowded.delete(pool);
+    }
   }
+}
+
+function isWithin(pool: Pool, block: Pool): boolean {
+  return pool === block || (pool.wider !== undefined && isWithin(pool.wider, block));
 }

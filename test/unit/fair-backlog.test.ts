@@ -207,8 +207,8 @@ describe("memory", () => {
 
   test("a sender without memory for a message gives its own oldest, and what has left is given back", () => {
     const ledger = new MemoryLedger<string>(limits);
-    const loud = new Client("loud", ledger.open("192.0.2.1", "loud"));
-    const other = new Client("other", ledger.open("192.0.2.2", "other"));
+    const loud = new Client("loud", ledger.open(["192.0.2.1"], "loud"));
+    const other = new Client("other", ledger.open(["192.0.2.2"], "other"));
     const { waiting, dropped, push, takeAll } = setUp();
     push(other, "1");
     for (let i = 0; i < 10; i++) push(loud, String(i).repeat(300));
@@ -221,7 +221,7 @@ describe("memory", () => {
 
   test("a message that is longer than all there is waits alone, and all of a sender can be dropped", () => {
     const ledger = new MemoryLedger<string>(limits);
-    const loud = new Client("loud", ledger.open("192.0.2.1", "loud"));
+    const loud = new Client("loud", ledger.open(["192.0.2.1"], "loud"));
     const { waiting, dropped, push } = setUp();
     push(a, "1");
     push(loud, "1", "2", "x".repeat(5_000));

@@ -23,7 +23,7 @@ const LEDGER = {
 };
 
 function account(limits: Partial<typeof LEDGER> = {}) {
-  return new MemoryLedger<string>({ ...LEDGER, ...limits }).open("192.0.2.1", "it");
+  return new MemoryLedger<string>({ ...LEDGER, ...limits }).open(["192.0.2.1"], "it");
 }
 
 /** The number of the last DATA chunk among these, from the first that was ever sent; what it was before where there is none. */

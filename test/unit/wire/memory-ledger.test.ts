@@ -12,7 +12,7 @@ const LIMITS = {
 
 function ledgerOf(limits: Partial<typeof LIMITS> = {}) {
   const ledger = new MemoryLedger<string>({ ...LIMITS, ...limits });
-  const open = (name: string, block = name) => ledger.open(block, name);
+  const open = (name: string, ...blocks: string[]) => ledger.open(blocks.length > 0 ? blocks : [name], name);
   return { ledger, open };
 }
 
@@ -66,6 +66,35 @@ describe("the memory ledger", () => {
     expect(ledger.overdrawn()).toBeUndefined();
   });
 
+  it("gives a wider block twice and four times as much as a single one, and ends the heaviest within it", () => {
+    const { ledger, open } = ledgerOf({ maxConnectionsPerAddress: 1, maxMemoryBytesPerConnection: 1_000 });
+    const site = (subnet: number, half: number) => [`subnet ${subnet}`, `half ${half}`, "site"];
+    const [a, b, c, d, e] = [1, 2, 3, 4, 5].map((n) => open(`${n}`, ...site(n, n < 3 ? 1 : 2)));
+    expect([a.take(100), a.take(1), b.take(90), b.hasRoomFor(11)]).toEqual([true, false, true, false]);
+    // The other half has as much.
+    expect([c.take(100), d.take(100), ledger.overdrawn()]).toEqual([true, true, undefined]);
+    e.add(101);
+    expect(ledger.overdrawn()).toBe("5");
+    e.give(101);
+    ledger.close(e);
+    expect(ledger.overdrawn()).toBeUndefined();
+    expect(open("elsewhere").take(100)).toBe(true);
+  });
+
+  it("forgets a block with its last connection, and its wider ones with theirs", () => {
+    const { open, ledger } = ledgerOf({ maxConnectionsPerAddress: 1 });
+    const accounts = ["a", "b"].map((name) => open(name, name, "half", "site"));
+    for (const account of accounts) account.add(100);
+    for (const account of accounts) {
+      ledger.close(account);
+      account.give(100);
+    }
+    const again = open("c", "c", "half", "site");
+    expect(again.take(100)).toBe(true);
+    expect(again.pool.wider?.bytes).toBe(100);
+    expect(again.pool.wider?.accounts).toBe(1);
+  });
+
   it("counts what an ended connection still holds until it is given back", () => {
     const { ledger, open } = ledgerOf();
     const account = open("a");
@@ -86,7 +115,7 @@ describe("the memory ledger", () => {
         const id = random.uint32() % 10;
         let account = open.get(id);
         if (account === undefined) {
-          account = ledger.open(`block ${id % 3}`, id);
+          account = ledger.open([`block ${id % 3}`, `site ${id % 3 < 2}`], id);
           open.set(id, account);
         }
         const bytes = 1 + (random.uint32() % 120);
