@@ -5,8 +5,22 @@ export interface Leader {
   /** The random of the ClientHello that it answers; `undefined` before one. */
   readonly hello: Uint8Array | undefined;
   handleDatagram(now: number, source: SocketAddress, datagram: Uint8Array): void;
-  /** A client has begun anew at the address: the handshake is over, and nobody is told. */
+  /** Somebody else claims the address, and may be there: flights go there only where they are asked for. */
+  holdBack(): void;
+  /** Another client is at the address: the handshake is over, and nobody is told. */
   giveWay(now: number): void;
+}
+
+/**
+ * Answers a ClientHello where another one was answered before: it asks for a cookie, and nothing that costs much is done until that
+ * comes back, which shows that the client receives at the address.
+ */
+export interface Challenger extends Leader {
+  /**
+   * `hearing`: the hello is not whole yet. `asked`: a cookie was asked for, and the rest is up to who brings it back. `begun`: the
+   * cookie has come, and the handshake has begun.
+   */
+  readonly stage: "hearing" | "asked" | "begun";
 }
 
 /** One verified address, and the connections that verified it: nearly always one. It is the object that stands for its address. */
@@ -19,6 +33,10 @@ export interface Route<Owner> extends SocketAddress {
   sole: Owner | undefined;
   /** Who leads the handshake with the address where there are several claimants, and one has begun. */
   leader: Leader | undefined;
+  /** To whom the latest beginning of a ClientHello went, and its other fragments go. */
+  listener: Leader | undefined;
+  /** Stands for the handshake that began here last; each has another number. 0 before the first. Cookies are bound to it. */
+  round: number;
 }
 
 /** One for all routes: most lists are empty. */
@@ -67,6 +85,8 @@ export class AddressTable<Owner> {
       claimants: NOBODY,
       sole: undefined,
       leader: undefined,
+      listener: undefined,
+      round: 0,
     };
     const key = this.#keyOf(at);
     const sharing = this.#sharing.get(key);

@@ -53,6 +53,8 @@ const STUN_LAST = 3;
 const DTLS_FIRST = 20;
 const DTLS_LAST = 63;
 
+const HELLO_KEY_BYTES = 32;
+
 /**
  * Where there are too many handshakes: how long one is left alone before its ClientHello, and after it, ms. A page that is
  * answered says its hello a round trip later, and repeats it after 50 to 200 ms.
@@ -60,6 +62,7 @@ const DTLS_LAST = 63;
 const HANDSHAKE_PATIENCE_MS = [1_000, 4_000];
 /** Handshakes at once with addresses that several sessions claim: only where somebody spoofs addresses there are any. */
 const MAX_CONTESTS = 64;
+const MAX_CONTESTS_PER_ADDRESS = 16;
 
 /**
  * All connections of one UDP port, sans-IO: datagrams and the time go in; datagrams, events and a deadline come out.
@@ -81,6 +84,8 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
   readonly drops = new DropCounters();
   readonly datapath: Datapath;
   readonly cookieKey: Uint8Array;
+  /** For the cookies of ClientHellos. */
+  readonly helloKey: Uint8Array;
   /** What the connections hold on their peers' word. */
   readonly memory: MemoryLedger<Connection | Contest>;
   /** Sessions that wait for their first check, oldest first (insertion order), by our ufrag. */
@@ -98,8 +103,8 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
   readonly #budget: HandshakeBudget;
   /** Claims that have ended without a handshake. */
   readonly #departed = new DepartedClaims();
-  /** Handshakes with addresses that several sessions claim, oldest first. */
-  readonly #contests = new Set<Contest>();
+  /** Handshakes with addresses that several sessions claim. */
+  readonly #contests = new Places<Contest>({ perAddress: MAX_CONTESTS_PER_ADDRESS, patienceMs: HANDSHAKE_PATIENCE_MS });
   /** What ends with the next flush, since it cannot while its handshake is being handled. */
   readonly #ending: (Connection | Contest)[] = [];
   readonly #agenda = new Agenda<Connection | Contest>();
@@ -110,6 +115,7 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
     this.options = options;
     this.events = events;
     this.cookieKey = options.random(COOKIE_KEY_BYTES);
+    this.helloKey = options.random(HELLO_KEY_BYTES);
     this.#routes = new Routes(new ByteReader(options.random(4)).u32() >>> 2, this);
     this.#tokens = new SessionTokens(options.random);
     this.memory = new MemoryLedger(options.limits);
@@ -243,7 +249,7 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
 
   /** Closes every connection, telling its peer; forgets every session. The endpoint takes no more input. */
   close(now: number): void {
-    for (const peer of [...this.connections(), ...this.#contests]) peer.close(now, "server-closed");
+    for (const peer of [...this.connections(), ...this.#contests.values()]) peer.close(now, "server-closed");
     for (const session of [...this.#pending.values()]) this.#drop(session);
     this.#closed = true;
   }
@@ -314,13 +320,18 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
 
   /** From `Routes`. */
   contest(now: number, at: Route<Connection>): Contest | undefined {
-    if (!this.mayBegin(now, at, UNKNOWN)) return undefined;
-    const [oldest] = this.#contests;
-    if (this.#contests.size >= MAX_CONTESTS) oldest.close(now, "handshake-timeout");
-    // It may send what they would have been allowed to send.
-    const credit = at.claimants.reduce((sum, claimant) => sum + claimant.yieldCredit(at), 0);
+    const origin = { signalled: UNKNOWN, source: blocksOf(at.address) };
+    const other = this.#contests.inTheWayOf(now, origin, MAX_CONTESTS);
+    if (other !== undefined) this.drops.count("handshake-limit");
+    if (other === "later") return undefined;
+    // Later ones count once their cookie has come back.
+    const isFirst = at.round === 0;
+    if (isFirst && !this.mayBegin(now, at, UNKNOWN)) return undefined;
+    other?.close(now, "handshake-timeout");
+    // The first may send what they would have been allowed to send.
+    const credit = isFirst ? at.claimants.reduce((sum, claimant) => sum + claimant.yieldCredit(at), 0) : 0;
     const contest = new Contest(now, this, at, credit);
-    this.#contests.add(contest);
+    this.#contests.enter(now, contest, origin);
     return contest;
   }
 
@@ -333,7 +344,7 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
   contestEnded(contest: Contest): void {
     this.#agenda.remove(contest);
     this.memory.close(contest.memory);
-    this.#contests.delete(contest);
+    this.#contests.leave(contest);
     this.#routes.forgetLeader(contest.remote, contest);
   }
 

@@ -3,6 +3,7 @@ import { type ChannelEvents, type ChannelOptions, Channels, refusedChannel } fro
 import { sha256 } from "../crypto/platform.ts";
 import { type DtlsCloseReason, DtlsConnection, type DtlsEvents, type DtlsVersion } from "../dtls/connection.ts";
 import { groupName } from "../dtls/groups.ts";
+import type { HelloVerify } from "../dtls/retry-cookie.ts";
 import type { CloseReason } from "../errors.ts";
 import { Association, type AssociationCloseReason, type SendResult } from "../sctp/association.ts";
 import type { SignalledInit } from "../sctp/snap.ts";
@@ -261,6 +262,11 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     return this.settings.limits.mtuBytes;
   }
 
+  /** Server: how a client has to show that it receives at its address before the handshake begins. Default: not at all. */
+  protected get helloVerify(): HelloVerify | undefined {
+    return undefined;
+  }
+
   protected get isClosed(): boolean {
     return this.state === "closed";
   }
@@ -283,6 +289,11 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     other.abandonHandshake();
     other.#dtls = dtls;
     dtls.handOverTo(other);
+  }
+
+  /** Flights are repeated on demand only. */
+  holdBack(): void {
+    this.#dtls?.repeatOnDemand();
   }
 
   /** The handshake is over, and nobody is told; another one may begin. */
@@ -411,6 +422,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   #createDtls(): DtlsConnection {
     const { certificate, limits, random, keyLog, dtlsVersions = DTLS_VERSIONS } = this.settings;
     const { datapath, drops } = this.#host;
+    const { helloVerify } = this;
     return new DtlsConnection(
       {
         role: this.#role,
@@ -427,6 +439,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
         // RFC 8827 §6.5: the fingerprint that came by signalling is who the peer is.
         verifyPeerCertificate: (der) => this.acceptsFingerprint(sha256(der)),
         ...(keyLog && { keyLog }),
+        ...(helloVerify && { helloVerify }),
         compact: true,
       },
       this,

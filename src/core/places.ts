@@ -62,6 +62,11 @@ export class Places<Item extends Occupant> {
     return this.#holders.size;
   }
 
+  /** The oldest first. */
+  values(): IterableIterator<Item> {
+    return this.#holders.values();
+  }
+
   enter(now: number, item: Item, { signalled, source }: Origin): void {
     this.#holders.add(item);
     item.signalled = this.#signalled.take(signalled);

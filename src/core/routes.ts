@@ -1,7 +1,7 @@
-import { clientRandom } from "../dtls/client-random.ts";
+import { clientRandom, continuesHello } from "../dtls/client-random.ts";
 import { isSameAddress, type SocketAddress } from "../wire/address.ts";
 import { equalBytes } from "../wire/bytes.ts";
-import { AddressTable, type Leader, NOBODY, type Route } from "./address-table.ts";
+import { AddressTable, type Challenger, type Leader, NOBODY, type Route } from "./address-table.ts";
 
 /** What `Routes` needs to know of a connection. */
 export interface Claimant<Self> extends Leader {
@@ -22,8 +22,11 @@ export interface Claimant<Self> extends Leader {
 
 /** What `Routes` asks of its owner. */
 export interface RoutesHost<Connection> {
-  /** Somebody for a handshake with an address that several sessions claim; `undefined` where there is no room for one. */
-  contest(now: number, route: Route<Connection>): Leader | undefined;
+  /**
+   * Somebody for a handshake with an address that several sessions claim; `undefined` where there is no room for one. Where one has
+   * begun there before (`route.round`), it asks for a cookie.
+   */
+  contest(now: number, route: Route<Connection>): Challenger | undefined;
   /** A connection whose handshake is not complete has lost its claim on the address. */
   departed(route: Route<Connection>, connection: Connection): void;
 }
@@ -44,11 +47,13 @@ const MAX_OWNERS = 4;
  *
  * Of those whose handshake is not complete only one can answer a ClientHello. A single one does. Where there are several, nobody
  * can tell yet whose hello it is; then a leader that is none of them answers, and hands the handshake over to the session that
- * names the certificate which the client shows.
+ * names the certificate which the client shows. From the second ClientHello on at such an address the client has to return a cookie
+ * first; until it does, whoever leads goes on.
  */
 export class Routes<Connection extends Claimant<Connection>> {
   readonly #table: AddressTable<Connection>;
   readonly #host: RoutesHost<Connection>;
+  #rounds = 0;
 
   /** @param random 30 bits that nobody outside knows */
   constructor(random: number, host: RoutesHost<Connection>) {
@@ -85,11 +90,8 @@ export class Routes<Connection extends Claimant<Connection>> {
   claim(source: SocketAddress, connection: Connection): SocketAddress {
     const route = this.#table.find(source) ?? this.#table.add(source);
     if (connection.routes.includes(route)) return route;
-    const { sole } = route;
-    // Whose handshake has begun here leads it, whoever claims the address from now on.
-    if (sole?.established === false && sole.isHandshakingAt(route)) route.leader = sole;
     if (connection.established) this.#own(route, connection);
-    else route.claimants = [...route.claimants, connection];
+    else this.#addClaimant(route, connection);
     setSole(route);
     return this.#note(route, connection);
   }
@@ -98,7 +100,7 @@ export class Routes<Connection extends Claimant<Connection>> {
   established(connection: Connection): void {
     for (const route of connection.routes) {
       route.claimants = without(route.claimants, connection);
-      if (route.leader === connection) route.leader = undefined;
+      resign(route, connection);
       this.#own(route, connection);
       setSole(route);
     }
@@ -116,8 +118,8 @@ export class Routes<Connection extends Claimant<Connection>> {
   /** A leader has ended, or handed over. */
   forgetLeader(source: SocketAddress, leader: Leader): void {
     const route = this.#table.find(source);
-    if (route?.leader !== leader) return;
-    route.leader = undefined;
+    if (route === undefined) return;
+    resign(route, leader);
     setSole(route);
   }
 
@@ -125,23 +127,74 @@ export class Routes<Connection extends Claimant<Connection>> {
     for (const route of [...connection.routes]) this.#release(route, connection);
   }
 
-  #deliverHandshake(now: number, route: Route<Connection>, datagram: Uint8Array): void {
+  #addClaimant(route: Route<Connection>, connection: Connection): void {
     const { claimants } = route;
+    // Whose handshake has begun here leads it, whoever claims the address from now on.
+    if (route.leader === undefined && claimants.length === 1 && claimants[0].isHandshakingAt(route)) {
+      this.#lead(route, claimants[0]);
+    }
+    // It may be that a page was reloaded, and that the new one is there already.
+    route.leader?.holdBack();
+    if (route.listener === route.leader) route.listener = undefined;
+    route.claimants = [...claimants, connection];
+  }
+
+  #deliverHandshake(now: number, route: Route<Connection>, datagram: Uint8Array): void {
+    const { claimants, leader } = route;
+    if (leader === undefined && claimants.length === 1) {
+      claimants[0].handleDatagram(now, route, datagram);
+      return;
+    }
     const hello = clientRandom(datagram);
-    // A hello that is another one begins anew: the page was reloaded.
-    const isOther = hello !== undefined && route.leader?.hello !== undefined && !equalBytes(route.leader.hello, hello);
-    if (route.leader === undefined && claimants.length === 1) claimants[0].handleDatagram(now, route, datagram);
-    else if (hello !== undefined && claimants.length > 1 && (route.leader === undefined || isOther)) {
-      route.leader?.giveWay(now);
-      route.leader = this.#host.contest(now, route);
-      route.leader?.handleDatagram(now, route, datagram);
-    } else if (route.leader !== undefined) route.leader.handleDatagram(now, route, datagram);
+    if (hello !== undefined) this.#deliverHello(now, route, hello, datagram);
+    else if (continuesHello(datagram)) this.#listen(now, route, datagram);
+    else if (leader !== undefined) leader.handleDatagram(now, route, datagram);
     else {
       // The path has changed in the middle of a handshake.
       for (const claimant of claimants) {
         if (claimant.hello !== undefined) claimant.handleDatagram(now, route, datagram);
       }
     }
+  }
+
+  /** A datagram begins with a ClientHello that has this random. Another random than the leader's is another client's. */
+  #deliverHello(now: number, route: Route<Connection>, hello: Uint8Array, datagram: Uint8Array): void {
+    const { leader, listener } = route;
+    if (leader !== undefined && isAwaiting(leader, hello)) {
+      if (listener !== leader) this.#replaceListener(now, route, leader);
+    } else if (listener === undefined || listener === leader || !isAwaiting(listener, hello)) {
+      if (route.claimants.length === 0) return;
+      this.#replaceListener(now, route, undefined);
+      const isFirst = route.round === 0;
+      route.listener = this.#host.contest(now, route);
+      if (isFirst && route.listener !== undefined) this.#lead(route, route.listener);
+    }
+    this.#listen(now, route, datagram);
+  }
+
+  /** Only the leader is kept while it does not listen. */
+  #replaceListener(now: number, route: Route<Connection>, listener: Leader | undefined): void {
+    const before = route.listener;
+    if (before !== route.leader) before?.giveWay(now);
+    route.listener = listener;
+  }
+
+  #listen(now: number, route: Route<Connection>, datagram: Uint8Array): void {
+    const { listener } = route;
+    listener?.handleDatagram(now, route, datagram);
+    // It may have ended meanwhile.
+    if (listener === undefined || route.listener !== listener || listener === route.leader) return;
+    const { stage } = listener as Challenger;
+    if (stage === "asked") this.#replaceListener(now, route, undefined);
+    else if (stage === "begun") {
+      route.leader?.giveWay(now);
+      this.#lead(route, listener);
+    }
+  }
+
+  #lead(route: Route<Connection>, leader: Leader): void {
+    route.leader = leader;
+    route.round = ++this.#rounds;
   }
 
   #own(route: Route<Connection>, connection: Connection): void {
@@ -165,7 +218,7 @@ export class Routes<Connection extends Claimant<Connection>> {
     if (route.claimants.includes(connection)) this.#host.departed(route, connection);
     route.claimants = without(route.claimants, connection);
     route.owners = without(route.owners, connection);
-    if (route.leader === connection) route.leader = undefined;
+    resign(route, connection);
     setSole(route);
     connection.routes.splice(connection.routes.indexOf(route), 1);
     if (route.owners.length + route.claimants.length === 0) this.#table.remove(route);
@@ -176,6 +229,16 @@ function setSole<Owner>(route: Route<Owner>): void {
   const { owners, claimants } = route;
   const isSole = owners.length + claimants.length === 1 && route.leader === undefined;
   route.sole = isSole ? (owners[0] ?? claimants[0]) : undefined;
+}
+
+/** Whether the hello is the one that it answers, or will. */
+function isAwaiting({ hello: known }: Leader, hello: Uint8Array): boolean {
+  return known === undefined || equalBytes(known, hello);
+}
+
+function resign<Owner>(route: Route<Owner>, leader: Leader): void {
+  if (route.leader === leader) route.leader = undefined;
+  if (route.listener === leader) route.listener = undefined;
 }
 
 function without<Owner>(list: readonly Owner[], owner: Owner): readonly Owner[] {

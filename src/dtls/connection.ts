@@ -195,6 +195,11 @@ export class DtlsConnection implements Prefetchable {
     this.#records.handOverTo(events);
   }
 
+  /** Server: no timer repeats the present flight any more. The client has it repeated by repeating its own. */
+  repeatOnDemand(): void {
+    this.#delivery.repeatOnDemand();
+  }
+
   /** Wipes all keys and ends the connection, without a word to anybody. */
   abandon(): void {
     if (this.#isClosed) return;

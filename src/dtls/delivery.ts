@@ -42,6 +42,8 @@ export class Delivery {
   #flight: Flight | undefined;
   /** A flight that has to wait until the present one is acknowledged. */
   #waiting: ((now: number) => void) | undefined;
+  /** No timer repeats the present flight. */
+  #isOnDemand = false;
   #timeoutMs: number;
   #timeouts = 0;
   #nextMessage = 0;
@@ -98,6 +100,7 @@ export class Delivery {
     // RFC 6347 §4.2.4.1: the timer value is kept "until a transmission without loss occurs".
     if (this.#flight?.transmissions === 1) this.#timeoutMs = this.#initialTimeoutMs;
     this.#timeouts = 0;
+    this.#isOnDemand = plan.onDemand === true;
     // RFC 9147 §7: our flight acknowledges what it answers. What comes after the handshake answers nothing.
     if (answered !== undefined) {
       this.#acks.clear();
@@ -158,6 +161,12 @@ export class Delivery {
     if (flight.acknowledge(credible)) this.#acknowledged(now, flight);
     // "SHOULD retransmit the unacknowledged messages or fragments."
     else this.#repeat(now, flight);
+  }
+
+  /** From now on the present flight is sent again only when the peer asks for it, by its own again or an acknowledgement. */
+  repeatOnDemand(): void {
+    this.#isOnDemand = true;
+    this.#timers.clear("retransmit");
   }
 
   /** The peer has moved on, so it has our flight: RFC 9147 §7.2, "implicit acknowledgement for the entire flight". */
@@ -253,7 +262,7 @@ export class Delivery {
     const flight = this.#flight;
     if (flight === undefined) return;
     flight.write(now, this.#records, this.#datapath);
-    if (flight.options.expectsAnswer) this.#timers.set("retransmit", now + this.#timeoutMs);
+    if (!this.#isOnDemand) this.#timers.set("retransmit", now + this.#timeoutMs);
     else this.#timers.clear("retransmit");
   }
 }

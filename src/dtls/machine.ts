@@ -3,6 +3,7 @@ import type { FlightItem } from "./flight.ts";
 import type { HandshakeMessage } from "./handshake.ts";
 import type { KeyLogLabel } from "./keylog.ts";
 import type { TrafficKey } from "./keys12.ts";
+import type { HelloVerify } from "./retry-cookie.ts";
 
 /** Versions of the protocol, as options and statistics name them. */
 export type DtlsVersion = "1.2" | "1.3";
@@ -73,7 +74,7 @@ export interface HandshakeSettings {
   readonly certificate: { readonly der: Uint8Array; sign(data: Uint8Array): Uint8Array };
   readonly verifyPeerCertificate: (der: Uint8Array) => boolean;
   readonly requireClientCertificate: boolean;
-  readonly helloVerify: { readonly secret: Uint8Array; readonly peer: Uint8Array } | undefined;
+  readonly helloVerify: HelloVerify | undefined;
   readonly random: (length: number) => Uint8Array;
   readonly versions: readonly DtlsVersion[];
   /** Groups for DTLS 1.3 by their IANA numbers, the preferred first. */

@@ -9,6 +9,7 @@ import { GROUPS_13 } from "./groups.ts";
 import type { KeyLog } from "./keylog.ts";
 import type { DtlsVersion, HandshakeSettings } from "./machine.ts";
 import { MAX_SEQUENCE } from "./record.ts";
+import type { HelloVerify } from "./retry-cookie.ts";
 
 export interface DtlsOptions {
   role: "client" | "server";
@@ -46,8 +47,10 @@ export interface DtlsOptions {
    * Server: make an unknown client repeat its hello with a cookie (HelloVerifyRequest or HelloRetryRequest), bound to `peer`,
    * the bytes of its address and port. Costs a round trip; not needed where a STUN check has verified the address. Nothing is kept
    * meanwhile: another connection with the same `secret` and `peer` takes the repeated hello as well, as the first that it is given.
+   * `mayBegin` is asked when the right cookie has come back, before any signature or key agreement: `false` drops the hello, which
+   * may come again.
    */
-  helloVerify?: { secret: Uint8Array; peer: Uint8Array };
+  helloVerify?: HelloVerify;
   /** Given each secret in NSS key log format: for Wireshark, never in production. */
   keyLog?: KeyLog;
   /** Where what is held of unfinished messages and early records is accounted for. Default: no budget. */

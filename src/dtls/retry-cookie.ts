@@ -8,6 +8,12 @@ export interface CookieKey {
   readonly peer: Uint8Array;
 }
 
+/** How a server asks for cookies. */
+export interface HelloVerify extends CookieKey {
+  /** Whether the handshake may begin, now that the cookie has come back. Default: it may. */
+  mayBegin?(): boolean;
+}
+
 /** What a HelloRetryRequest has asked for, and of whom. */
 export interface Retry {
   /** SHA-256 of the first ClientHello, which stands for it in the transcript (RFC 8446 §4.4.1). */

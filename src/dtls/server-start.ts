@@ -13,6 +13,7 @@ import {
   VERSION_DTLS_1_2,
   VERSION_DTLS_1_3,
 } from "./messages.ts";
+import type { CookieKey } from "./retry-cookie.ts";
 import { Server12 } from "./server12.ts";
 import { Server13 } from "./server13.ts";
 
@@ -55,6 +56,7 @@ export class ServerStart implements HandshakeMachine {
       const cookie = expectedCookie(helloVerify, hello, message.body);
       // RFC 6347 §4.2.1: an invalid cookie is treated "the same as a ClientHello with no cookie".
       if (!equalConstantTime(hello.cookie, cookie)) return this.#askForCookie(message, cookie);
+      if (helloVerify.mayBegin?.() === false) return UNEXPECTED;
     }
     const server = new Server12(this.#host);
     this.#host.become(server);
@@ -88,11 +90,7 @@ function offeredVersions({ version, extensions }: ClientHello): readonly number[
 }
 
 /** RFC 6347 §4.2.1: Cookie = HMAC(Secret, Client-IP, Client-Parameters); the parameters are the hello without the cookie. */
-function expectedCookie(
-  { secret, peer }: { readonly secret: Uint8Array; readonly peer: Uint8Array },
-  hello: ClientHello,
-  body: Uint8Array,
-): Uint8Array {
+function expectedCookie({ secret, peer }: CookieKey, hello: ClientHello, body: Uint8Array): Uint8Array {
   const cookieAt = 2 + 32 + 1 + hello.sessionId.length;
   const afterCookie = cookieAt + 1 + hello.cookie.length;
   return hmacSha256(secret, Uint8Array.of(peer.length), peer, body.subarray(0, cookieAt), body.subarray(afterCookie));

@@ -158,7 +158,7 @@ export class Server13 implements HandshakeMachine {
     const cookie = helloVerify && (parseCookie(hello.extensions.get(EXTENSION_COOKIE) ?? EMPTY) ?? EMPTY);
     const retry = helloVerify && cookie ? openRetry(helloVerify, cookie, hello.random) : this.#retry;
     // Anybody can send a wrong one; the right one may still come.
-    if (retry === undefined) return UNEXPECTED;
+    if (retry === undefined || helloVerify?.mayBegin?.() === false) return UNEXPECTED;
     const offer = readOffer13(hello);
     if (typeof offer !== "object") return offer;
     // RFC 8446 §4.1.2: the second hello is the first one, but for what was asked for.

@@ -3,6 +3,7 @@ import type { Session } from "../../src/core/session.ts";
 import { writeBindingRequest } from "../../src/ice/stun-write.ts";
 import { Random } from "../sim/random.ts";
 import { ScriptedPage, ScriptedServer } from "../unit/core/support/scripted-page.ts";
+import { countingCertificate, floodDatagrams } from "./support/hello-flood.ts";
 
 /** A server with an eighth of the usual places. */
 const LIMITS = {
@@ -11,6 +12,8 @@ const LIMITS = {
   maxPendingSessions: 512,
   maxHandshakes: 128,
   maxHandshakesPerAddress: 32,
+  maxHandshakesPerSecond: 63,
+  maxHandshakesPerSecondPerAddress: 16,
 };
 const HOME = "203.0.113.1";
 const NEWCOMERS = 5;
@@ -26,6 +29,8 @@ interface Mix {
   /** Where the newcomers post from. Default: where they check from. */
   newcomerSignalled?: () => string | undefined;
   maxPostsPerSecond: number;
+  /** For one check. Default: none. */
+  maxHellos?: number;
 }
 
 const anyIpv4 = (random: Random) => `198.${18 + random.below(2)}.${random.below(256)}.${random.below(256)}`;
@@ -62,11 +67,19 @@ const MIXES: Record<string, Mix> = {
     source: anyIpv4,
     maxPostsPerSecond: 200,
   },
+  "hellos from one address": { signalled: () => HOME, source: () => HOME, maxPostsPerSecond: 120, maxHellos: 4 },
+  "hellos from a /48": { signalled: in48, source: in48, maxPostsPerSecond: 120, maxHellos: 4 },
+  "hellos from one address with spoofed sources": {
+    signalled: () => HOME,
+    source: anyIpv4,
+    maxPostsPerSecond: 120,
+    maxHellos: 4,
+  },
 };
 
 const attackerRemote = { ufrag: "evil", fingerprint: new Uint8Array(32), sctpPort: 5000, maxMessageBytes: 0 };
 
-/** Posts and checks as fast as it is told to, and never gets any further. */
+/** Posts, checks and says hello as fast as it is told to, and never gets any further. */
 class Attacker {
   readonly #server: ScriptedServer;
   readonly #random: Random;
@@ -118,7 +131,14 @@ class Attacker {
       : this.#random.below(latest + 1);
     const { check, source } = this.#sessions[at] ?? {};
     if (check === undefined || source === undefined) return;
-    endpoint.handleDatagram(now, { address: source, port: 1_024 + this.#random.below(60_000) }, check);
+    const { maxHellos = 0 } = this.#mix;
+    // With hellos the sessions share a few ports, so that some addresses are claimed by several of them.
+    const ports = maxHellos > 0 ? 8 : 60_000;
+    const from = { address: source, port: 1_024 + this.#random.below(ports) };
+    endpoint.handleDatagram(now, from, check);
+    for (let i = this.#random.below(maxHellos + 1); i > 0; i--) {
+      for (const datagram of floodDatagrams(this.#random)) endpoint.handleDatagram(now, from, datagram);
+    }
   }
 }
 
@@ -158,9 +178,10 @@ function openPage(server: ScriptedServer, attacker: Attacker, address: string, m
 test.each(Object.entries(MIXES))(
   "every newcomer gets in while somebody posts and checks without end: %s",
   (name, mix) => {
-    for (const seed of [1, 2].map((n) => `${name} ${n}`)) {
+    for (const seed of (mix.maxHellos === undefined ? [1, 2] : [1]).map((n) => `${name} ${n}`)) {
       const random = new Random(seed);
-      const server = new ScriptedServer(seed, LIMITS);
+      const { certificate, counts } = countingCertificate();
+      const server = new ScriptedServer(seed, LIMITS, { certificate });
       const attacker = new Attacker(server, random.fork("attacker"), mix);
       for (let i = 0; i < 1_000; i++) {
         server.runUntil(server.now + TICK_MS);
@@ -172,6 +193,10 @@ test.each(Object.entries(MIXES))(
         openPage(server, attacker, `192.0.2.${i + 1}`, mix, 10 + random.below(300)),
       );
       expect(times.filter(Number.isFinite).length, `${times} [seed ${seed}]`).toBe(NEWCOMERS);
+      const { maxHandshakes, maxHandshakesPerSecond } = LIMITS;
+      const budget = maxHandshakes + (server.now / 1_000) * maxHandshakesPerSecond;
+      expect(counts.signatures, `[seed ${seed}]`).toBeLessThanOrEqual(budget);
+      if (mix.maxHellos !== undefined) expect(counts.signatures, `[seed ${seed}]`).toBeGreaterThan(NEWCOMERS);
     }
   },
 );

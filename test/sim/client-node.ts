@@ -86,6 +86,10 @@ export class ClientNode implements SimNode {
     network.at(network.now, this.host, (now) => connection.start(now));
   }
 
+  get fingerprint(): Uint8Array {
+    return certificate!.fingerprintBytes;
+  }
+
   get drops(): object {
     return this.#endpoint.drops.snapshot();
   }

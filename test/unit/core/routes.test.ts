@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import type { Route } from "../../../src/core/address-table.ts";
+import type { Challenger, Route } from "../../../src/core/address-table.ts";
 import { type Claimant, Routes } from "../../../src/core/routes.ts";
 import type { SocketAddress } from "../../../src/wire/address.ts";
 
@@ -13,6 +13,7 @@ class Peer implements Claimant<Peer> {
   remote: SocketAddress = HOME;
   hello: Uint8Array | undefined;
   handshakingAt: SocketAddress | undefined;
+  stage: Challenger["stage"] = "begun";
   /** What it does with a datagram besides. */
   onDatagram: (source: SocketAddress) => void = () => {};
 
@@ -29,9 +30,14 @@ class Peer implements Claimant<Peer> {
     delivered.push(`${this.name} gives way`);
   }
 
+  holdBack(): void {
+    delivered.push(`${this.name} holds back`);
+  }
+
   handleDatagram(_now: number, source: SocketAddress): void {
     delivered.push(this.name);
     this.onDatagram(source);
+    if (contests.includes(this)) contestDoes(this);
   }
 }
 
@@ -40,17 +46,22 @@ let delivered: string[];
 let departed: string[];
 /** The leaders that were asked for, the latest last. */
 let contests: Peer[];
+/** What a contest does with a datagram. */
+let contestDoes: (contest: Peer) => void;
 
 beforeEach(() => {
   routes = new Routes(0x2f3c_51a7, {
-    contest() {
-      contests.push(new Peer(`contest ${contests.length + 1}`));
-      return contests.at(-1);
+    contest(_, { round }) {
+      const contest = new Peer(`contest ${contests.length + 1}`);
+      contest.stage = round === 0 ? "begun" : "hearing";
+      contests.push(contest);
+      return contest;
     },
     departed: (_, { name }) => departed.push(name),
   });
   departed = [];
   contests = [];
+  contestDoes = () => {};
   delivered = [];
 });
 
@@ -66,6 +77,13 @@ function hello(random: number): Uint8Array {
   datagram.set([22, 0xfe, 0xfd, 0, 0]);
   datagram.set([1], 13);
   return datagram.fill(random, 27, 59);
+}
+
+/** A datagram with a later fragment of a ClientHello. */
+function laterFragment(): Uint8Array {
+  const datagram = hello(9);
+  datagram[21] = 40;
+  return datagram;
 }
 
 test("a datagram from an address that nobody claimed goes to nobody", () => {
@@ -110,15 +128,69 @@ test("a handshake that has begun goes on with its session, whoever claims the ad
   expect(contests).toEqual([]);
 });
 
-test("a client that begins anew is led by somebody else, and the one before gives way", () => {
+test("a client that begins anew leads once it has returned its cookie, and the one before gives way", () => {
   const [old, fresh] = [new Peer("old"), new Peer("fresh")];
   old.handshakingAt = routes.claim(HOME, old);
   old.hello = hello(1).slice(27, 59);
   routes.claim(HOME, fresh);
-  expect(deliver(HOME, hello(2))).toEqual(["old gives way", "contest 1"]);
+  const ask = () => (contests.at(-1)!.stage = "asked");
+  contestDoes = ask;
+  expect(deliver(HOME, hello(2))).toEqual(["contest 1", "contest 1 gives way"]);
+  expect(deliver()).toEqual(["old"]);
+  expect(deliver(HOME, hello(1))).toEqual(["old"]);
+  contestDoes = () => (contests.at(-1)!.stage = "begun");
+  expect(deliver(HOME, hello(2))).toEqual(["contest 2", "old gives way"]);
+  expect(deliver()).toEqual(["contest 2"]);
+  routes.forgetLeader(HOME, contests[1]);
+  contestDoes = ask;
+  expect(deliver(HOME, hello(3))).toEqual(["contest 3", "contest 3 gives way"]);
+});
+
+test("of the hellos that another one leads there is one at a time of which a part is kept", () => {
+  for (const name of ["page", "spoofed"]) routes.claim(HOME, new Peer(name));
+  expect(deliver(HOME, hello(1))).toEqual(["contest 1"]);
+  contests[0].hello = hello(1).slice(27, 59);
+  contestDoes = (contest) => (contest.hello ??= hello(contests.length).slice(27, 59));
+  expect(deliver(HOME, hello(2))).toEqual(["contest 2"]);
+  expect(deliver(HOME, hello(2))).toEqual(["contest 2"]);
+  expect(deliver(HOME, hello(3))).toEqual(["contest 2 gives way", "contest 3"]);
+  expect(deliver(HOME, hello(1))).toEqual(["contest 3 gives way", "contest 1"]);
+});
+
+test("later fragments of a hello go to whoever has its beginning, and all else to the leader", () => {
+  for (const name of ["page", "spoofed"]) routes.claim(HOME, new Peer(name));
+  deliver(HOME, hello(1));
+  contests[0].hello = hello(1).slice(27, 59);
+  contestDoes = (contest) => (contest.hello ??= hello(2).slice(27, 59));
+  expect(deliver(HOME, laterFragment())).toEqual(["contest 1"]);
+  deliver(HOME, hello(2));
+  expect(deliver(HOME, laterFragment())).toEqual(["contest 2"]);
   expect(deliver()).toEqual(["contest 1"]);
-  routes.forgetLeader(HOME, contests[0]);
-  expect(deliver(HOME, hello(3))).toEqual(["contest 2"]);
+  deliver(HOME, hello(1));
+  expect(deliver(HOME, laterFragment())).toEqual(["contest 1"]);
+});
+
+test("whoever leads holds back when another session claims the address, and takes no fragment before a new beginning", () => {
+  const page = new Peer("page");
+  page.handshakingAt = routes.claim(HOME, page);
+  page.hello = hello(1).slice(27, 59);
+  delivered = [];
+  routes.claim(HOME, new Peer("reloaded"));
+  expect(delivered).toEqual(["page holds back"]);
+  expect(deliver(HOME, laterFragment())).toEqual([]);
+  expect(deliver(HOME, hello(1))).toEqual(["page"]);
+  expect(deliver(HOME, laterFragment())).toEqual(["page"]);
+});
+
+test("a session that has begun its handshake beside an established connection leads it, too", () => {
+  routes.claim(HOME, new Peer("established", true));
+  const page = new Peer("page");
+  page.handshakingAt = routes.claim(HOME, page);
+  page.hello = hello(1).slice(27, 59);
+  routes.claim(HOME, new Peer("reloaded"));
+  expect(deliver()).toEqual(["established", "page"]);
+  contestDoes = (contest) => (contest.stage = "begun");
+  expect(deliver(HOME, hello(2))).toEqual(["established", "contest 1", "page gives way"]);
 });
 
 test("where the path changes in the middle of a handshake, it goes on with whoever had begun", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { DtlsVersion } from "../../../src/dtls/connection.ts";
-import { openRetry, sealRetry } from "../../../src/dtls/retry-cookie.ts";
+import { type HelloVerify, openRetry, sealRetry } from "../../../src/dtls/retry-cookie.ts";
 import { handshakeTypes } from "./records.ts";
 import { exchange, Party } from "./support.ts";
 
@@ -36,7 +36,8 @@ describe.each<{ versions: readonly DtlsVersion[]; groups: readonly number[]; ver
 ])(
   "a server of DTLS $versions that asks a client with groups $groups for a cookie",
   ({ versions, groups, version }) => {
-    const newServer = (helloVerify = KEY) => new Party({ role: "server", versions, groups: [X25519], helloVerify });
+    const newServer = (helloVerify: HelloVerify = KEY) =>
+      new Party({ role: "server", versions, groups: [X25519], helloVerify });
 
     /** A client that has been asked, and its second hello. */
     function asked() {
@@ -56,6 +57,42 @@ describe.each<{ versions: readonly DtlsVersion[]; groups: readonly number[]; ver
       exchange(client, server);
       expect([client.connectedTimes, server.connectedTimes]).toEqual([1, 1]);
       expect(server.connection.version).toBe(version);
+    });
+
+    it("asks its owner once the cookie has come back, and takes the same hello later where he refuses", () => {
+      const { client, again } = asked();
+      const answers = [false, false, true];
+      let questions = 0;
+      const server = newServer({ ...KEY, mayBegin: () => answers[questions++] });
+      const stranger = new Party({ role: "client", versions, groups });
+      stranger.connection.start(0);
+      for (const datagram of stranger.take()) server.connection.handleDatagram(0, datagram);
+      expect(questions).toBe(0);
+      const other = newServer({ ...KEY, mayBegin: () => answers[questions++] });
+      for (let turn = 0; turn < 3; turn++) {
+        expect(other.sent).toEqual([]);
+        expect(other.connection.cipherSuite).toBeUndefined();
+        for (const datagram of again) other.connection.handleDatagram(100 * turn, datagram);
+      }
+      expect(questions).toBe(3);
+      exchange(client, other);
+      expect(other.connectedTimes).toBe(1);
+    });
+
+    it("repeats its flight on demand only, once it is told to", () => {
+      const { again } = asked();
+      const server = newServer();
+      for (const datagram of again) server.connection.handleDatagram(0, datagram);
+      const flight = server.take().length;
+      server.connection.handleTimeout(200);
+      expect(server.take()).toHaveLength(flight);
+      server.connection.repeatOnDemand();
+      server.connection.handleTimeout(5_000);
+      expect(server.take()).toEqual([]);
+      for (let turn = 0; turn < 2; turn++) {
+        for (const datagram of again) server.connection.handleDatagram(6_000 + 1_000 * turn, datagram);
+        expect(server.take()).toHaveLength(flight);
+      }
     });
 
     it("does not take the cookie of another address or secret", () => {
