@@ -5,7 +5,8 @@ import { type CloseReason, SendError, type SendErrorCode } from "../errors.ts";
 import { Emitter } from "../events.ts";
 import type { MessageData } from "../message-data.ts";
 import { ReceiveQueue } from "../receive-queue.ts";
-import { dial, type Link } from "./dial.ts";
+import { dial, type Link, negotiate } from "./dial.ts";
+import { restarter } from "./restart.ts";
 
 /** One received message. */
 export interface ClientMessage {
@@ -43,6 +44,8 @@ const MAX_WAITING_MESSAGES = 4_096;
 const MAX_WAITING_BYTES = 4_194_304;
 /** Browsers call ICE disconnected after 6 to 10 s without an answer and failed 10 to 20 s later; servers do not wait so long. */
 const DISCONNECTED_MS = 4_000;
+/** The same where ICE can be restarted: as long as servers wait. */
+const RESTART_MS = 10_000;
 
 /** A connection to a server. Opened by `connect`. */
 export class ClientConnection extends Emitter<ClientEvents> {
@@ -54,6 +57,8 @@ export class ClientConnection extends Emitter<ClientEvents> {
   #opened = 0;
   #closed = false;
   readonly #stop = new AbortController();
+  /** Gives up the link. */
+  #leave = (): void => {};
   readonly #received = new ReceiveQueue<ClientMessage>(
     "the connection",
     new Backlog({ messages: MAX_WAITING_MESSAGES, bytes: MAX_WAITING_BYTES, dropped() {} }),
@@ -162,19 +167,36 @@ export class ClientConnection extends Emitter<ClientEvents> {
     this.#link = link;
     this.#id = link.id;
     this.#opened = performance.now();
-    let silent: ReturnType<typeof setTimeout>;
+    let silent: ReturnType<typeof setTimeout> | undefined;
+    const gone = new AbortController();
     const leave = () => lose("local");
     const lose = (reason: CloseReason) => {
-      clearTimeout(silent);
-      removeEventListener("pagehide", leave);
       if (this.#link !== link) return;
-      this.#link = undefined;
-      peer.close();
+      this.#leave();
       if (this.#options.reconnect) this.#reconnect(reason);
       else this.#end(reason);
     };
-    // A tab that is closed would go without a word, and the server would wait for its silence to be long enough.
-    addEventListener("pagehide", leave, { signal: this.#stop.signal });
+    const again = restarter(
+      (attempt) => negotiate(link, this.#url, this.#options, attempt),
+      gone.signal,
+      () => lose("idle"),
+    );
+    const restart = () => link.session && again();
+    const listen = (method: "addEventListener" | "removeEventListener") => {
+      // A tab that is closed would go without a word, and the server would wait for its silence to be long enough.
+      globalThis[method]("pagehide", leave);
+      // A path may be gone long before its silence tells.
+      globalThis[method]("online", restart);
+      (globalThis.navigator as { connection?: EventTarget })?.connection?.[method]("change", restart);
+    };
+    listen("addEventListener");
+    this.#leave = () => {
+      clearTimeout(silent);
+      gone.abort();
+      listen("removeEventListener");
+      this.#link = undefined;
+      peer.close();
+    };
     channel.onclose = () => lose("remote");
     channel.onmessage = ({ data: received }: MessageEvent<ArrayBuffer | string>) => {
       const binary = typeof received !== "string";
@@ -186,9 +208,14 @@ export class ClientConnection extends Emitter<ClientEvents> {
     };
     peer.onconnectionstatechange = () => {
       const { connectionState } = peer;
-      clearTimeout(silent);
-      if (connectionState === "failed") lose("idle");
-      else if (connectionState === "disconnected") silent = setTimeout(lose, DISCONNECTED_MS, "idle");
+      if (connectionState === "connected") {
+        clearTimeout(silent);
+        silent = undefined;
+      } else if (connectionState === "failed" && !link.session) lose("idle");
+      else if (/^(dis|f)/.test(connectionState)) {
+        if (silent === undefined) silent = setTimeout(lose, link.session ? RESTART_MS : DISCONNECTED_MS, "idle");
+        restart();
+      }
     };
   };
 
@@ -204,9 +231,7 @@ export class ClientConnection extends Emitter<ClientEvents> {
     if (this.#closed) return;
     this.#closed = true;
     this.#stop.abort();
-    const link = this.#link;
-    this.#link = undefined;
-    link?.peer.close();
+    this.#leave();
     this.#received.close();
     this.emit("close", reason);
   };

@@ -8,6 +8,8 @@ export interface Link {
   readonly channel: RTCDataChannel;
   /** How the server calls this connection, too; empty where its answer does not say. */
   id: string;
+  /** What further offers name it by; `undefined` where the server takes none. */
+  session?: string;
 }
 
 /** One attempt to connect: signalling, ICE, DTLS, SCTP, an open channel. Leaves nothing behind when it fails. */
@@ -50,7 +52,7 @@ export function dial(url: string, options: ConnectOptions, signal: AbortSignal):
       const limits = reliable || given.maxPacketLifeTime !== undefined ? {} : { maxRetransmits: 0 };
       const channel = peer.createDataChannel(label, { ordered: false, ...limits, ...given });
       channel.binaryType = "arraybuffer";
-      const link = { peer, channel, id: "" };
+      const link: Link = { peer, channel, id: "" };
       channel.onopen = () => {
         end();
         resolve(link);
@@ -70,22 +72,26 @@ export function dial(url: string, options: ConnectOptions, signal: AbortSignal):
   });
 }
 
-/** The offer goes out at once: the server, which is ICE-lite, needs none of our candidates. */
-async function negotiate(
+/**
+ * The offer goes out at once: the server, which is ICE-lite, needs none of our candidates. Where the link has a session already, ICE
+ * is restarted.
+ */
+export async function negotiate(
   link: Link,
   url: string,
   { headers, fetch: request = (to, init) => fetch(to, init) }: ConnectOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const { peer } = link;
-  const offer = await peer.createOffer();
+  const { peer, session } = link;
+  const offer = await peer.createOffer({ iceRestart: !!session });
   const ready = peer.setLocalDescription(offer);
   ready.catch(() => {}); // It is waited for below, unless signalling fails first.
   const given = typeof headers === "function" ? await headers() : headers;
   let response: Response;
   let text: string;
   try {
-    response = await request(url, { method: "POST", body: offer.sdp!, signal, headers: given! });
+    const to = session ? `${url}${/\?/.test(url) ? "&" : "?"}rtc-session=${session}` : url;
+    response = await request(to, { method: "POST", body: offer.sdp!, signal, headers: given! });
     text = await readText(response);
   } catch (cause) {
     throw new ConnectError("unreachable", `${url} cannot be reached`, { cause });
@@ -93,8 +99,9 @@ async function negotiate(
   const { status } = response;
   if (!response.ok) throw new ConnectError("refused", `${url} answered ${status}: ${text.slice(0, 200)}`, { status });
   try {
-    const { answer, candidate, id = "" } = JSON.parse(text);
+    const { answer, candidate, id = "", session } = JSON.parse(text);
     link.id = id;
+    link.session = session;
     await ready;
     await peer.setRemoteDescription(answer);
     if (candidate?.candidate) await peer.addIceCandidate(candidate);

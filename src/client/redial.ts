@@ -38,6 +38,6 @@ export async function redial(
 }
 
 /** Whether the server has said no, and would say no again: HTTP 4xx but for those that mean "later". */
-function isFinal(error: unknown): boolean {
+export function isFinal(error: unknown): boolean {
   return /^4(?!08|29)/.test(String((error as ConnectError).status));
 }

@@ -18,6 +18,8 @@ export interface BrowserOptions {
    * interface. Default true. With false Firefox has its stock preferences and needs an interface address.
    */
   loopback?: boolean;
+  /** More preferences, Firefox only. */
+  preferences?: Record<string, unknown>;
   /** More command line flags, Chromium only: `--force-fieldtrials=…`. */
   flags?: readonly string[];
 }
@@ -92,7 +94,8 @@ function launchOptions(name: BrowserName, options: BrowserOptions): LaunchOption
   const loopbackOnly = interfaceAddresses().length === 0;
   if (name === "firefox") {
     const preferences = (options.loopback ?? true) || loopbackOnly ? FIREFOX_LOOPBACK_PREFERENCES : {};
-    return { ...common, browser: "firefox", executablePath: firefoxPath(), extraPrefsFirefox: preferences };
+    const extraPrefsFirefox = { ...preferences, ...options.preferences };
+    return { ...common, browser: "firefox", executablePath: firefoxPath(), extraPrefsFirefox };
   }
   const flags = loopbackOnly ? [...CHROMIUM_FLAGS, ...CHROMIUM_LOOPBACK_ONLY_FLAGS] : CHROMIUM_FLAGS;
   return { ...common, executablePath: chromiumPath(), args: [...flags, ...(options.flags ?? [])] };

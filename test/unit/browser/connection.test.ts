@@ -1,7 +1,7 @@
 import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type ClientConnection, type ConnectOptions, connect, type ClientMessage } from "../../../src/browser.ts";
-import { answering, enterPage, FakePeer, leavePage, page, settle } from "./fake-peer.ts";
+import { ANSWER, answering, enterPage, FakePeer, leavePage, page, settle } from "./fake-peer.ts";
 
 beforeEach(enterPage);
 afterEach(leavePage);
@@ -247,5 +247,117 @@ describe("reconnecting", () => {
     await vi.advanceTimersByTimeAsync(500);
     expect(headers).toHaveBeenCalledTimes(2);
     connection.close();
+  });
+});
+
+describe("where the server names the session", () => {
+  const SESSION = { ...ANSWER, session: "a-name" };
+
+  /** A server whose answers after the first one are these: HTTP statuses, 0 for no answer at all, or none for "never". */
+  function serving(statuses: (number | undefined)[], url = "/rtc") {
+    const asked: string[] = [];
+    const fetch = async (to: string, { signal }: RequestInit) => {
+      asked.push(to);
+      if (asked.length === 1) return Response.json(SESSION);
+      const status = statuses.shift();
+      if (status === undefined) {
+        await new Promise((_, reject) => signal!.addEventListener("abort", () => reject(signal!.reason)));
+      }
+      if (status === 0) throw new TypeError("no network");
+      return status === 200 ? Response.json(SESSION) : new Response("no", { status });
+    };
+    return { asked, url, fetch };
+  }
+
+  async function restarting(statuses: (number | undefined)[], options: ConnectOptions = {}) {
+    const { asked, fetch } = serving(statuses);
+    const { connection, peer } = await opened({ fetch, ...options });
+    return { asked, connection, peer, log: logOf(connection) };
+  }
+
+  const again = "/rtc?rtc-session=a-name";
+
+  test.each([
+    ["the browser says that nothing comes any more", (peer: FakePeer) => peer.become("disconnected")],
+    ["the browser has given up", (peer: FakePeer) => peer.become("failed")],
+    ["the network is there again", () => page.dispatchEvent(new Event("online"))],
+  ])("ICE is restarted where %s, and the connection goes on", async (_, happen) => {
+    const { asked, peer, log, connection } = await restarting([200]);
+    happen(peer);
+    await settle();
+    expect(asked).toEqual(["/rtc", again]);
+    expect(peer.offers.map((options) => options?.iceRestart)).toEqual([false, true]);
+    expect(peer.answers).toBe(2);
+    peer.become("connected");
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(log).toEqual([]);
+    expect(connection.id).toBe(ANSWER.id);
+    connection.close();
+  });
+
+  test("the session is added to what the URL asks already", async () => {
+    const { asked, fetch } = serving([200]);
+    const connecting = connect("/rtc?room=5", { fetch });
+    await settle();
+    FakePeer.last.open();
+    const connection = await connecting;
+    FakePeer.last.become("disconnected");
+    await settle();
+    expect(asked[1]).toBe("/rtc?room=5&rtc-session=a-name");
+    connection.close();
+  });
+
+  test("while there is no network it is tried again, four times a second", async () => {
+    const { asked, peer, log, connection } = await restarting([0, 503, 429, 200]);
+    peer.become("disconnected");
+    await vi.advanceTimersByTimeAsync(700);
+    expect(asked).toHaveLength(4);
+    await vi.advanceTimersByTimeAsync(60);
+    expect(asked).toHaveLength(5);
+    expect(log).toEqual([]);
+    connection.close();
+  });
+
+  test("an attempt that hangs is given up after two seconds, or as soon as there is a network", async () => {
+    const { asked, peer, connection } = await restarting([undefined, undefined, 200]);
+    peer.become("disconnected");
+    await vi.advanceTimersByTimeAsync(2_250);
+    expect(asked).toHaveLength(3);
+    page.dispatchEvent(new Event("online"));
+    await vi.advanceTimersByTimeAsync(250);
+    expect(asked).toHaveLength(4);
+    expect(peer.answers).toBe(2);
+    connection.close();
+  });
+
+  test.each([404, 403])("%i ends the connection: the server has it no longer", async (status) => {
+    const { peer, log } = await restarting([status]);
+    peer.become("disconnected");
+    await settle();
+    expect(log).toEqual(["close idle"]);
+    expect(peer.closed).toBe(true);
+  });
+
+  test("without a path after ten seconds the connection is lost, and nobody asks any more", async () => {
+    const { asked, peer, log } = await restarting(Array(100).fill(0));
+    peer.become("disconnected");
+    await vi.advanceTimersByTimeAsync(9_999);
+    peer.become("failed");
+    expect(log).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(log).toEqual(["close idle"]);
+    const before = asked.length;
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(asked.length).toBe(before);
+  });
+
+  test("a connection that is closed asks for nothing any more", async () => {
+    const { asked, connection, peer } = await restarting([0, 0, 0]);
+    peer.become("disconnected");
+    await settle();
+    connection.close();
+    page.dispatchEvent(new Event("online"));
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(asked).toHaveLength(2);
   });
 });

@@ -36,6 +36,9 @@ export class FakePeer {
   remoteDescription: unknown = null;
   localDescription: unknown = null;
   readonly candidates: unknown[] = [];
+  readonly offers: (RTCOfferOptions | undefined)[] = [];
+  /** Answers that were applied. */
+  answers = 0;
   channel!: FakeChannel;
   closed = false;
 
@@ -49,7 +52,8 @@ export class FakePeer {
     return this.channel;
   }
 
-  async createOffer() {
+  async createOffer(options?: RTCOfferOptions) {
+    this.offers.push(options);
     return { type: "offer", sdp: "v=0 offer" };
   }
 
@@ -60,6 +64,7 @@ export class FakePeer {
   async setRemoteDescription(description: { type?: string }) {
     if (description.type !== "answer") throw new TypeError("not an answer");
     this.remoteDescription = description;
+    this.answers++;
   }
 
   async addIceCandidate(candidate: unknown) {
