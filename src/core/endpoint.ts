@@ -243,7 +243,8 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
       if (heaviest === undefined) break;
       heaviest.close(now, "memory-limit");
     }
-    for (const peer of this.#ending.splice(0)) peer.close(now, "handshake-failed");
+    // Most flushes find nothing here, and should make no array for it.
+    if (this.#ending.length > 0) this.#endEnding(now);
     this.#agenda.flush(now);
   }
 
@@ -361,6 +362,10 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
   closeSoon(peer: Connection | Contest): void {
     this.#ending.push(peer);
     this.touch(peer);
+  }
+
+  #endEnding(now: number): void {
+    for (const peer of this.#ending.splice(0)) peer.close(now, "handshake-failed");
   }
 
   #handleCheck(now: number, source: SocketAddress, datagram: Uint8Array): void {

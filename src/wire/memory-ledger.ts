@@ -180,6 +180,7 @@ export class MemoryLedger<Holder> {
   overdrawn(): Holder | undefined {
     const { whole, crowded } = this.#budget;
     if (whole.bytes > whole.limit) return this.#heaviest(undefined);
+    if (crowded.size === 0) return undefined;
     for (const pool of crowded) {
       const heaviest = pool.bytes > pool.limit ? this.#heaviest(pool) : undefined;
       if (heaviest !== undefined) return heaviest;
