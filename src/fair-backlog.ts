@@ -28,6 +28,9 @@ const MAX_SPARE = 64;
 /** What a message takes beside its data: an object, an array and the buffer behind it (measured). */
 const MESSAGE_BYTES = 320;
 
+/** A backlog of fewer messages than this is a short one. */
+const FEW = 4;
+
 /** What waits of one sender, and its places among the others. */
 export class SenderBacklog<Item extends Waitable> extends Backlog<Item> {
   sender: Sender<Item> | undefined;
@@ -52,8 +55,8 @@ export class FairBacklog<Item extends Sent<Item>> {
   /** Whose turn it is, of a ring of those with something that waits. */
   #first: SenderBacklog<Item> | undefined;
   /**
-   * Backlogs by the power of two of their length, so that a long one is found at once, however many there are. Those with a single
-   * short message are in none.
+   * Backlogs by the power of two of their length, so that a long one is found at once, however many there are. Those with few short
+   * messages are in none: a burst of many senders would go in and out of the sets with each message.
    */
   readonly #byLength = Array.from({ length: 32 }, () => new Set<SenderBacklog<Item>>());
   readonly #spare: SenderBacklog<Item>[] = [];
@@ -122,7 +125,7 @@ export class FairBacklog<Item extends Sent<Item>> {
 
   #dropOfLongest(): void {
     const long = this.#byLength.findLast(({ size }) => size > 0);
-    // Where each has a single message, that of the sender whose turn it is came first.
+    // Where each has few messages, it is the turn of the sender who has waited longest.
     const longest = long === undefined ? this.#first! : (long.values().next().value as SenderBacklog<Item>);
     this.#onDrop(this.#take(longest));
   }
@@ -163,7 +166,8 @@ export class FairBacklog<Item extends Sent<Item>> {
   #classify(backlog: SenderBacklog<Item>): void {
     const { length, bytes, lengthClass } = backlog;
     // A message counts as 1 KiB beside its data, so that both limits have one measure.
-    const now = 31 - Math.clz32(length + (bytes >>> 10) || 1);
+    const weight = length + (bytes >>> 10);
+    const now = weight < FEW ? 0 : 31 - Math.clz32(weight);
     if (now === lengthClass) return;
     if (lengthClass > 0) this.#byLength[lengthClass].delete(backlog);
     if (now > 0) this.#byLength[now].add(backlog);

@@ -17,12 +17,20 @@ export interface Waiting<Item> {
   shift(): Item;
 }
 
+/** Who waits for a message. An object and no closures: one is made for each message that comes alone. */
+interface Waiter<Item> {
+  resolve(item: Item): void;
+  reject(reason: unknown): void;
+  /** Lets go of the signal that could end the wait, where there is one. */
+  release: (() => void) | undefined;
+}
+
 /** Hands messages to `recv` and to iterations: to whoever waits already, else they wait themselves. */
 export class ReceiveQueue<Item extends object> {
   readonly #what: string;
   readonly #waiting: Waiting<Item>;
-  /** Those who wait, first come first: called with a message, or without one when there will be none. */
-  readonly #waiters = new Set<(item?: Item) => void>();
+  /** First come, first served. */
+  readonly #waiters = new Set<Waiter<Item>>();
   #closed = false;
 
   /** @param what names the owner in the error after close: "the server" */
@@ -33,9 +41,12 @@ export class ReceiveQueue<Item extends object> {
 
   push(item: Item): void {
     if (this.#closed) return;
-    const [settle] = this.#waiters;
-    if (settle) settle(item);
-    else this.#waiting.push(item);
+    for (const waiter of this.#waiters) {
+      this.#leave(waiter);
+      waiter.resolve(item);
+      return;
+    }
+    this.#waiting.push(item);
   }
 
   /** The next message that waits, or the next one to come. Rejects with `ClosedError`, or with the signal's reason. */
@@ -44,22 +55,19 @@ export class ReceiveQueue<Item extends object> {
     if (this.#waiting.length > 0) return Promise.resolve(this.#waiting.shift());
     if (this.#closed) return Promise.reject(new ClosedError(this.#what));
     return new Promise((resolve, reject) => {
-      const settle = (item?: Item) => {
-        this.#waiters.delete(settle);
-        signal?.removeEventListener("abort", abort);
-        if (item) resolve(item);
-        else reject(signal?.aborted ? signal.reason : new ClosedError(this.#what));
-      };
-      const abort = () => settle();
-      signal?.addEventListener("abort", abort);
-      this.#waiters.add(settle);
+      const waiter: Waiter<Item> = { resolve, reject, release: undefined };
+      this.#waiters.add(waiter);
+      if (signal !== undefined) this.#endWith(signal, waiter);
     });
   }
 
   /** What waits can still be popped; then, and for all who wait now, `pop` rejects with `ClosedError`. */
   close(): void {
     this.#closed = true;
-    for (const settle of this.#waiters) settle();
+    for (const waiter of this.#waiters) {
+      this.#leave(waiter);
+      waiter.reject(new ClosedError(this.#what));
+    }
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Item, void, void> {
@@ -72,5 +80,20 @@ export class ReceiveQueue<Item extends object> {
       }
       yield item;
     }
+  }
+
+  /** The wait ends when the signal aborts. */
+  #endWith(signal: AbortSignal, waiter: Waiter<Item>): void {
+    const abort = () => {
+      this.#leave(waiter);
+      waiter.reject(signal.reason);
+    };
+    signal.addEventListener("abort", abort);
+    waiter.release = () => signal.removeEventListener("abort", abort);
+  }
+
+  #leave(waiter: Waiter<Item>): void {
+    this.#waiters.delete(waiter);
+    waiter.release?.();
   }
 }
