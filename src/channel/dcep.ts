@@ -83,11 +83,15 @@ export function parseDcep(bytes: Uint8Array): DcepMessage | undefined {
   const reliability = reader.u32();
   const labelLength = reader.u16();
   const protocolLength = reader.u16();
-  const label = decodeDoubtfulText(reader.take(labelLength));
-  const protocol = decodeDoubtfulText(reader.take(protocolLength));
+  const labelBytes = reader.take(labelLength);
+  const protocolBytes = reader.take(protocolLength);
   const reliabilityType = type & ~UNORDERED;
   if (!reader.finished || reliabilityType > PARTIAL_RELIABLE_TIMED) return undefined;
-  if (label === undefined || protocol === undefined) return undefined;
+  // To decode costs more than all the rest, so what is refused anyway is not decoded.
+  const label = decodeDoubtfulText(labelBytes);
+  if (label === undefined) return undefined;
+  const protocol = decodeDoubtfulText(protocolBytes);
+  if (protocol === undefined) return undefined;
   return {
     kind: "open",
     channel: {
@@ -118,6 +122,7 @@ export function decodeText(bytes: Uint8Array): string | undefined {
 
 /** The same at a cost in proportion to the bytes, whatever they are. */
 export function decodeDoubtfulText(bytes: Uint8Array): string | undefined {
+  if (bytes.length === 0) return "";
   return isUtf8(bytes) ? decoder.decode(bytes) : undefined;
 }
 
