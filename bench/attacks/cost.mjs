@@ -4,6 +4,10 @@
  *
  *   --only TEXT        kinds whose name or group has it        --rounds 15   --datagrams 150
  *   --json FILE
+ *
+ * Exit code 1 where a kind costs more than four honest messages of its size and has no budget that limits how often it can come. Judged
+ * by the ratio of lower quartiles, since whatever else runs on the machine makes measurements longer, and measured again where it is
+ * over: the median beside it shows how busy the machine was.
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -15,6 +19,8 @@ import { measure } from "./cost/measure.mjs";
 /** Nothing may cost more than so many honest messages of its size. */
 const MOST = 4;
 
+const WARM_UP = { rounds: 60, datagrams: 150 };
+
 const { values: options } = parseArgs({
   options: {
     only: { type: "string", default: "" },
@@ -25,23 +31,40 @@ const { values: options } = parseArgs({
 });
 const size = { rounds: Number(options.rounds), datagrams: Number(options.datagrams) };
 const found = [];
+// Compiled before it is measured.
+for (const kind of [GROUPS.STUN.at(-1), GROUPS["SCTP: DATA"][0]]) measure(kind, () => new Arena(kind.limits), WARM_UP);
 for (const [group, kinds] of Object.entries(GROUPS)) {
   const wanted = kinds.filter(({ name }) => `${group}: ${name}`.includes(options.only));
   const results = [];
   for (const kind of wanted) {
-    const result = measure(kind, () => new Arena(kind.limits), { ...size, ...kind.size });
+    const first = measured(kind);
+    // What is over twice is over.
+    const result = isOver(first) ? quieterOf(first, measured(kind)) : first;
     results.push(result);
     found.push({ group, ...result });
   }
   if (results.length > 0) print(group, results);
 }
 if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(found, undefined, 1)}\n`);
-const over = found.filter(({ kind, timesSize }) => kind.budget === undefined && timesSize.median > MOST);
+const over = found.filter(isOver);
 console.log(
   over.length === 0
     ? `\nAll kinds without a budget of their own: at most ${MOST} × honest messages of their size.`
     : `\nOver ${MOST} × honest messages of their size: ${over.map(({ kind }) => kind.name).join("; ")}`,
 );
+process.exitCode = over.length === 0 ? 0 : 1;
+
+function measured(kind) {
+  return measure(kind, () => new Arena(kind.limits), { ...size, ...kind.size });
+}
+
+function isOver({ kind, quietTimesSize }) {
+  return kind.budget === undefined && quietTimesSize > MOST;
+}
+
+function quieterOf(one, other) {
+  return one.quietTimesSize < other.quietTimesSize ? one : other;
+}
 
 function print(group, results) {
   printTable(
@@ -53,20 +76,26 @@ function print(group, results) {
       "quartiles",
       "honest µs",
       "× for its size",
+      "median",
       "× a message of 100 B",
       "bytes out/in",
       "",
     ],
-    results.map(({ kind, bytes, us, honestUs, timesSize, timesMessage, answerBytes, ended, datagrams }) => [
-      kind.name,
-      Math.round(bytes),
-      us.median,
-      `${digits(us.from)} … ${digits(us.to)}`,
-      honestUs.median,
-      `${timesSize.median > MOST ? "▲ " : ""}${digits(timesSize.median)}`,
-      timesMessage.median,
-      answerBytes,
-      [kind.budget, ended > 0 ? `ended, after ${Math.round(datagrams / ended)}` : undefined].filter(Boolean).join("; "),
-    ]),
+    results.map(
+      ({ kind, bytes, us, honestUs, timesSize, quietTimesSize, timesMessage, answerBytes, ended, datagrams }) => [
+        kind.name,
+        Math.round(bytes),
+        us.median,
+        `${digits(us.from)} … ${digits(us.to)}`,
+        honestUs.median,
+        `${quietTimesSize > MOST ? "▲ " : ""}${digits(quietTimesSize)}`,
+        timesSize.median,
+        timesMessage.median,
+        answerBytes,
+        [kind.budget, ended > 0 ? `ended, after ${Math.round(datagrams / ended)}` : undefined]
+          .filter(Boolean)
+          .join("; "),
+      ],
+    ),
   );
 }

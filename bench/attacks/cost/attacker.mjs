@@ -101,14 +101,15 @@ export class Arena {
     this.#listeners.set(source.port, listener);
   }
 
-  /** A session with its ICE agent; no datagram has come yet. */
-  newSession() {
+  /** A session with its ICE agent, whose checks may carry DTLS with `sped`; no datagram has come yet. */
+  newSession({ sped = false } = {}) {
     const ice = new ControllingIce();
     const description = {
       ufrag: ice.ufrag,
       fingerprint: certificate.fingerprintBytes,
       sctpPort: 5000,
       maxMessageBytes: 65_536,
+      sped,
     };
     const session = this.endpoint.createSession(this.now, description, undefined);
     if (session === undefined) throw new Error("no place for a session");

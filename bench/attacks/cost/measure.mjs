@@ -34,6 +34,7 @@ export function measure(kind, newArena, { rounds, datagrams }) {
     honestUs: quartiles(sameSize.map((ns) => ns / 1_000)),
     timesMessage: ratioOf(cost, message),
     timesSize: ratioOf(cost, sameSize),
+    quietTimesSize: lowerQuartile(cost) / lowerQuartile(sameSize),
     answerBytes: state.answerBytes / state.bytes,
     ended: state.ended,
     datagrams: state.count,
@@ -51,6 +52,11 @@ function quartiles(values) {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (share) => sorted[Math.round(share * (sorted.length - 1))];
   return { median: at(0.5), from: at(0.25), to: at(0.75) };
+}
+
+/** What it takes on a quiet machine: whatever disturbs a measurement makes it longer. */
+function lowerQuartile(values) {
+  return quartiles(values).from;
 }
 
 class State {

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { DtlsConnection } from "../../../build/dtls/connection.js";
 import { negotiate } from "../../../build/signalling/negotiate.js";
+import { META_DTLS_IN_STUN } from "../../../build/ice/stun.js";
 import { writeBindingRequest } from "../../../build/ice/stun-write.js";
 import { certificate, datapath, random } from "./attacker.mjs";
 import { joined, u16, u32 } from "./chunks.mjs";
@@ -9,12 +10,17 @@ import { joined, u16, u32 } from "./chunks.mjs";
 const each = (make) => (attacker, count, arena) => Array.from({ length: count }, (_, i) => make(attacker, i, arena));
 const bytes = (length) => new Uint8Array(randomBytes(length));
 const PER_ADDRESS = "budget: handshakes of an address and of the server";
+/** The server answers it with a fatal alert: whoever goes on needs a handshake. */
+const ENDS = "budget: it ends the connection";
+const KEY_UPDATES = "budget: 16 KeyUpdates, then six a minute, else it ends the connection";
+/** Only for users of the package's `dtls` alone: a WebRTC server proves addresses by ICE. */
+const COOKIE = "budget: that of the application";
 const SIGNALLING = "budget: whoever signals, maxPendingSessions";
 
 /** A datagram from somewhere else than the attacker's address. */
 const from = (source, datagram) => ({ source, bytes: datagram });
 
-function check(username, password) {
+function check(username, password, carried) {
   return writeBindingRequest({
     transactionId: bytes(12),
     username,
@@ -23,6 +29,7 @@ function check(username, password) {
     tieBreaker: bytes(8),
     role: "controlling",
     useCandidate: true,
+    ...(carried && { extra: [{ type: META_DTLS_IN_STUN, value: carried }] }),
   });
 }
 
@@ -138,21 +145,25 @@ export const RECORD_KINDS = [
     make: each((a) => a.hello),
   },
   { name: "user_canceled alert", make: each((a) => a.record(21, Uint8Array.of(1, 90))) },
-  { name: "alert of no meaning", make: each((a) => a.record(21, Uint8Array.of(1))) },
-  { name: "padding alone", make: each((a) => a.record(0, new Uint8Array(100))) },
-  { name: "unknown content type", make: each((a) => a.record(99, new Uint8Array(40))) },
+  { name: "alert of no meaning", budget: ENDS, make: each((a) => a.record(21, Uint8Array.of(1))) },
+  { name: "padding alone", budget: ENDS, make: each((a) => a.record(0, new Uint8Array(100))) },
+  { name: "unknown content type", budget: ENDS, make: each((a) => a.record(99, new Uint8Array(40))) },
   { name: "empty application data", make: each((a) => a.record(23, new Uint8Array(0))) },
   { name: "ACK of nothing", make: each((a) => a.record(26, u16(0))) },
   {
     name: "ACK of 70 records",
     make: each((a) => a.record(26, joined([u16(1_120), ...Array.from({ length: 70 }, (_, i) => u32(0, 3, 0, i))]))),
   },
-  { name: "KeyUpdate", budget: "budget of DTLS", make: each((a) => a.keyUpdates(1, false)) },
-  { name: "KeyUpdate that asks for one", budget: "budget of DTLS", make: each((a) => a.keyUpdates(1, true)) },
-  { name: "8 KeyUpdates in a record", budget: "budget of DTLS", make: each((a) => a.keyUpdates(8, false)) },
+  { name: "KeyUpdate", budget: KEY_UPDATES, make: each((a) => a.keyUpdates(1, false)) },
+  { name: "KeyUpdate that asks for one", budget: KEY_UPDATES, make: each((a) => a.keyUpdates(1, true)) },
+  { name: "8 KeyUpdates in a record", budget: KEY_UPDATES, make: each((a) => a.keyUpdates(8, false)) },
   { name: "handshake message again", make: each((a) => a.record(22, fragment(20, 32, 3, 0, new Uint8Array(32)))) },
   { name: "handshake message far ahead", make: each((a) => a.record(22, fragment(24, 1, 9_000, 0, Uint8Array.of(0)))) },
-  { name: "NewSessionTickets", make: each((a) => a.record(22, fragment(4, 8, 4, 0, new Uint8Array(8)))) },
+  {
+    name: "NewSessionTickets",
+    budget: ENDS,
+    make: each((a) => a.record(22, fragment(4, 8, 4, 0, new Uint8Array(8)))),
+  },
 ];
 
 function flipped(record) {
@@ -195,6 +206,84 @@ const ends = (attacker) => {
     if (!one.established) one.close(attacker.arena.now, "closed");
 };
 
+/** Checks of a session with SPED, whose handshake has not begun. */
+const carrying = (datagramOf) => (_attacker, count, arena) => {
+  const { session } = arena.newSession({ sped: true });
+  const source = arena.newAddress();
+  const [name, password] = [nameOf({ session }), session.localPwd];
+  arena.deliver(source, check(name, password, new Uint8Array(0)));
+  return Array.from({ length: count }, () => from(source, check(name, password, datagramOf())));
+};
+
+/** A client's whole handshake, whose first check was not timed. */
+const wholeHandshake =
+  (versions) =>
+  ({ arena }) => {
+    const { meter } = arena;
+    arena.meter = undefined;
+    const { source, session } = newHandshake(arena);
+    arena.meter = meter;
+    const inbox = [];
+    arena.listen(source, (datagram) => inbox.push(datagram.slice()));
+    let connected = false;
+    const client = new DtlsConnection(
+      { role: "client", certificate, datapath, random, versions, verifyPeerCertificate: () => true },
+      {
+        transmit: (datagram) => arena.deliver(source, datagram.slice()),
+        connected: () => {
+          connected = true;
+        },
+        applicationData() {},
+        closed() {},
+      },
+    );
+    client.start(arena.now);
+    for (let datagram = inbox.shift(); datagram !== undefined; datagram = inbox.shift()) {
+      if (datagram[0] >= 20) client.handleDatagram(arena.now, datagram);
+    }
+    if (!connected) throw new Error("a handshake does not come through");
+    arena.meter = undefined;
+    session.connection.close(arena.now, "closed");
+    arena.meter = meter;
+  };
+
+const ONE_TIME = 1_000;
+
+/** A hello to a server that asks for cookies, of the package's `dtls` alone. */
+function askedForCookie(versions, cookies) {
+  const helloVerify = { secret: bytes(32), peer: bytes(6) };
+  const asked = [];
+  const server = (transmit) =>
+    new DtlsConnection(
+      { role: "server", certificate, datapath, random, versions, helloVerify, verifyPeerCertificate: () => true },
+      { transmit, connected() {}, applicationData() {}, closed() {} },
+    );
+  let hello;
+  const client = new DtlsConnection(
+    { role: "client", certificate, datapath, random, versions, groups: [0x001d], verifyPeerCertificate: () => true },
+    { transmit: (datagram) => asked.push(datagram.slice()), connected() {}, applicationData() {}, closed() {} },
+  );
+  client.start(0);
+  [hello] = asked.splice(0);
+  if (cookies) {
+    const answers = [];
+    server((datagram) => answers.push(datagram.slice())).handleDatagram(ONE_TIME, hello);
+    for (const answer of answers) client.handleDatagram(ONE_TIME, answer);
+    [hello] = asked;
+    // The cookie is somebody else's: the same bytes for another address.
+    helloVerify.peer = bytes(6);
+  }
+  client.close(ONE_TIME);
+  return {
+    run() {
+      const one = server(() => {});
+      one.handleDatagram(ONE_TIME, hello);
+      one.abandon();
+    },
+    bytes: hello.length,
+  };
+}
+
 const opening = {
   budget: PER_ADDRESS,
   limits: { maxHandshakes: 8_192 },
@@ -211,6 +300,25 @@ export const HANDSHAKE_KINDS = [
   },
   { name: "ClientHello of 1.3, P-256", ...opening, make: handshake(() => helloDatagrams({ groups: [0x0017] })) },
   { name: "ClientHello of 1.2", ...opening, make: handshake(() => helloDatagrams({ versions: ["1.2"] })) },
+  { name: "whole handshake of DTLS 1.3", ...opening, play: wholeHandshake(["1.3"]) },
+  { name: "whole handshake of DTLS 1.2", ...opening, play: wholeHandshake(["1.2"]) },
+  {
+    name: "ClientHello of 1.3, P-384",
+    ...opening,
+    make: handshake(() => helloDatagrams({ groups: [0x0018] })),
+  },
+  { name: "check that carries nothing (SPED)", ...opening, budget: undefined, make: carrying(() => new Uint8Array(0)) },
+  {
+    name: "check that carries garbage (SPED)",
+    ...opening,
+    budget: undefined,
+    make: carrying(() => joined([Uint8Array.of(22, 0xfe, 0xfd), bytes(90)])),
+  },
+  { name: "checks that carry ClientHellos (SPED)", ...opening, make: carrying(() => helloDatagrams({})[0]) },
+  { name: "HelloVerifyRequest is asked for", budget: COOKIE, ...askedForCookie(["1.2"], false) },
+  { name: "somebody else's cookie of HelloVerifyRequest", budget: COOKIE, ...askedForCookie(["1.2"], true) },
+  { name: "HelloRetryRequest with a cookie is asked for", budget: COOKIE, ...askedForCookie(["1.3"], false) },
+  { name: "somebody else's cookie of HelloRetryRequest", budget: COOKIE, ...askedForCookie(["1.3"], true) },
   {
     name: "11 different ClientHellos to one session",
     ...opening,

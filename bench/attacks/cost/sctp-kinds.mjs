@@ -498,12 +498,12 @@ export const CHANNEL_KINDS = [
   },
   { name: "500 channels opened, then reset", play: openAndReset(500) },
   {
-    name: "OPENs refused, a packet full",
+    name: "OPENs on streams of our parity, then once more, a packet full",
     prepare: channel,
     make: full((a, n) => dcep(a, 2 * n + 1, openMessage(LABEL))),
   },
   {
-    name: "OPENs refused for their stream, a packet full",
+    name: "OPENs on all streams of our parity, then once more, a packet full",
     prepare: (a) => {
       channel(a);
       a.stream = 0;
