@@ -3,11 +3,17 @@ import { describe, expect, it } from "vitest";
 import { encodeKeyShares, encodeNumbers, parseKeyShares, parseNumbers } from "../../../src/dtls/extensions.ts";
 import { encodeWhole } from "../../../src/dtls/handshake.ts";
 import type { DtlsVersion } from "../../../src/dtls/machine.ts";
-import { parseClientHello, parseServerHello } from "../../../src/dtls/messages.ts";
+import {
+  CERTIFICATE_REQUEST,
+  encodeCertificateRequest12,
+  parseClientHello,
+  parseServerHello,
+} from "../../../src/dtls/messages.ts";
 import { RecordLayer } from "../../../src/dtls/record.ts";
 import { PEER_SCHEMES } from "../../../src/dtls/signature-schemes.ts";
 import { Datapath } from "../../../src/wasm/datapath.ts";
 import { DropCounters } from "../../../src/wire/drops.ts";
+import { Side } from "./machine-side.ts";
 import { clientHello, helloExtensions, record, splitRecords } from "./records.ts";
 import { overheard, Rogue, type Role } from "./rogue.ts";
 import { exchange, Party } from "./support.ts";
@@ -228,4 +234,20 @@ it("an ACK, an alert and a ChangeCipherSpec in the clear are never acknowledged 
   for (const type of [20, 21, 26]) pair.server.connection.handleDatagram(1, record(type, Uint8Array.of(1), 50));
   for (let at = 10; at < 150; at += 10) pair.server.connection.handleTimeout(at);
   expect(pair.server.sent).toEqual([]);
+});
+
+it("a client none of whose keys fits what a server asks for shows an empty certificate (RFC 5246 §7.4.6)", () => {
+  const client = new Side("client", "1.2");
+  const server = new Side("server", "1.2");
+  client.machine.start?.();
+  server.take(client.out.splice(0));
+  const request = encodeCertificateRequest12([0x0804]);
+  const flight = server.out.splice(0);
+  client.take(
+    flight.map((message) => (message.type === CERTIFICATE_REQUEST ? { ...message, body: request } : message)),
+  );
+  expect(client.failure).toBeUndefined();
+  // Certificate, ClientKeyExchange and Finished, without a CertificateVerify.
+  expect(client.out.map(({ type }) => type)).toEqual([11, 16, 20]);
+  expect([...client.out[0].body]).toEqual([0, 0, 0]);
 });
