@@ -16,7 +16,7 @@ const server = await Server.listen({
   publicAddresses: ["127.0.0.1"],
   onMessage: ({ connection, channel, data }) => connection.trySend(data, { channel }),
   // All clients come from one address.
-  limits: { maxConnectionsPerAddress: 8_192 },
+  limits: { maxConnectionsPerAddress: 8_192, maxHandshakesPerAddress: 1_024, maxHandshakesPerSecondPerAddress: 500 },
 });
 const http = createServer(nodeListener((request) => server.sessionEndpoint.handleRequest(request)));
 await new Promise((resolve) => http.listen(0, "127.0.0.1", resolve));
