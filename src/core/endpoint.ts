@@ -63,6 +63,8 @@ const HANDSHAKE_PATIENCE_MS = [1_000, 4_000];
 /** Handshakes at once with addresses that several sessions claim: only where somebody spoofs addresses there are any. */
 const MAX_CONTESTS = 64;
 const MAX_CONTESTS_PER_ADDRESS = 16;
+/** What it takes to answer a hello with a cookie, as a part of a handshake's work (measured). */
+const HELLO_UNITS = 1 / 8;
 
 /**
  * All connections of one UDP port, sans-IO: datagrams and the time go in; datagrams, events and a deadline come out.
@@ -312,9 +314,9 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
     return undefined;
   }
 
-  /** Whether a handshake with this address may begin; taken from the budget, or counted as dropped. */
-  mayBegin(now: number, at: SocketAddress, signalled: Blocks): boolean {
-    const may = this.#budget.begin(now, blocksOf(at.address), signalled);
+  /** Whether a handshake with this address may begin, or a part of its work be done; taken from the budget, or counted as dropped. */
+  mayBegin(now: number, at: SocketAddress, signalled: Blocks, units = 1): boolean {
+    const may = this.#budget.begin(now, blocksOf(at.address), signalled, units);
     if (!may) this.drops.count("handshake-budget");
     return may;
   }
@@ -325,9 +327,9 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
     const other = this.#contests.inTheWayOf(now, origin, MAX_CONTESTS);
     if (other !== undefined) this.drops.count("handshake-limit");
     if (other === "later") return undefined;
-    // Later ones count once their cookie has come back.
+    // The rest of a later one counts once its cookie has come back.
     const isFirst = at.round === 0;
-    if (isFirst && !this.mayBegin(now, at, UNKNOWN)) return undefined;
+    if (!this.mayBegin(now, at, UNKNOWN, isFirst ? 1 : HELLO_UNITS)) return undefined;
     other?.close(now, "handshake-timeout");
     // The first may send what they would have been allowed to send.
     const credit = isFirst ? at.claimants.reduce((sum, claimant) => sum + claimant.yieldCredit(at), 0) : 0;

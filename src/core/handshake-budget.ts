@@ -42,21 +42,22 @@ export class HandshakeBudget {
   }
 
   /**
-   * Whether a handshake may begin, which is then taken from the budgets.
+   * Whether work for a handshake may be done, which is then taken from the budgets.
    *
    * @param source blocks of the address that the handshake is with, which may be pretended
    * @param signalled those of the address that signalled
+   * @param units how much of a handshake's work it is, at most 1
    */
-  begin(now: number, source: Blocks, signalled: Blocks): boolean {
+  begin(now: number, source: Blocks, signalled: Blocks, units = 1): boolean {
     const sources = this.#accounts(now, this.#sources, source);
     const signallers = this.#accounts(now, this.#signalled, signalled);
-    if (sources.some(({ budget }) => budget.available(now) < 1)) return false;
+    if (sources.some(({ budget }) => budget.available(now) < units)) return false;
     const used = (usedOf(now, sources) + usedOf(now, signallers)) / 2;
     const { burstUnits } = this.#rates.server;
-    if (this.#server.available(now) < 1 + used * RESERVED * (burstUnits - 1)) return false;
+    if (this.#server.available(now) < units + used * RESERVED * (burstUnits - 1)) return false;
     // Who signals is not limited by it, since it may be a proxy for many; but what it has used counts.
-    for (const { budget } of [...sources, ...signallers]) budget.spend(now, Math.min(1, budget.available(now)));
-    return this.#server.spend(now, 1);
+    for (const { budget } of [...sources, ...signallers]) budget.spend(now, Math.min(units, budget.available(now)));
+    return this.#server.spend(now, units);
   }
 
   #accounts(now: number, known: Map<string, Account>, blocks: Blocks): Account[] {
