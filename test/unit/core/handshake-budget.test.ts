@@ -26,6 +26,15 @@ test.each([
   expect(count(budget, 1_000, 1_000, address)).toBe(atOnce / 2);
 });
 
+test("a part of a handshake's work takes that part of the budgets", () => {
+  const budget = new HandshakeBudget(RATES);
+  const blocks = blocksOf("192.0.2.1");
+  const ask = (tries: number, units: number) => {
+    return Array.from({ length: tries }, () => budget.begin(0, blocks, UNKNOWN, units)).filter(Boolean).length;
+  };
+  expect([ask(19, 1), ask(100, 1 / 8), ask(1, 1)]).toEqual([19, 8, 0]);
+});
+
 test("a block that begins what it may leaves half of the server's budget to others", () => {
   const budget = new HandshakeBudget(RATES);
   let begun = 0;
