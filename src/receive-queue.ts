@@ -42,7 +42,7 @@ export class ReceiveQueue<Item extends object> {
   push(item: Item): void {
     if (this.#closed) return;
     for (const waiter of this.#waiters) {
-      this.#leave(waiter);
+      leave(waiter, this.#waiters);
       waiter.resolve(item);
       return;
     }
@@ -57,7 +57,7 @@ export class ReceiveQueue<Item extends object> {
     return new Promise((resolve, reject) => {
       const waiter: Waiter<Item> = { resolve, reject, release: undefined };
       this.#waiters.add(waiter);
-      if (signal !== undefined) this.#endWith(signal, waiter);
+      if (signal !== undefined) endWith(signal, waiter, this.#waiters);
     });
   }
 
@@ -65,7 +65,7 @@ export class ReceiveQueue<Item extends object> {
   close(): void {
     this.#closed = true;
     for (const waiter of this.#waiters) {
-      this.#leave(waiter);
+      leave(waiter, this.#waiters);
       waiter.reject(new ClosedError(this.#what));
     }
   }
@@ -81,19 +81,21 @@ export class ReceiveQueue<Item extends object> {
       yield item;
     }
   }
+}
 
-  /** The wait ends when the signal aborts. */
-  #endWith(signal: AbortSignal, waiter: Waiter<Item>): void {
-    const abort = () => {
-      this.#leave(waiter);
-      waiter.reject(signal.reason);
-    };
-    signal.addEventListener("abort", abort);
-    waiter.release = () => signal.removeEventListener("abort", abort);
-  }
+// No private methods, which Chromium 80 has not: the page's client is for it, too.
 
-  #leave(waiter: Waiter<Item>): void {
-    this.#waiters.delete(waiter);
-    waiter.release?.();
-  }
+/** The wait ends when the signal aborts. */
+function endWith<Item>(signal: AbortSignal, waiter: Waiter<Item>, waiters: Set<Waiter<Item>>): void {
+  const abort = () => {
+    leave(waiter, waiters);
+    waiter.reject(signal.reason);
+  };
+  signal.addEventListener("abort", abort);
+  waiter.release = () => signal.removeEventListener("abort", abort);
+}
+
+function leave<Item>(waiter: Waiter<Item>, waiters: Set<Waiter<Item>>): void {
+  waiters.delete(waiter);
+  waiter.release?.();
 }
