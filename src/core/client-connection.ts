@@ -104,7 +104,7 @@ export class ClientConnection extends Peer {
     this.#agent = new ControllingAgent(
       { local: credentials, remote: server, candidates: server.candidates, random: settings.random },
       {
-        transmit: (datagram, destination) => events.transmit(datagram, destination),
+        transmit: (datagram, destination) => this.#send(datagram, destination),
         selected: (destination) => this.#handleSelected(destination),
       },
     );
@@ -130,6 +130,8 @@ export class ClientConnection extends Peer {
   /** @param datagram borrowed until the call returns */
   handleDatagram(now: number, source: SocketAddress, datagram: Uint8Array): void {
     if (this.isClosed || datagram.length === 0) return;
+    const { trace } = this;
+    trace?.datagramReceived(source, datagram);
     this.prefetch();
     this.now = now;
     const first = datagram[0];
@@ -137,11 +139,12 @@ export class ClientConnection extends Peer {
     else if (first <= STUN_LAST) this.#handleStun(now, source, datagram);
     else this.#endpoint.drops.count("unknown-protocol");
     this.#endpoint.settle(this);
+    trace?.handled();
   }
 
   transmit(datagram: Uint8Array): void {
     if (!this.#agent.isSelected && this.#early.length < MAX_EARLY_DATAGRAMS) this.#early.push(datagram.slice());
-    this.events.transmit(datagram, this.#agent.destination);
+    this.#send(datagram, this.#agent.destination);
   }
 
   protected get pathDeadline(): number {
@@ -191,11 +194,16 @@ export class ClientConnection extends Peer {
   /** The ClientHello went to the candidate that was tried first: if another one answered, it is sent there, too. */
   #handleSelected(destination: SocketAddress): void {
     if (!isSameAddress(destination, this.server.candidates[0])) {
-      for (const datagram of this.#early) this.events.transmit(datagram, destination);
+      for (const datagram of this.#early) this.#send(datagram, destination);
     }
     this.#early.length = 0;
     this.events.selected?.(destination);
     for (const { source, datagram } of this.#unproven.splice(0)) this.#handleDtls(this.now, source, datagram);
+  }
+
+  #send(datagram: Uint8Array, to: SocketAddress): void {
+    this.trace?.datagramSent(to, datagram);
+    this.events.transmit(datagram, to);
   }
 
   #isServer(source: SocketAddress): boolean {

@@ -179,6 +179,7 @@ export class Connection extends Peer {
       return sped.attributes(undefined);
     }
     this.#held.shift();
+    this.trace?.datagramSent(source, first);
     this.#noteFlight(source);
     return sped.attributes(first);
   }
@@ -194,6 +195,8 @@ export class Connection extends Peer {
    * @param bytes what came with it
    */
   handleDatagram(now: number, source: SocketAddress, datagram: Uint8Array, bytes = datagram.length): void {
+    const { trace } = this;
+    trace?.datagramReceived(source, datagram);
     this.#sourceBytes = bytes;
     this.prefetch();
     this.now = now;
@@ -203,6 +206,7 @@ export class Connection extends Peer {
     if (this.#proven) this.useDtls().handleDatagram(now, datagram);
     else this.#handleUnproven(now, source, datagram);
     this.#endpoint.touch(this);
+    trace?.handled();
   }
 
   override applicationData(plaintext: Uint8Array): void {
@@ -220,7 +224,7 @@ export class Connection extends Peer {
       this.#held.push(datagram.slice());
       return;
     }
-    if (this.#proven) this.#endpoint.events.transmit(datagram, this.remote);
+    if (this.#proven) this.#send(datagram, this.remote);
     else this.#transmitUnproven(datagram);
   }
 
@@ -404,7 +408,7 @@ export class Connection extends Peer {
     const isSent = this.#transmitOnCredit(datagram, this.remote, reservedBytes);
     if (isHeartbeat) {
       if (!isSent) this.#endpoint.drops.count("address-unproven");
-    } else if (this.#provenBefore !== undefined) this.#endpoint.events.transmit(datagram, this.#provenBefore);
+    } else if (this.#provenBefore !== undefined) this.#send(datagram, this.#provenBefore);
     // A browser may have chosen one path and sent its hello by another one: there it hears us as well.
     else if (!isSent && (this.established || !this.#transmitOnCredit(datagram, this.#source, 0))) {
       this.#endpoint.drops.count("address-unproven");
@@ -415,8 +419,13 @@ export class Connection extends Peer {
     if (this.#credit?.allows(to, datagram.length + reservedBytes) !== true) return false;
     this.#credit.spend(to, datagram.length);
     if (!this.established) this.#noteFlight(to);
-    this.#endpoint.events.transmit(datagram, to);
+    this.#send(datagram, to);
     return true;
+  }
+
+  #send(datagram: Uint8Array, to: SocketAddress): void {
+    this.trace?.datagramSent(to, datagram);
+    this.#endpoint.events.transmit(datagram, to);
   }
 
   #noteFlight(to: SocketAddress): void {

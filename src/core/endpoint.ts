@@ -33,6 +33,8 @@ export type EndpointOptions = PeerSettings;
 export interface EndpointEvents extends PeerEvents {
   /** One UDP datagram; borrowed until the call returns. */
   transmit(datagram: Uint8Array, destination: SocketAddress): void;
+  /** A session has become a connection: its first check has verified, and is handled next. Whoever wants to trace it begins here. */
+  begun?(connection: Connection): void;
   opened(connection: Connection): void;
   message(connection: Connection, channel: Channel, data: Uint8Array | string): void;
   channelOpened?(connection: Connection, channel: Channel): void;
@@ -398,6 +400,7 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
       const connection = session.connection ?? this.#admit(now, session, source);
       if (connection === undefined) return; // Over a limit: unanswered, so that the peer checks again.
       if (this.#restarts.verified(now, session, credentials)) connection.restarted();
+      connection.trace?.datagramReceived(source, datagram);
       connection.handleCheck(now, this.#routes.claim(source, connection), outcome.nominated, datagram.length);
       const carried = connection.hasSped ? dtlsInCheck(request) : undefined;
       if (carried !== undefined) {
@@ -405,6 +408,8 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
         return;
       }
       connection.answered(source, outcome.response.length);
+      connection.trace?.datagramSent(source, outcome.response);
+      connection.trace?.handled();
     }
     this.events.transmit(outcome.response, source);
   }
@@ -421,13 +426,16 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
     if (this.#routes.isContested(source, connection)) {
       // What the check carries is not for its session to lead, and earns for whoever leads.
       if (carried.length > 0) connection.yieldCredit(source);
-      this.events.transmit(successResponse(credentials, request, source, [], this.datapath), source);
+      const response = successResponse(credentials, request, source, [], this.datapath);
+      connection.trace?.datagramSent(source, response);
+      this.events.transmit(response, source);
       if (carried.length > 0) this.#routes.deliver(now, source, carried);
       return;
     }
     const attributes = connection.handleCarried(now, source, carried);
     const response = successResponse(credentials, request, source, attributes, this.datapath);
     connection.answered(source, response.length);
+    connection.trace?.datagramSent(source, response);
     this.events.transmit(response, source);
     connection.sendHeld();
   }
@@ -441,6 +449,7 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
     this.#active.set(session.localUfrag, session);
     const connection = new Connection(now, this, session, remote, source);
     session.connection = connection;
+    this.events.begun?.(connection);
     this.#handshakes.enter(now, connection, origin);
     return connection;
   }

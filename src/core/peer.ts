@@ -5,7 +5,12 @@ import { type DtlsCloseReason, DtlsConnection, type DtlsEvents, type DtlsVersion
 import { groupName } from "../dtls/groups.ts";
 import type { HelloVerify } from "../dtls/retry-cookie.ts";
 import type { CloseReason } from "../errors.ts";
-import { Association, type AssociationCloseReason, type SendResult } from "../sctp/association.ts";
+import {
+  Association,
+  type AssociationCloseReason,
+  type PacketTransport,
+  type SendResult,
+} from "../sctp/association.ts";
 import type { SignalledInit } from "../sctp/snap.ts";
 import type { Datapath } from "../wasm/datapath.ts";
 import { equalBytes } from "../wire/bytes.ts";
@@ -13,6 +18,7 @@ import type { DropCounters } from "../wire/drops.ts";
 import type { MemoryAccount } from "../wire/memory-ledger.ts";
 import type { HeapItem } from "./deadlines.ts";
 import { silenceDeadline } from "./liveness.ts";
+import { type PeerTrace, TracedLayers } from "./peer-trace.ts";
 import type { PeerDescription, PeerSettings } from "./settings.ts";
 import type { ConnectionState, ConnectionStats } from "./stats.ts";
 
@@ -56,6 +62,8 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   state: ConnectionState = "handshaking";
   /** In the endpoint's list for the next flush; kept by the endpoint. */
   touched = false;
+  /** Who looks inside; see {@link startTrace}. */
+  trace: PeerTrace | undefined;
   heapIndex = -1;
   readonly #host: PeerHost;
   #dtls: DtlsConnection | undefined;
@@ -143,6 +151,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     } else if (this.state !== "open" && now >= this.#openDeadline) {
       this.close(now, "handshake-timeout");
     } else {
+      this.trace?.timersExpired(this.#timersDue(now));
       if (now >= this.pathDeadline) this.handlePathTimeout(now);
       if (this.isClosed) return;
       this.#dtls?.handleTimeout(now);
@@ -219,7 +228,15 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     this.state = "closed";
     this.#association?.abort(now);
     this.#dtls?.close(now);
+    this.trace?.ended(reason);
     this.ended(reason);
+  }
+
+  /** Tells somebody from now on what passes here, in place of whom it told before; nobody where `trace` is `undefined`. */
+  startTrace(trace: PeerTrace | undefined): void {
+    this.trace = trace;
+    this.#dtls?.handOverTo(this.#dtlsEvents());
+    this.#association?.useTransport(this.#transport());
   }
 
   // ——— for those who extend it ———
@@ -288,7 +305,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     this.#forgetHandshake();
     other.abandonHandshake();
     other.#dtls = dtls;
-    dtls.handOverTo(other);
+    dtls.handOverTo(other.#dtlsEvents());
   }
 
   /** Flights are repeated on demand only. */
@@ -363,6 +380,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   }
 
   channelOpened(channel: Channel): void {
+    this.trace?.channelOpened(channel);
     if (this.state === "connected") this.open();
     else this.#host.events.channelOpened?.(this, channel);
   }
@@ -374,6 +392,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   }
 
   channelClosed(channel: Channel): void {
+    this.trace?.channelClosed(channel);
     this.#host.events.channelClosed?.(this, channel);
   }
 
@@ -397,7 +416,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
         ...this.#signalledInit,
       },
       datapath,
-      this.#dtls!,
+      this.#transport(),
       this.#channels,
     );
     this.#channels.attach(this.#association);
@@ -420,7 +439,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   }
 
   #createDtls(): DtlsConnection {
-    const { certificate, limits, random, keyLog, dtlsVersions = DTLS_VERSIONS } = this.settings;
+    const { certificate, limits, random, dtlsVersions = DTLS_VERSIONS } = this.settings;
     const { datapath, drops } = this.#host;
     const { helloVerify } = this;
     return new DtlsConnection(
@@ -438,12 +457,39 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
         handshakeTimeoutMs: limits.handshakeTimeoutMs,
         // RFC 8827 §6.5: the fingerprint that came by signalling is who the peer is.
         verifyPeerCertificate: (der) => this.acceptsFingerprint(sha256(der)),
-        ...(keyLog && { keyLog }),
+        ...this.#keyLog(),
         ...(helloVerify && { helloVerify }),
         compact: true,
       },
-      this,
+      this.#dtlsEvents(),
     );
+  }
+
+  #keyLog(): { keyLog?: (line: string) => void } {
+    const { trace } = this;
+    const { keyLog } = this.settings;
+    if (trace === undefined) return keyLog === undefined ? {} : { keyLog };
+    return {
+      keyLog: (line) => {
+        trace.secret(line);
+        keyLog?.(line);
+      },
+    };
+  }
+
+  #dtlsEvents(): DtlsEvents {
+    return this.trace === undefined ? this : new TracedLayers(this, this.trace, this.#host.datapath.memory);
+  }
+
+  #transport(): PacketTransport {
+    const dtls = this.#dtls!;
+    return this.trace === undefined ? dtls : new TracedLayers(this, this.trace, this.#host.datapath.memory);
+  }
+
+  /** For the trace. */
+  #timersDue(now: number): string[] {
+    const dtls = this.#dtls !== undefined && now >= this.#dtls.nextDeadline ? ["dtls-flight"] : [];
+    return [...dtls, ...(this.#association?.timersDue(now) ?? [])];
   }
 
   /** When silence wants something done: a question to the peer, or the end. */

@@ -189,7 +189,7 @@ export class DtlsConnection implements Prefetchable {
     this.#records.flush();
   }
 
-  /** Tells somebody else from now on. Only while the handshake is not complete, or from within `connected`. */
+  /** Tells somebody else from now on. */
   handOverTo(events: DtlsEvents): void {
     this.#events = events;
     this.#records.handOverTo(events);

@@ -116,9 +116,10 @@ export class RecordLayer {
     return this.mtuBytes - overhead(this.epochs.current);
   }
 
-  /** Datagrams go there from now on. */
+  /** Datagrams go there from now on. Where data goes is asked anew. */
   handOverTo(datagramSink: DatagramSink): void {
     this.#datagramSink = datagramSink;
+    this.dataSink = undefined;
   }
 
   /** Wipes all keys. Nothing is read or written any more. */

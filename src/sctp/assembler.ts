@@ -41,7 +41,8 @@ const NO_SLOT = -1;
  */
 export class PacketAssembler {
   readonly #datapath: Datapath;
-  readonly #transport: PacketTransport;
+  /** May be exchanged for another one with packets of the same size. */
+  transport: PacketTransport;
   readonly #ports: number;
   /** Chunks behind the common header, bytes; a multiple of four. */
   readonly #capacity: number;
@@ -59,7 +60,7 @@ export class PacketAssembler {
 
   constructor(datapath: Datapath, transport: PacketTransport, localPort: number, peerPort: number) {
     this.#datapath = datapath;
-    this.#transport = transport;
+    this.transport = transport;
     this.#ports = ((localPort << 16) | peerPort) >>> 0;
     this.#capacity = Math.min(transport.maxPacketBytes - COMMON_HEADER_BYTES, MAX_CHUNK_BYTES) & ~3;
   }
@@ -141,7 +142,7 @@ export class PacketAssembler {
    */
   alone(now: number, chunk: Uint8Array, tag: number): void {
     if (chunk.length > this.#capacity) return;
-    const packet = this.#transport.begin();
+    const packet = this.transport.begin();
     this.#datapath.memory.set(chunk, packet + COMMON_HEADER_BYTES);
     this.#finish(now, packet, COMMON_HEADER_BYTES + chunk.length, tag);
   }
@@ -171,7 +172,7 @@ export class PacketAssembler {
     // In the ring, where it does not stay: what it gets in front of it is known.
     const room = this.#capacity - bytes;
     const control = this.#fittingControl(room);
-    this.#dataAt = this.#transport.begin() + COMMON_HEADER_BYTES + control + this.#fittingSack(room - control);
+    this.#dataAt = this.transport.begin() + COMMON_HEADER_BYTES + control + this.#fittingSack(room - control);
   }
 
   #leave(now: number): void {
@@ -179,7 +180,7 @@ export class PacketAssembler {
     const control = this.#fittingControl(room);
     const sack = this.#fittingSack(room - control);
     const isData = this.#dataBytes > 0;
-    const packet = isData ? this.#dataAt - sack - control - COMMON_HEADER_BYTES : this.#transport.begin();
+    const packet = isData ? this.#dataAt - sack - control - COMMON_HEADER_BYTES : this.transport.begin();
     if (control > 0) this.#writeControl(packet + COMMON_HEADER_BYTES, control);
     if (sack > 0) this.sackSource?.writeSack(this.#datapath.view, packet + COMMON_HEADER_BYTES + control, sack);
     const length = COMMON_HEADER_BYTES + control + sack + this.#dataBytes;
@@ -223,6 +224,6 @@ export class PacketAssembler {
     view.setUint32(packet, this.#ports);
     view.setUint32(packet + 4, tag);
     this.#datapath.finishPacket(packet, length);
-    this.#transport.commit(now, packet, length);
+    this.transport.commit(now, packet, length);
   }
 }

@@ -205,6 +205,24 @@ export class Association implements Prefetchable {
     };
   }
 
+  /** Packets go there from now on, for example by way of somebody who looks at them. */
+  useTransport(transport: PacketTransport): void {
+    this.#assembler.transport = transport;
+  }
+
+  /** The timers that are due, for whoever traces the association. T1 and T3 are those of RFC 9260, T1 that of INIT and COOKIE ECHO. */
+  timersDue(now: number): string[] {
+    const deadlines: [string, number][] = [
+      ["t1", this.#established ? Number.POSITIVE_INFINITY : this.#handshake.deadline],
+      ["t3-rtx", this.#transmitter.deadline],
+      ["sack-delay", this.#receiver?.sackDeadline ?? Number.POSITIVE_INFINITY],
+      ["heartbeat", this.#heartbeat?.deadline ?? Number.POSITIVE_INFINITY],
+      ["reconfig", this.#reset?.deadline ?? Number.POSITIVE_INFINITY],
+      ["shutdown", this.#shutdown?.deadline ?? Number.POSITIVE_INFINITY],
+    ];
+    return this.#closed ? [] : deadlines.filter(([, deadline]) => deadline <= now).map(([name]) => name);
+  }
+
   /** Sends our INIT at once. Optional: a peer's INIT is answered without. */
   connect(now: number): void {
     if (!this.#closed) this.#handshake.connect(now);

@@ -24,6 +24,8 @@ export class ServerNode implements SimNode {
   readonly opened: Connection[] = [];
   readonly closed: { connection: Connection; reason: CloseReason; at: number }[] = [];
   onMessage: (connection: Connection, channel: Channel, data: Uint8Array | string) => void = () => {};
+  /** A connection has begun, and its first check is handled next. */
+  onBegun: (connection: Connection) => void = () => {};
 
   readonly #network: Network;
 
@@ -44,6 +46,7 @@ export class ServerNode implements SimNode {
       },
       {
         transmit: (datagram, destination) => network.send(this.host, destination, datagram),
+        begun: (connection) => this.onBegun(connection),
         opened: (connection) => {
           this.opened.push(connection);
         },
