@@ -9,6 +9,7 @@ import { checkMessageLength, type MessageData, messageBytes } from "./message-da
 import type { SenderBacklog } from "./fair-backlog.ts";
 import type { Message } from "./server.ts";
 import type { Shell } from "./shell.ts";
+import type { TraceSink } from "./trace/sink.ts";
 import type { SocketAddress } from "./wire/address.ts";
 import { toBase64 } from "./wire/bytes.ts";
 import type { MemoryAccount } from "./wire/memory-ledger.ts";
@@ -46,6 +47,8 @@ export class Signalled {
   /** Not the ICE user fragment, with which anybody could address checks to the connection. 72 bits: nobody guesses one. */
   readonly id = toBase64(randomBytes(9)).replaceAll("+", "-").replaceAll("/", "_");
   readonly userData: unknown;
+  /** Where its trace goes, until the connection begins. */
+  sink: TraceSink | undefined;
 
   constructor(userData: unknown) {
     this.userData = userData;

@@ -34,4 +34,6 @@ export {
   type Reconnecting,
   type ReconnectOptions,
 } from "./client.ts";
+export type { ChooseTrace, TracedSession, TraceSink } from "./trace/sink.ts";
+export { traceToFiles } from "./runtime/trace-files.ts";
 export type { ConditionerOptions, LinkConditions } from "./runtime/conditioner.ts";

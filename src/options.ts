@@ -125,6 +125,8 @@ export interface ServerLimits {
   maxReceiveQueueBytes: number;
   /** Largest signalling body in bytes. Offers are about 500 B (measured). Default 65,536. */
   maxOfferBytes: number;
+  /** What one trace of a connection writes at most, capture and events together, in bytes; then it ends. Default 67,108,864. */
+  maxTraceBytes: number;
   /** Size asked for the kernel's socket buffers, in bytes: at 1,200 B some 3,000 datagrams of a burst. Default 4,194,304. */
   socketBufferBytes: number;
 }
@@ -136,5 +138,7 @@ export const DEFAULT_SERVER_LIMITS: Readonly<ServerLimits> = {
   maxReceiveQueueMessages: 65_536,
   maxReceiveQueueBytes: 33_554_432,
   maxOfferBytes: 65_536,
+  // Some 100,000 messages of a game with all their packets: half an hour at 60 Hz. A forgotten trace must not fill a disk.
+  maxTraceBytes: 67_108_864,
   socketBufferBytes: 4_194_304,
 };

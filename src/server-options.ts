@@ -14,6 +14,7 @@ import { checkNames, type Names } from "./names.ts";
 import { type ConditionerOptions, checkConditioner } from "./runtime/conditioner.ts";
 import type { Message } from "./server.ts";
 import type { SessionEndpointOptions } from "./signalling/session-endpoint.ts";
+import type { ChooseTrace } from "./trace/sink.ts";
 import { addressBytes, type SocketAddress } from "./wire/address.ts";
 
 /** Every limit of a server, each with its default; see `options.ts`. */
@@ -48,6 +49,11 @@ export interface ListenOptions {
    * `$SSLKEYLOGFILE` where set; a file that cannot be written gives one warning, and no key log.
    */
   keyLog?: (line: string) => void;
+  /**
+   * Chooses connections to be traced from their first datagram on: asked for each session that signalling has agreed on, it says
+   * where the trace goes. What it throws surfaces as an uncaught error. A trace holds keys and contents. Default: none.
+   */
+  trace?: ChooseTrace;
   /** A bad network between the socket and everybody, for trying things out. Default: none. */
   conditioner?: ConditionerOptions;
   /** Limits that differ from the defaults of `DEFAULT_LIMITS`. */
@@ -70,6 +76,7 @@ const LISTEN_OPTIONS: Names<ListenOptions> = {
   negotiatedChannels: true,
   onMessage: true,
   keyLog: true,
+  trace: true,
   conditioner: true,
   limits: true,
 };
@@ -110,7 +117,7 @@ export function resolveLimits(limits: Partial<Limits> = {}): Limits {
 /** @throws TypeError or RangeError that names the option */
 export function checkListenOptions(options: ListenOptions): void {
   checkNames("options", options, LISTEN_OPTIONS, "an option of Server.listen");
-  const { port, address, publicAddresses, certificate, onMessage, keyLog } = options;
+  const { port, address, publicAddresses, certificate, onMessage, keyLog, trace } = options;
   if (port !== undefined) checkPort("port", port, 0);
   if (address !== undefined && (typeof address !== "string" || addressBytes(address) === undefined)) {
     throw new TypeError(`address must be an IP address, not ${JSON.stringify(address)}`);
@@ -129,6 +136,7 @@ export function checkListenOptions(options: ListenOptions): void {
   if (options.conditioner !== undefined) checkConditioner(options.conditioner);
   if (onMessage !== undefined && typeof onMessage !== "function") throw new TypeError("onMessage must be a function");
   if (keyLog !== undefined && typeof keyLog !== "function") throw new TypeError("keyLog must be a function");
+  if (trace !== undefined && typeof trace !== "function") throw new TypeError("trace must be a function");
 }
 
 /** @throws TypeError or RangeError that names what is wrong with one of them */

@@ -40,6 +40,8 @@ import { REQUEST_CONTEXT, SessionEndpoint } from "./signalling/session-endpoint.
 import { isIpv6, type SocketAddress } from "./wire/address.ts";
 import { toBase64 } from "./wire/bytes.ts";
 import type { DropReason } from "./wire/drops.ts";
+import { type ChooseTrace, checkTraceSink, chooseTrace, type TraceSink } from "./trace/sink.ts";
+import { Tracer } from "./trace/tracer.ts";
 
 /** One received message. */
 export interface Message {
@@ -117,6 +119,7 @@ export class Server extends NamedEmitter<ServerEvents> implements EndpointEvents
   readonly #waiting: FairBacklog<Message>;
   readonly #queue: ReceiveQueue<Message>;
   readonly #onMessage: ((message: Message) => void) | undefined;
+  readonly #chooseTrace: ChooseTrace | undefined;
   /** Open connections, oldest first. Each is its core's `attachment`. */
   readonly #connections = new Set<Connection>();
   readonly #answerer: Answerer = { createSession: (offer, context) => this.#createSession(offer, context) };
@@ -169,6 +172,7 @@ export class Server extends NamedEmitter<ServerEvents> implements EndpointEvents
     this.#waiting = new FairBacklog(limits, (message) => this.#endpoint.drops.count(droppedAs(message)));
     this.#queue = new ReceiveQueue("the server", this.#waiting);
     this.#onMessage = guarded(options.onMessage);
+    this.#chooseTrace = options.trace;
     this.sessionEndpoint = new SessionEndpoint(this.#answerer, {
       maxOfferBytes: limits.maxOfferBytes,
       drops: this.#endpoint.drops,
@@ -213,6 +217,26 @@ export class Server extends NamedEmitter<ServerEvents> implements EndpointEvents
   [Symbol.asyncIterator](): AsyncGenerator<Message, void, void> {
     if (this.#onMessage !== undefined) throw new TypeError("messages go to onMessage: there is nothing to iterate");
     return this.#queue[Symbol.asyncIterator]();
+  }
+
+  /**
+   * Traces one connection from now on; `undefined` ends its trace. It then has no keys of the handshake that is over, so that Wireshark
+   * shows its SCTP packets, but cannot decrypt its DTLS records: the option `trace` of `listen` begins earlier.
+   *
+   * @returns false where there is no such connection
+   * @throws TypeError for a sink that is none
+   *
+   * @example
+   * server.trace(connection.id, traceToFiles("connection"));
+   */
+  trace(id: string, sink: TraceSink | undefined): boolean {
+    if (sink !== undefined) checkTraceSink(sink);
+    const core = [...this.#endpoint.connections()].find((connection) => signalledOf(connection).id === id);
+    if (core === undefined) return false;
+    if (sink === undefined) core.trace?.stop();
+    else this.#trace(core, sink);
+    this.#shell.settleLater();
+    return true;
   }
 
   /** The open connections, oldest first. */
@@ -280,6 +304,14 @@ export class Server extends NamedEmitter<ServerEvents> implements EndpointEvents
   }
 
   /** @internal */
+  begun(core: CoreConnection): void {
+    const signalled = signalledOf(core);
+    if (signalled.sink === undefined) return;
+    this.#trace(core, signalled.sink);
+    signalled.sink = undefined;
+  }
+
+  /** @internal */
   opened(core: CoreConnection): void {
     const connection = new Connection(core, this.#shell);
     core.attachment = connection;
@@ -328,8 +360,11 @@ export class Server extends NamedEmitter<ServerEvents> implements EndpointEvents
     const remote = remoteDescription(offer);
     const now = this.#shell.now();
     if (token !== undefined && token !== null) return this.#renewSession(now, token, offer, remote);
-    const session = this.#endpoint.createSession(now, remote, new Signalled(userData), remoteAddress);
+    const signalled = new Signalled(userData);
+    const session = this.#endpoint.createSession(now, remote, signalled, remoteAddress);
     if (session === undefined) return { refused: "The server is closed." };
+    const { id } = signalled;
+    signalled.sink = chooseTrace(this.#chooseTrace, { id, userData, remoteAddress: remoteAddress ?? undefined });
     this.#shell.settle();
     return this.#answerParts(offer, remote, session, session);
   }
@@ -357,6 +392,19 @@ export class Server extends NamedEmitter<ServerEvents> implements EndpointEvents
     };
   }
 
+  #trace(peer: CoreConnection, sink: TraceSink): void {
+    new Tracer({
+      role: "server",
+      id: signalledOf(peer).id,
+      peer,
+      drops: this.#endpoint.drops,
+      local: this.localAddress,
+      sink,
+      maxBytes: this.limits.maxTraceBytes,
+      later: (deliver) => this.#shell.later(deliver),
+    });
+  }
+
   async #close(): Promise<void> {
     this.#endpoint.close(this.#shell.now());
     this.#shell.settle();
@@ -369,6 +417,10 @@ export class Server extends NamedEmitter<ServerEvents> implements EndpointEvents
 function droppedAs({ channel }: Message): DropReason {
   const isReliable = channel.maxRetransmits === null && channel.maxPacketLifeTime === null;
   return isReliable ? "receive-queue-full-reliable" : "receive-queue-full";
+}
+
+function signalledOf({ session }: CoreConnection): Signalled {
+  return session.userData as Signalled;
 }
 
 /** What the application holds of a connection; `undefined` before it is open. */

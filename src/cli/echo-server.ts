@@ -3,6 +3,8 @@ import type { AddressInfo } from "node:net";
 import { nodeListener } from "../node-http.ts";
 import { Server } from "../server.ts";
 import type { ConditionerOptions } from "../runtime/conditioner.ts";
+import { traceToFiles } from "../runtime/trace-files.ts";
+import type { ChooseTrace, TraceSink } from "../trace/sink.ts";
 import { DEFAULT_LIMITS, parsePublicAddress } from "../server-options.ts";
 import { addressBytes, formatAddress, isIpv6, type SocketAddress } from "../wire/address.ts";
 import { CONDITION_FLAGS, parseConditions } from "./conditions.ts";
@@ -14,6 +16,7 @@ interface Options {
   http: { address?: string; port: number };
   public?: string[];
   conditioner?: ConditionerOptions;
+  trace?: string;
 }
 
 /** Sends every message back to where it came from, and serves a page that shows it. Runs until it is interrupted. */
@@ -32,6 +35,7 @@ export async function echoServer(args: string[]): Promise<void> {
       ...options.data,
       ...(options.public && { publicAddresses: options.public }),
       ...(options.conditioner && { conditioner: options.conditioner }),
+      ...(options.trace !== undefined && { trace: firstTo(options.trace) }),
       limits: ONE_MACHINE_LIMITS,
       onMessage: ({ connection, channel, data }) => connection.trySend(data, { channel }),
     }),
@@ -53,10 +57,29 @@ export async function echoServer(args: string[]): Promise<void> {
   await server.close();
 }
 
+/** The first session's trace goes to files, which are made at once: whoever cannot have them wants to know now. */
+function firstTo(path: string): ChooseTrace {
+  let sink: TraceSink | undefined = openTrace(path);
+  return () => {
+    const first = sink;
+    sink = undefined;
+    return first;
+  };
+}
+
+function openTrace(path: string): TraceSink {
+  try {
+    return traceToFiles(path);
+  } catch (error) {
+    throw new UsageError(`--trace ${path}: ${(error as Error).message}`);
+  }
+}
+
 const FLAGS = {
   data: { type: "string" },
   http: { type: "string" },
   public: { type: "string", multiple: true },
+  trace: { type: "string" },
   ...CONDITION_FLAGS,
 } as const;
 
@@ -73,6 +96,7 @@ function parseOptions(args: string[]): Options {
     data,
     http: parseListenAddress("--http", values.http, 8_080),
     ...(values.public && { public: values.public }),
+    ...(values.trace !== undefined && { trace: values.trace }),
   };
 }
 

@@ -9,6 +9,7 @@ import { checkNames, type Names } from "../names.ts";
 import { checkMessageLength, type MessageData, messageBytes } from "../message-data.ts";
 import { Backlog } from "../backlog.ts";
 import { RECEIVE_OPTIONS, type ReceiveOptions, ReceiveQueue } from "../receive-queue.ts";
+import { checkTraceSink, type TraceSink } from "../trace/sink.ts";
 import type { SocketAddress } from "../wire/address.ts";
 import { dial, type NativeOptions, type Plan, planConnect } from "./dial.ts";
 import type { Link, LinkEvents } from "./link.ts";
@@ -189,6 +190,12 @@ export class ClientConnection extends NamedEmitter<ClientEvents> implements Link
     const { core, hub } = this.#link;
     core.closeChannel(hub.shell.now(), channel);
     hub.shell.settle();
+  }
+
+  /** Traces the connection from now on; see `Server.trace`. It ends with the connection, and does not come back with another. */
+  trace(sink: TraceSink | undefined): void {
+    if (sink !== undefined) checkTraceSink(sink);
+    this.#link.trace(sink);
   }
 
   /** Ends the connection now, and any attempt to open it again; the server is told. `close` is emitted with `local`. */

@@ -11,6 +11,7 @@ import { type ConditionerOptions, conditionUdp } from "../runtime/conditioner.ts
 import { type OpenUdp, openUdp, sslKeyLog } from "../runtime/index.ts";
 import { checkDtlsVersions, type Limits, resolveLimits } from "../server-options.ts";
 import { createSignalledInit, type SignalledInit, writeSignalledInit } from "../sctp/snap.ts";
+import type { ChooseTrace } from "../trace/sink.ts";
 import { formatAddress } from "../wire/address.ts";
 import { readText } from "./body.ts";
 import { readAnswer, writeOffer } from "./description.ts";
@@ -25,6 +26,11 @@ export interface NativeOptions {
   dtlsVersions?: readonly DtlsVersion[];
   /** Receives the TLS secrets as NSS key log lines, for Wireshark. Default: appended to `$SSLKEYLOGFILE` where set. */
   keyLog?: (line: string) => void;
+  /**
+   * Traces the connection from its first datagram on: says where the trace goes, and is asked again with each attempt to connect. What
+   * it throws surfaces as an uncaught error. A trace holds keys and contents. Default: none.
+   */
+  trace?: ChooseTrace;
   /** A bad network between the socket and the server, for trying things out. Default: none. */
   conditioner?: ConditionerOptions;
   /** Limits that differ from `DEFAULT_LIMITS`; those of a whole server have no meaning here. */
@@ -41,6 +47,7 @@ export interface Plan {
   readonly certificate: Certificate;
   readonly dtlsVersions: readonly DtlsVersion[] | undefined;
   readonly keyLog: ((line: string) => void) | undefined;
+  readonly trace: ChooseTrace | undefined;
   readonly limits: Limits;
   readonly timeoutMs: number;
   readonly openUdp: OpenUdp;
@@ -58,6 +65,7 @@ const CONNECT_OPTIONS: Names<AllOptions> = {
   certificate: true,
   dtlsVersions: true,
   keyLog: true,
+  trace: true,
   conditioner: true,
   limits: true,
   onMessage: true,
@@ -104,7 +112,7 @@ export function planConnect(url: string | URL, options: AllOptions): Plan {
     ...options.limits,
   });
   const { certificate, dtlsVersions } = options;
-  for (const name of ["fetch", "keyLog", "onMessage"] as const) {
+  for (const name of ["fetch", "keyLog", "trace", "onMessage"] as const) {
     const code = options[name];
     if (code !== undefined && typeof code !== "function") throw new TypeError(`${name} must be a function`);
   }
@@ -120,6 +128,7 @@ export function planConnect(url: string | URL, options: AllOptions): Plan {
     certificate: certificate ?? sharedCertificate(),
     dtlsVersions,
     keyLog: guarded(options.keyLog) ?? sslKeyLog(),
+    trace: options.trace,
     limits,
     timeoutMs,
     openUdp: conditioner === undefined ? openUdp : conditionUdp(openUdp, conditioner),
@@ -239,10 +248,11 @@ function open(
   attempt: Attempt,
   events: LinkEvents,
 ): Promise<void> {
-  const { certificate, dtlsVersions, keyLog, limits, channel } = plan;
+  const { certificate, dtlsVersions, keyLog, limits, channel, trace } = plan;
   const settings = { certificate, limits, random: randomBytes, keyLog, dtlsVersions };
   return new Promise((resolve, reject) => {
-    const starting = Link.start(plan.openUdp, { settings, channel, ...negotiated }, SOCKET_BUFFER_BYTES, {
+    const { maxTraceBytes } = limits;
+    const linkEvents: LinkEvents = {
       opened(link) {
         link.events = events;
         events.opened(link);
@@ -252,7 +262,9 @@ function open(
       channelOpened() {},
       channelClosed() {},
       closed: (reason) => reject(closedBeforeOpen(reason, negotiated.server, attempt.link?.core.isReached === true)),
-    });
+    };
+    const options = { settings, channel, ...negotiated };
+    const starting = Link.start(plan.openUdp, options, SOCKET_BUFFER_BYTES, linkEvents, { trace, maxTraceBytes });
     starting.then(
       (link) => {
         attempt.link = link;

@@ -7,6 +7,8 @@ import type {
 } from "../core/client-connection.ts";
 import type { CloseReason } from "../errors.ts";
 import type { OpenUdp, UdpOptions, UdpSocket } from "../runtime/index.ts";
+import { type ChooseTrace, chooseTrace, type TraceSink } from "../trace/sink.ts";
+import { Tracer } from "../trace/tracer.ts";
 import { isIpv6, type SocketAddress } from "../wire/address.ts";
 import { type ClientHub, reserveHub } from "./hub.ts";
 
@@ -19,16 +21,29 @@ export interface LinkEvents {
   closed(reason: CloseReason): void;
 }
 
+/** What may be traced, and how much of it. */
+export interface Tracing {
+  readonly trace: ChooseTrace | undefined;
+  readonly maxTraceBytes: number;
+}
+
 /** One core connection with its own UDP socket. */
 export class Link implements ClientEvents {
   readonly core: CoreConnection;
   readonly hub: ClientHub;
   readonly #socket: UdpSocket;
+  readonly #maxTraceBytes: number;
   /** Who is told; another one from `opened` on. */
   events: LinkEvents;
 
   /** Binds a socket and sends the first datagrams. Rejects with the system's error where no socket can be had. */
-  static async start(openUdp: OpenUdp, options: ClientOptions, bufferBytes: number, events: LinkEvents): Promise<Link> {
+  static async start(
+    openUdp: OpenUdp,
+    options: ClientOptions,
+    bufferBytes: number,
+    events: LinkEvents,
+    tracing: Tracing,
+  ): Promise<Link> {
     const hub = reserveHub();
     let link: Link | undefined;
     try {
@@ -36,7 +51,10 @@ export class Link implements ClientEvents {
       const { socket, server } = await openSocket(openUdp, options.server, udp, (datagram, source) =>
         link?.handleDatagram(datagram, source),
       );
-      link = new Link(hub, socket, { ...options, server }, events);
+      link = new Link(hub, socket, { ...options, server }, events, tracing.maxTraceBytes);
+      const remoteAddress = server.candidates[0].address;
+      const sink = chooseTrace(tracing.trace, { id: link.id, userData: undefined, remoteAddress });
+      if (sink !== undefined) link.trace(sink);
       link.core.start(hub.shell.now());
       hub.shell.settle();
       return link;
@@ -50,9 +68,16 @@ export class Link implements ClientEvents {
   readonly #tellMessage = ({ channel, data }: { channel: Channel; data: Uint8Array | string }): void =>
     this.events.message(channel, data);
 
-  private constructor(hub: ClientHub, socket: UdpSocket, options: ClientOptions, events: LinkEvents) {
+  private constructor(
+    hub: ClientHub,
+    socket: UdpSocket,
+    options: ClientOptions,
+    events: LinkEvents,
+    maxTraceBytes: number,
+  ) {
     this.hub = hub;
     this.#socket = socket;
+    this.#maxTraceBytes = maxTraceBytes;
     this.events = events;
     this.core = hub.endpoint.connect(hub.shell.now(), options, this)!; // There is room: it was reserved.
   }
@@ -60,6 +85,29 @@ export class Link implements ClientEvents {
   handleDatagram(datagram: Uint8Array, source: SocketAddress): void {
     this.core.handleDatagram(this.hub.shell.now(), source, datagram);
     this.hub.shell.settle();
+  }
+
+  /** How the server calls the connection. */
+  get id(): string {
+    return this.core.server.id ?? "";
+  }
+
+  /** @param sink `undefined` ends the trace */
+  trace(sink: TraceSink | undefined): void {
+    if (sink === undefined) this.core.trace?.stop();
+    else {
+      new Tracer({
+        role: "client",
+        id: this.id,
+        peer: this.core,
+        drops: this.hub.endpoint.drops,
+        local: this.#socket.localAddress,
+        sink,
+        maxBytes: this.#maxTraceBytes,
+        later: (deliver) => this.hub.shell.later(deliver),
+      });
+    }
+    this.hub.shell.settleLater();
   }
 
   close(): void {

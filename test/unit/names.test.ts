@@ -187,10 +187,10 @@ test("options that are no object are refused", async () => {
 });
 
 test("what the application gives as code is a function", async () => {
-  for (const name of ["fetch", "keyLog", "onMessage"]) {
+  for (const name of ["fetch", "keyLog", "trace", "onMessage"]) {
     await expect(dial({ [name]: 5 }), name).rejects.toThrow(new TypeError(`${name} must be a function`));
   }
-  for (const name of ["keyLog", "onMessage"]) {
+  for (const name of ["keyLog", "trace", "onMessage"]) {
     await expect(listen({ [name]: 5 }), name).rejects.toThrow(new TypeError(`${name} must be a function`));
   }
 });

@@ -20,6 +20,7 @@ describe("wrong options throw an error that names the option", () => {
     ["a certificate of another kind", { certificate: {} }, "certificate must be a Certificate"],
     ["a handler that is no function", { onMessage: 1 }, "onMessage must be a function"],
     ["a key log that is no function", { keyLog: "file" }, "keyLog must be a function"],
+    ["a trace that is no function", { trace: "file" }, "trace must be a function"],
     ["null", null, "options must be an object"],
   ];
   test.each(cases)("%s", (_, options, message) => {

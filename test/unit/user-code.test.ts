@@ -23,6 +23,10 @@ const bug = (): never => {
 test.each<[string, Doors]>([
   ["keyLog of listen", { server: { keyLog: bug } }],
   ["keyLog of connect", { client: { keyLog: bug } }],
+  ["trace of listen", { server: { trace: bug } }],
+  ["trace of connect", { client: { trace: bug } }],
+  ["a trace's sink of listen", { server: { trace: () => ({ events: bug }) } }],
+  ["a trace's sink of connect", { client: { trace: () => ({ pcapng: bug }) } }],
   ["onMessage of listen", { server: { onMessage: bug } }],
   ["onMessage of connect", { client: { onMessage: bug } }],
   ["open of the server", { listen: (server) => server.on("open", bug) }],
