@@ -320,7 +320,7 @@ export class Connection extends Peer {
       this.hello ??= clientRandom(datagram);
     }
     this.#earn(source, this.#sourceBytes);
-    this.useDtls().handleDatagram(now, datagram);
+    this.#endpoint.agreed(now, source, this.shakeHands(now, datagram));
     if (this.established) this.#prove();
   }
 

@@ -62,7 +62,7 @@ export class Contest extends Peer implements Challenger, Occupant {
     this.hello ??= clientRandom(datagram);
     // Three bytes out for one in: RFC 9000 §8.1 has the same figure.
     this.#credit += 3 * datagram.length;
-    this.useDtls().handleDatagram(now, datagram);
+    this.#endpoint.agreed(now, this.remote, this.shakeHands(now, datagram));
     this.#endpoint.touch(this);
   }
 

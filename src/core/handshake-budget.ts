@@ -60,6 +60,12 @@ export class HandshakeBudget {
     return this.#server.spend(now, units);
   }
 
+  /** A handshake that has begun turns out to cost so much more than others. */
+  owe(now: number, source: Blocks, units: number): void {
+    for (const { budget } of this.#accounts(now, this.#sources, source)) budget.owe(now, units);
+    this.#server.owe(now, units);
+  }
+
   #accounts(now: number, known: Map<string, Account>, blocks: Blocks): Account[] {
     const accounts = blocks.map((block, level) => {
       const account = known.get(block) ?? this.#open(BLOCK_WEIGHTS[level]);

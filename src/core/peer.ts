@@ -294,6 +294,14 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
     return this.#dtls;
   }
 
+  /** A datagram before the handshake is complete. Returns the group, where this datagram is the one by which it was agreed on. */
+  protected shakeHands(now: number, datagram: Uint8Array): number | undefined {
+    const dtls = this.useDtls();
+    const before = dtls.group;
+    dtls.handleDatagram(now, datagram);
+    return before === undefined ? dtls.group : undefined;
+  }
+
   /** Whether this is the fingerprint of the peer's certificate. */
   protected acceptsFingerprint(fingerprint: Uint8Array): boolean {
     return equalBytes(fingerprint, this.#description!.fingerprint);

@@ -33,7 +33,13 @@ export class WorkBudget {
     return true;
   }
 
-  /** Units that could be spent at `now`. */
+  /** Takes `units` that work has cost beyond what was spent for it. What is not there is owed: nothing can be spent before it is refilled. */
+  owe(now: number, units: number): void {
+    this.#refill(now);
+    this.#units -= units;
+  }
+
+  /** Units that could be spent at `now`; less than 0 where some are owed. */
   available(now: number): number {
     this.#refill(now);
     return this.#units;

@@ -61,6 +61,39 @@ test("whoever signals all of it has less than those who signal little, though th
   }
 });
 
+test("what a handshake has cost beyond its unit is owed by its blocks and by the server", () => {
+  const budget = new HandshakeBudget({ ...RATES, server: { burstUnits: 25, unitsPerSecond: 10 } });
+  const dear = (now: number, tries: number) => {
+    let begun = 0;
+    for (let i = 0; i < tries; i++) {
+      if (!budget.begin(now, blocksOf("192.0.2.1"), UNKNOWN)) continue;
+      begun++;
+      budget.owe(now, blocksOf("192.0.2.1"), 3);
+    }
+    return begun;
+  };
+  expect(dear(0, 100)).toBeLessThanOrEqual(20 / 4);
+  let later = 0;
+  for (let now = 10; now <= 10_000; now += 10) later += dear(now, 10);
+  expect(later).toBeLessThanOrEqual((10 * 10) / 4 + 1);
+  expect(later).toBeGreaterThan((10 * 10) / 8);
+});
+
+test("a handshake with secp384r1 counts as four", () => {
+  const X25519 = 0x1d;
+  const SECP384R1 = 0x18;
+  const limits = { maxHandshakes: 100, maxHandshakesPerAddress: 8, maxHandshakesPerSecondPerAddress: 1 };
+  const established = (group: number) => {
+    const server = new ScriptedServer("dear", { ...limits, maxConnections: 100 });
+    for (let port = 1; port <= 20; port++) {
+      new ScriptedPage(server, false, {}, ["1.3"], undefined, [group]).open({ address: "192.0.2.1", port });
+    }
+    return [...server.endpoint.connections()].filter((connection) => connection.established).length;
+  };
+  expect(established(X25519)).toBe(8);
+  expect(established(SECP384R1)).toBe(2);
+});
+
 test("it forgets blocks whose budget is full again, and remembers no more than so many", () => {
   const budget = new HandshakeBudget({ ...RATES, server: { burstUnits: 1e6, unitsPerSecond: 1e6 } });
   for (let i = 0; i < 20_000; i++) budget.begin(0, blocksOf(in48(i)), blocksOf(`10.0.${i >> 8}.${i & 255}`));

@@ -118,6 +118,7 @@ export class ScriptedPage {
     said: Partial<RemoteDescription> = {},
     dtlsVersions?: readonly DtlsVersion[],
     signalledFrom?: string,
+    groups?: readonly number[],
   ) {
     this.#server = server;
     this.#heard = server.sent.length;
@@ -133,6 +134,7 @@ export class ScriptedPage {
         mtuBytes: 1200,
         random,
         ...(dtlsVersions && { versions: dtlsVersions }),
+        ...(groups && { groups }),
         verifyPeerCertificate: () => true,
       },
       {
