@@ -76,8 +76,10 @@ export function readAnswer(body: string): ServerDescription | string {
   const fingerprint = readFingerprint(attributes);
   if (fingerprint === undefined) return "The answer has no valid a=fingerprint with sha-256.";
   const setup = first("setup");
-  if (setup !== undefined && setup !== "passive")
-    return "The answer's a=setup must be passive: this side is the active one.";
+  // RFC 8842 §5.3: to our actpass an answer says which of the two the server is.
+  if (setup !== undefined && setup !== "passive" && setup !== "active") {
+    return "The answer's a=setup must be passive or active.";
+  }
   const sctpPort = Number(first("sctp-port") ?? SCTP_PORT);
   if (!(Number.isInteger(sctpPort) && sctpPort >= 1 && sctpPort <= 65_535))
     return "The answer's a=sctp-port is not 1 to 65535.";
@@ -91,7 +93,8 @@ export function readAnswer(body: string): ServerDescription | string {
   // It lives as long as the connection, and must not keep the whole answer.
   const credentials = { ufrag: ownText(ufrag), pwd: ownText(pwd) };
   const id = typeof json.id === "string" && json.id.length <= MAX_ID_CHARACTERS && { id: ownText(json.id) };
-  const description = { ...id, ...credentials, fingerprint, sctpPort, maxMessageBytes, candidates };
+  const role = setup === "active" && ({ dtlsRole: "server" } as const);
+  const description = { ...id, ...credentials, ...role, fingerprint, sctpPort, maxMessageBytes, candidates };
   const signalledInit = first("sctp-init");
   if (signalledInit === undefined) return description;
   // The server will begin without a handshake: one that cannot be read is not to be passed over.

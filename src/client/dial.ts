@@ -142,7 +142,11 @@ export async function dial(plan: Plan, signal: AbortSignal | undefined, events: 
   try {
     const credentials = generateCredentials(randomBytes);
     const signalledInit = createSignalledInit(randomBytes);
-    const server = await attempt.during(negotiate(plan, credentials, signalledInit, attempt.signal));
+    let server = await attempt.during(negotiate(plan, credentials, signalledInit, attempt.signal));
+    // libdatachannel, where it is the active side, aborts an association that began without a handshake (measured).
+    if (server.dtlsRole === "server" && server.sctpInit !== undefined) {
+      server = await attempt.during(negotiate(plan, credentials, undefined, attempt.signal));
+    }
     await attempt.during(open(plan, { credentials, signalledInit, server }, attempt, events));
   } catch (error) {
     attempt.abandon();
@@ -211,7 +215,7 @@ class Attempt {
 async function negotiate(
   plan: Plan,
   credentials: IceCredentials,
-  signalledInit: SignalledInit,
+  signalledInit: SignalledInit | undefined,
   signal: AbortSignal,
 ): Promise<ServerDescription> {
   const { url, certificate, limits } = plan;
@@ -219,8 +223,8 @@ async function negotiate(
   const { fingerprintBytes: fingerprint } = certificate;
   const { maxMessageBytes } = limits;
   const sessionId = new DataView(randomBytes(8).buffer).getBigUint64(0) & 0x3fff_ffff_ffff_ffffn;
-  const sctpInit = writeSignalledInit(signalledInit, limits);
-  const body = writeOffer({ credentials, fingerprint, maxMessageBytes, sctpInit }, String(sessionId));
+  const sctpInit = signalledInit && { sctpInit: writeSignalledInit(signalledInit, limits) };
+  const body = writeOffer({ credentials, fingerprint, maxMessageBytes, ...sctpInit }, String(sessionId));
   const init: RequestInit = { method: "POST", body, signal };
   if (headers !== undefined) init.headers = typeof headers === "function" ? await headers() : headers;
   signal.throwIfAborted(); // A `fetch` of the application's may not look at it.

@@ -80,6 +80,10 @@ export class Link implements ClientEvents {
     this.#maxTraceBytes = maxTraceBytes;
     this.events = events;
     this.core = hub.endpoint.connect(hub.shell.now(), options, this)!; // There is room: it was reserved.
+    socket.onPathLost = () => {
+      this.core.checkPath(this.hub.shell.now());
+      this.hub.shell.settle();
+    };
   }
 
   handleDatagram(datagram: Uint8Array, source: SocketAddress): void {
@@ -124,6 +128,11 @@ export class Link implements ClientEvents {
 
   selected(destination: SocketAddress): void {
     this.#socket.connect?.(destination);
+  }
+
+  /** The system chooses the way for each datagram again, and our address with it. */
+  doubted(): void {
+    this.#socket.disconnect?.();
   }
 
   opened(): void {

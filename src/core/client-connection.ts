@@ -17,6 +17,8 @@ export interface ServerDescription extends PeerDescription {
   readonly id?: string;
   readonly ufrag: string;
   readonly pwd: string;
+  /** Ours in DTLS: that of a server where the answer says `a=setup:active`. Default `client`. */
+  readonly dtlsRole?: "client" | "server";
   /** Where it is reached, the preferred first; at least one. */
   readonly candidates: readonly SocketAddress[];
 }
@@ -38,6 +40,8 @@ export interface ClientEvents {
   transmit(datagram: Uint8Array, destination: SocketAddress): void;
   /** The server has answered from there: everything goes to it from now on, and nothing from elsewhere is believed. */
   selected?(destination: SocketAddress): void;
+  /** A check went unanswered: the way there may be another one now. */
+  doubted?(): void;
   /** SCTP is up and our channel's OPEN on its way: messages may be sent. */
   opened(): void;
   message(channel: Channel, data: Uint8Array | string): void;
@@ -93,7 +97,7 @@ export class ClientConnection extends Peer {
 
   constructor(now: number, endpoint: ClientEndpoint, options: ClientOptions, events: ClientEvents) {
     const { settings, credentials, server, channel } = options;
-    super(now, "client", endpoint, settings, server, options.signalledInit);
+    super(now, server.dtlsRole ?? "client", endpoint, settings, server, options.signalledInit);
     // Until something is heard the time to open counts, not that of a silence.
     this.lastCheck = now + settings.limits.handshakeTimeoutMs;
     this.#endpoint = endpoint;
@@ -106,6 +110,7 @@ export class ClientConnection extends Peer {
       {
         transmit: (datagram, destination) => this.#send(datagram, destination),
         selected: (destination) => this.#handleSelected(destination),
+        doubted: () => events.doubted?.(),
       },
     );
   }
@@ -123,7 +128,16 @@ export class ClientConnection extends Peer {
   start(now: number): void {
     this.now = now;
     this.#agent.start(now);
-    this.useDtls().start(now);
+    // A server waits for the hello.
+    if (this.server.dtlsRole !== "server") this.useDtls().start(now);
+    this.#endpoint.touch(this);
+  }
+
+  /** Our own address has changed, or may have: the path is checked at once, so that the server hears of it. */
+  checkPath(now: number): void {
+    if (this.isClosed) return;
+    this.now = now;
+    this.#agent.check(now);
     this.#endpoint.touch(this);
   }
 

@@ -34,8 +34,10 @@ export interface ControllingOptions {
 export interface ControllingEvents {
   /** Send this datagram there. */
   transmit(datagram: Uint8Array, destination: SocketAddress): void;
-  /** The first check was answered: `destination` is where everything goes from now on. */
+  /** The first check was answered: `destination` is where everything goes from now on. Again after each doubt. */
   selected(destination: SocketAddress): void;
+  /** A check of the selected pair went unanswered. */
+  doubted?(): void;
 }
 
 /** Candidates that are tried. A server announces one or a few. */
@@ -82,6 +84,9 @@ export class ControllingAgent {
   #selected: SocketAddress | undefined;
   #lastAnswer = Number.NEGATIVE_INFINITY;
   #consentDue = Number.POSITIVE_INFINITY;
+  /** A check of the selected pair has not been answered yet. */
+  #isAsking = false;
+  #isInDoubt = false;
 
   constructor(options: ControllingOptions, events: ControllingEvents) {
     const { local, remote, candidates, random } = options;
@@ -137,6 +142,8 @@ export class ControllingAgent {
   handleTimeout(now: number): void {
     if (this.#selected !== undefined) {
       if (now < this.#consentDue) return;
+      if (this.#isAsking) this.#doubt();
+      this.#isAsking = true;
       this.#check(this.#selected, true);
       this.#consentDue = now + CONSENT_RETRY_MS;
       return;
@@ -148,6 +155,14 @@ export class ControllingAgent {
       pair.dueAt = now + pair.intervalMs;
       pair.intervalMs = Math.min(2 * pair.intervalMs, MAX_INTERVAL_MS);
     }
+  }
+
+  /** Checks the selected pair now: our own address may have changed. */
+  check(now: number): void {
+    if (this.#selected === undefined) return;
+    this.#doubt();
+    this.#consentDue = now;
+    this.handleTimeout(now);
   }
 
   /** Takes a STUN message. Returns why it was dropped, if it was. */
@@ -171,7 +186,12 @@ export class ControllingAgent {
     this.#lastAnswer = now;
     // The transaction's random number serves once more: five times 256 is a fifth.
     this.#consentDue = now + CONSENT_INTERVAL_MS * (1 - message.transactionId[0] / 1_280);
-    if (this.#selected !== undefined) return undefined;
+    if (this.#selected !== undefined) {
+      this.#isAsking = false;
+      if (this.#isInDoubt) this.#events.selected(to);
+      this.#isInDoubt = false;
+      return undefined;
+    }
     this.#selected = to;
     if (this.#pairs.length > 1) this.#check(to, true);
     this.#events.selected(to);
@@ -184,6 +204,11 @@ export class ControllingAgent {
     if (!verifyIntegrity(request, this.#localKey)) return "stun-bad-integrity";
     this.#events.transmit(writeBindingSuccess(request.transactionId, source, this.#localKey), source);
     return undefined;
+  }
+
+  #doubt(): void {
+    if (!this.#isInDoubt) this.#events.doubted?.();
+    this.#isInDoubt = true;
   }
 
   #check(to: SocketAddress, useCandidate: boolean): void {

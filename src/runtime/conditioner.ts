@@ -104,6 +104,14 @@ class ConditionedSocket implements UdpSocket {
     this.#socket.connect?.(to);
   }
 
+  disconnect(): void {
+    this.#socket.disconnect?.();
+  }
+
+  set onPathLost(handler: (() => void) | undefined) {
+    this.#socket.onPathLost = handler;
+  }
+
   flush(): void {
     this.#socket.flush?.();
   }

@@ -43,6 +43,7 @@ class NodeUdpSocket implements UdpSocket {
   /** The one peer that the socket is bound to. */
   #peer: SocketAddress | undefined;
   #closed: Promise<void> | undefined;
+  onPathLost: (() => void) | undefined;
   sendErrors = 0;
   receiveErrors = 0;
 
@@ -88,6 +89,12 @@ class NodeUdpSocket implements UdpSocket {
     }
   }
 
+  disconnect(): void {
+    if (this.#peer === undefined) return;
+    this.#peer = undefined;
+    if (this.#closed === undefined) this.#socket.disconnect();
+  }
+
   close(): Promise<void> {
     this.#closed ??= new Promise((resolve) => {
       this.#socket.close(() => resolve());
@@ -119,8 +126,8 @@ class NodeUdpSocket implements UdpSocket {
     this.sendErrors++;
     // The system chose a source address when it bound the socket. Where that has gone, it has to choose for each datagram again.
     if (this.#peer === undefined || !PATH_ERRORS.has((error as NodeJS.ErrnoException).code ?? "")) return;
-    this.#peer = undefined;
-    if (this.#closed === undefined) this.#socket.disconnect();
+    this.disconnect();
+    this.onPathLost?.();
   };
 }
 

@@ -20,6 +20,10 @@ export interface UdpSocket {
    * stays, datagrams keep to that address, and if they no longer arrive only lost consent tells.
    */
   connect?(to: SocketAddress): void;
+  /** The opposite. */
+  disconnect?(): void;
+  /** Set by the owner; called where the socket is free again because its source address, or the way from it, is gone. */
+  onPathLost?: (() => void) | undefined;
   /** Called at the end of each turn; adapters that collect datagrams for one system call send them here. */
   flush?(): void;
   /** Datagrams the operating system refused. */

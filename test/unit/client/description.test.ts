@@ -70,6 +70,12 @@ test("an answer whose SCTP INIT cannot be read is refused: its server would not 
 });
 
 describe("readAnswer", () => {
+  test("an active server makes us the server of DTLS", () => {
+    const answer = (setup: string) => readAnswer(changed("passive", setup));
+    expect(answer("active")).toMatchObject({ dtlsRole: "server" });
+    expect(answer("passive")).not.toHaveProperty("dtlsRole");
+  });
+
   test("reads our server's answer as it was meant", () => {
     expect(readAnswer(bodyOf(SERVER))).toEqual(SERVER);
   });
@@ -120,7 +126,7 @@ describe("readAnswer", () => {
     ["a heap", `"${"x".repeat(70_000)}"`, /65536 characters/],
     ["an answer without a ufrag", changed(/a=ice-ufrag.*\r\n/, ""), /ice-ufrag/],
     ["an answer with another hash", changed("sha-256", "sha-1"), /fingerprint/],
-    ["an answer that wants to be active", changed("passive", "active"), /setup/],
+    ["an answer that is neither passive nor active", changed("passive", "holdconn"), /setup/],
     ["a port out of range", changed("sctp-port:5000", "sctp-port:70000"), /sctp-port/],
     ["a size that is none", changed("max-message-size:2000", "max-message-size:big"), /max-message-size/],
   ])("says in one sentence what is wrong with %s", (_, body, sentence) => {

@@ -31,6 +31,7 @@ function start(candidates: SocketAddress[] = [SERVER]) {
   const random = new Random("controlling");
   const sent: Check[] = [];
   const selected: SocketAddress[] = [];
+  const doubts: number[] = [];
   const agent = new ControllingAgent(
     {
       local: LOCAL,
@@ -41,10 +42,11 @@ function start(candidates: SocketAddress[] = [SERVER]) {
     {
       transmit: (bytes, to) => sent.push({ to, bytes, message: parseStun(bytes) as StunMessage }),
       selected: (to) => selected.push(to),
+      doubted: () => doubts.push(sent.length),
     },
   );
   agent.start(0);
-  return { agent, sent, selected };
+  return { agent, sent, selected, doubts };
 }
 
 /** What our own ICE-lite server answers. */
@@ -116,6 +118,35 @@ test("consent is asked for every 4 to 5 s, and more often while it is not given"
   agent.handleDatagram(due + 510, SERVER, answerTo(sent[sent.length - 1]));
   expect(agent.lastAnswer).toBe(due + 510);
   expect(agent.nextDeadline).toBeGreaterThanOrEqual(due + 4_510);
+});
+
+test("a check of the path in use that goes unanswered leaves it in doubt, once, until one is answered", () => {
+  const { agent, sent, selected, doubts } = start();
+  agent.handleDatagram(10, SERVER, answerTo(sent[0]));
+  run(agent, agent.nextDeadline);
+  expect(doubts).toEqual([]);
+  run(agent, 7_000);
+  expect(doubts).toHaveLength(1);
+  expect(selected).toHaveLength(1);
+  agent.handleDatagram(7_001, SERVER, answerTo(sent[sent.length - 1]));
+  expect(selected).toEqual([SERVER, SERVER]);
+  run(agent, 20_000);
+  expect(doubts).toHaveLength(2);
+});
+
+test("a path is checked at once when it is asked for, and nominated", () => {
+  const { agent, sent, selected, doubts } = start([SERVER, OTHER]);
+  agent.check(5);
+  expect([sent.length, doubts.length]).toEqual([1, 0]);
+  agent.handleDatagram(10, SERVER, answerTo(sent[0]));
+  const before = sent.length;
+  agent.check(1_000);
+  expect(sent.slice(before).map(({ to, message }) => [to, hasAttribute(message, USE_CANDIDATE)])).toEqual([
+    [SERVER, true],
+  ]);
+  expect(agent.nextDeadline).toBe(1_500);
+  agent.handleDatagram(1_010, SERVER, answerTo(sent[sent.length - 1]));
+  expect(selected).toEqual([SERVER, SERVER]);
 });
 
 test("answers that were not asked for, or are not the server's, change nothing", () => {
