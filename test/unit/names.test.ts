@@ -71,7 +71,7 @@ const DOORS: [string, () => unknown, string][] = [
   [
     "handleRequest",
     () => server.sessionEndpoint.handleRequest(post(), loose({ user: 1 })),
-    "user is not an option of handleRequest (userData, remoteAddress)",
+    "user is not an option of handleRequest (userData, remoteAddress, session)",
   ],
   [
     "send of a connection",
