@@ -14,7 +14,7 @@ Commands
     --http ADDR:PORT     TCP, for signalling and the page (default: all interfaces, port 8080)
     --public ADDR[:PORT] where browsers reach --data; may be repeated
                          (default: this machine's own addresses)
-    --trace PATH         what happens on the first connection, keys and contents included:
+    --trace PATH         what happens in the first session, keys and contents included:
                          PATH.pcapng for Wireshark, PATH.sqlog with one event a line
 ${CONDITION_USAGE}
 ${LOAD_USAGE}

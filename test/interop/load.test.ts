@@ -105,6 +105,22 @@ test("a server that goes away ends the run, which then has failed", async () => 
   expect(text).toMatch(/missed: no client was left after \d+\.\d s/);
 });
 
+test("an echo server traces its first session, and no other", async () => {
+  const path = join(folder, "first");
+  const traced = await startServer("--trace", path);
+  const { code } = await run("--url", traced.url, ..."--clients 2 --rate 20 --duration 0.5 --ramp 0.1".split(" "));
+  expect(code).toBe(0);
+  traced.server.kill("SIGINT");
+  expect(await traced.server.ended()).toBe(0);
+  const events = (await readFile(`${path}.sqlog`, "utf8"))
+    .split("\x1e")
+    .slice(1)
+    .map((record) => JSON.parse(record));
+  expect(events.filter(({ name }) => name === "connection:started").length).toBe(1);
+  expect(events.at(-1)).toMatchObject({ name: "trace:ended", data: { reason: "closed" } });
+  expect((await readFile(`${path}.pcapng`)).length).toBeGreaterThan(2_000);
+});
+
 test.each([["help"], ["--help"], ["load", "--help"], ["echo-server", "-h"], []])(
   "help is help: %s %s",
   async (...args) => {
@@ -203,6 +219,12 @@ describe("says in one sentence what is wrong:", () => {
     ["a name as an address", 2, /--data must have an IP address, not "here"/, () => ["--data", "here:1"]],
     ["a port that is none", 2, /--http must be ADDR:PORT, not ":70000"/, () => ["--http", ":70000"]],
     ["a public address that is none", 2, /--public must be an IP address/, () => ["--public", "example.com"]],
+    [
+      "a trace that cannot be written",
+      2,
+      /--trace .*missing.first: ENOENT/,
+      () => ["--trace", join(folder, "missing", "first")],
+    ],
     [
       "a UDP port in use",
       1,
