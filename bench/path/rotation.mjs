@@ -132,7 +132,7 @@ class Rotation {
   #connect(certificate, datapath, index) {
     this.#now += HANDSHAKE_MS;
     // As a socket reports it: text of its own for each.
-    const source = { address: `10.0.${index >> 8}.${index & 255}`, port: 10_000 + index };
+    const source = { address: `10.0.${index >> 8}.${index & 255}`, port: 10_000 + index, via: 1 };
     const client = new MemoryClient(certificate, datapath, source);
     this.#clients.push(client);
     const session = this.#endpoint.createSession(this.#now, client.description(certificate), undefined);
