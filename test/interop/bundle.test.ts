@@ -28,13 +28,14 @@ test.each(["webrtc-datagram", "webrtc-datagram/browser"])(
       metafile: true,
       write: false,
     });
-    expect(gzipSync(outputFiles[0].contents).length).toBeLessThan(3_000);
+    expect(gzipSync(outputFiles[0].contents).length).toBeLessThan(3_500);
     const files = Object.keys(metafile.inputs).filter((path) => path !== "<stdin>");
     expect(files.map((path) => path.replace(/^.*build\//, "")).sort()).toEqual([
       "backlog.js",
       "browser.js",
       "browser/connection.js",
       "browser/dial.js",
+      "browser/restart.js",
       "client/body.js",
       "client/redial.js",
       "errors.js",
