@@ -59,7 +59,7 @@ export interface EndpointLimits {
   maxHandshakesPerAddress: number;
   /**
    * Handshakes that may begin a second in the long run, and `maxHandshakes` at once after a rest: each costs about a millisecond of a
-   * core; one with secp384r1, which no browser asks for, counts as four. Beyond it a ClientHello goes unanswered
+   * core; one with secp384r1, which no browser asks for, counts as sixteen. Beyond it a ClientHello goes unanswered
    * (`handshake-budget`), and clients repeat it. Default 500.
    */
   maxHandshakesPerSecond: number;

@@ -7,6 +7,7 @@ import { byPeer } from "./support.mjs";
 
 const HANDSHAKE = 22;
 const APPLICATION_DATA = 23;
+const SECP384R1 = 0x18;
 const KEY_UPDATES_PER_RECORD = 8;
 const KEY_UPDATE_BYTES = 13;
 /** Our last handshake message is number 3 or so. */
@@ -102,8 +103,8 @@ function keyUpdateAttack() {
   );
 }
 
-/** Two datagrams or so of a true ClientHello, of both versions. */
-function clientHello() {
+/** Two datagrams or so of a true ClientHello, by default of both versions. */
+function clientHello(options = {}) {
   const datagrams = [];
   const ignore = () => {};
   const hello = new DtlsConnection(
@@ -114,6 +115,7 @@ function clientHello() {
       drops: new DropCounters(),
       versions: ["1.3", "1.2"],
       verifyPeerCertificate: () => true,
+      ...options,
     },
     {
       transmit: (datagram) => datagrams.push(Buffer.from(datagram)),
@@ -196,5 +198,8 @@ export const dtlsAttacks = [
   ),
   sessions("claimed-length", "fragments of one byte that claim 8 KB, in many sessions", 100, () => [smallFragment()]),
   sessions("handshake-places", "checks of many sessions, after which nothing comes", 100, () => []),
-  sessions("half-open", "one true hello in each of many sessions, after which nothing comes", 60, clientHello),
+  sessions("half-open", "one true hello in each of many sessions, after which nothing comes", 60, () => clientHello()),
+  sessions("dear-group", "the same, with secp384r1 alone, and as many as fit", 200, () =>
+    clientHello({ versions: ["1.3"], groups: [SECP384R1] }),
+  ),
 ];

@@ -64,7 +64,7 @@ export function handleAnswer(text: string): "read" | "refused" {
 export function offerTarget(): CoverageTarget {
   return {
     name: "offer",
-    covers: ["signalling/offer.ts", "signalling/answer.ts"],
+    covers: ["signalling/offer.ts", "signalling/sdp.ts", "signalling/answer.ts"],
     seeds: textSeeds(offers),
     run: (input) => {
       handleOffer(textOf(input, chromium));
