@@ -261,7 +261,7 @@ fuzzTests(() => {
     recorded: Array.from({ length: 200 }, (_, i) =>
       Uint8Array.of(i % 40, i, (i * 53) & 0xff, (i * 29) & 0xff, i * 11, (i + 2) % 30, i * 3, 1, i, i),
     ),
-    iterations: 700,
+    iterations: 400,
     run(input, random) {
       // Either what it puts on the wire is edited, or what it encrypts.
       const script = new EditScript(input);
