@@ -19,7 +19,6 @@ interface Options {
   trace?: string;
 }
 
-/** Sends every message back to where it came from, and serves a page that shows it. Runs until it is interrupted. */
 /** A load test comes from one machine. */
 const ONE_MACHINE_LIMITS = {
   maxConnectionsPerAddress: DEFAULT_LIMITS.maxConnections,
@@ -27,6 +26,7 @@ const ONE_MACHINE_LIMITS = {
   maxHandshakesPerSecondPerAddress: DEFAULT_LIMITS.maxHandshakesPerSecond,
 };
 
+/** Sends every message back to where it came from, and serves a page that shows it. Runs until it is interrupted. */
 export async function echoServer(args: string[]): Promise<void> {
   const options = parseOptions(args);
   const server = await explained(

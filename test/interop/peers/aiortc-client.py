@@ -1,25 +1,9 @@
 """aiortc as a client: python3 aiortc-client.py SIGNALLING_URL COUNT. Does what echo.mjs does."""
 import asyncio
-import json
 import sys
-import urllib.request
 
 import aiortc
-
-WINDOW = 8
-SIZES = {"unreliable": [0, 4, 100, 1_100, 16_384], "reliable": [0, 4, 100, 1_100, 16_384, 60_000]}
-
-
-def message_of(label, index):
-    sizes = SIZES[label]
-    size = sizes[index % len(sizes)]
-    if size == 0:
-        return f"{index} ä€😀"
-    return index.to_bytes(4, "big") + bytes([index & 0xFF]) * (size - 4)
-
-
-def number_of(message):
-    return int(message.split(" ")[0]) if isinstance(message, str) else int.from_bytes(message[:4], "big")
+from echo_messages import WINDOW, message_of, number_of, post_offer
 
 
 async def echo(channel, opened, count):
@@ -39,11 +23,6 @@ async def echo(channel, opened, count):
     print(f"{channel.label} {count} echoes", flush=True)
 
 
-def post_offer(url, sdp):
-    with urllib.request.urlopen(urllib.request.Request(url, sdp.encode())) as response:
-        return json.load(response)
-
-
 async def main(url, count):
     peer = aiortc.RTCPeerConnection()
     peer.on("connectionstatechange", lambda: print("state", peer.connectionState, flush=True))
@@ -53,7 +32,7 @@ async def main(url, count):
         channel.on("open", event.set)
     await peer.setLocalDescription(await peer.createOffer())
     answer = await asyncio.to_thread(post_offer, url, peer.localDescription.sdp)
-    await peer.setRemoteDescription(aiortc.RTCSessionDescription(**answer["answer"]))
+    await peer.setRemoteDescription(aiortc.RTCSessionDescription(**answer))
     for channel, event in zip(channels, opened):
         await echo(channel, event, count)
     await peer.close()

@@ -1,30 +1,15 @@
 """GStreamer's webrtcbin as a client: python3 gstreamer-client.py SIGNALLING_URL COUNT. Does what echo.mjs does."""
-import json
 import sys
-import urllib.request
 
 import gi
+from echo_messages import WINDOW, message_of, number_of, post_offer
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstWebRTC", "1.0")
 gi.require_version("GstSdp", "1.0")
 from gi.repository import GLib, Gst, GstSdp, GstWebRTC  # noqa: E402
 
-WINDOW = 8
-SIZES = {"unreliable": [0, 4, 100, 1_100, 16_384], "reliable": [0, 4, 100, 1_100, 16_384, 60_000]}
 URL, COUNT = sys.argv[1], int(sys.argv[2])
-
-
-def message_of(label, index):
-    sizes = SIZES[label]
-    size = sizes[index % len(sizes)]
-    if size == 0:
-        return f"{index} ä€😀"
-    return index.to_bytes(4, "big") + bytes([index & 0xFF]) * (size - 4)
-
-
-def number_of(message):
-    return int(message.split(" ")[0]) if isinstance(message, str) else int.from_bytes(message[:4], "big")
 
 
 class Echo:
@@ -102,9 +87,7 @@ def main():
             GLib.idle_add(signal)
 
     def signal():
-        sdp = peer.get_property("local-description").sdp.as_text()
-        with urllib.request.urlopen(urllib.request.Request(URL, sdp.encode())) as response:
-            answer = json.load(response)["answer"]["sdp"]
+        answer = post_offer(URL, peer.get_property("local-description").sdp.as_text())["sdp"]
         _, message = GstSdp.SDPMessage.new_from_text(answer)
         description = GstWebRTC.WebRTCSessionDescription.new(GstWebRTC.WebRTCSDPType.ANSWER, message)
         peer.emit("set-remote-description", description, Gst.Promise.new())
