@@ -95,6 +95,7 @@ export class Connection extends Peer {
   signalled: Share = NOWHERE;
   source: Share = NOWHERE;
   since = 0;
+  turn = 0;
   /** What it counts as in `maxConnectionsPerAddress`, once its handshake is complete; kept by the endpoint. */
   share: Share | undefined;
   memory: MemoryAccount;

@@ -36,6 +36,7 @@ export class Contest extends Peer implements Challenger, Occupant {
   signalled: Share = NOWHERE;
   source: Share = NOWHERE;
   since = 0;
+  turn = 0;
 
   constructor(now: number, endpoint: Endpoint, remote: Route<Connection>, credit: number) {
     super(now, "server", endpoint, endpoint.options, NOBODY, undefined);

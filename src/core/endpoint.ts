@@ -198,6 +198,7 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
       signalled: NOWHERE,
       source: NOWHERE,
       since: 0,
+      turn: 0,
       restart: undefined,
       connection: undefined,
     };

@@ -19,6 +19,8 @@ export interface Occupant {
   source: Share;
   /** Since when it has its place, in whole ms. */
   since: number;
+  /** Its index among those who are looked at in turn. Means nothing where it holds no place. */
+  turn: number;
 }
 
 export interface PlacesOptions {
@@ -49,10 +51,15 @@ export class Places<Item extends Occupant> {
   readonly #options: PlacesOptions;
   /** The oldest first. */
   readonly #holders = new Set<Item>();
+  /**
+   * The same ones, in the order in which they are looked at. An iterator over the set, kept from one newcomer to the next, would
+   * hold everything that was ever deleted from it: V8 chains the tables that a set has outgrown, with what was in them.
+   */
+  readonly #turns: Item[] = [];
+  /** The index from where the next look goes on. */
+  #hand = 0;
   readonly #signalled = new Shares();
   readonly #sources = new Shares();
-  /** From where the next look goes on. */
-  #hand: Iterator<Item> | undefined;
 
   constructor(options: PlacesOptions) {
     this.#options = options;
@@ -69,6 +76,7 @@ export class Places<Item extends Occupant> {
 
   enter(now: number, item: Item, { signalled, source }: Origin): void {
     this.#holders.add(item);
+    item.turn = this.#turns.push(item) - 1;
     item.signalled = this.#signalled.take(signalled);
     item.source = source === undefined ? NOWHERE : this.#sources.take(source);
     item.since = Math.floor(now);
@@ -77,6 +85,7 @@ export class Places<Item extends Occupant> {
   /** Does nothing for one that holds no place. */
   leave(item: Item): void {
     if (!this.#holders.delete(item)) return;
+    this.#giveUpTurn(item);
     this.#signalled.give(item.signalled);
     this.#sources.give(item.source);
     item.signalled = NOWHERE;
@@ -111,14 +120,18 @@ export class Places<Item extends Occupant> {
     return heaviest !== undefined && holdsMuchMore(heaviest, newcomer) ? heaviest.item : stuck?.item;
   }
 
-  /** One place after the other, from the oldest on, again and again. There must be one. */
+  /** One place after the other, again and again. There must be one. */
   #next(): Item {
-    for (;;) {
-      this.#hand ??= this.#holders.values();
-      const { done, value } = this.#hand.next();
-      if (!done) return value;
-      this.#hand = undefined;
-    }
+    if (this.#hand >= this.#turns.length) this.#hand = 0;
+    return this.#turns[this.#hand++];
+  }
+
+  /** The last one takes its turn. */
+  #giveUpTurn(item: Item): void {
+    const last = this.#turns.pop()!;
+    if (last === item) return;
+    this.#turns[item.turn] = last;
+    last.turn = item.turn;
   }
 
   #patience(progress: number): number {

@@ -58,6 +58,7 @@ export interface Session extends LiteSession {
   signalled: Share;
   source: Share;
   since: number;
+  turn: number;
   /** Set by the first verified check. */
   connection: Connection | undefined;
 }
