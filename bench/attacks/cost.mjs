@@ -10,7 +10,7 @@
  * over: the median beside it shows how busy the machine was.
  */
 import { writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
+import { readArguments } from "../../scripts/arguments.mjs";
 import { digits, printTable } from "../report.mjs";
 import { Arena } from "./cost/attacker.mjs";
 import { GROUPS } from "./cost/kinds.mjs";
@@ -21,13 +21,11 @@ const MOST = 4;
 
 const WARM_UP = { rounds: 60, datagrams: 150 };
 
-const { values: options } = parseArgs({
-  options: {
-    only: { type: "string", default: "" },
-    rounds: { type: "string", default: "15" },
-    datagrams: { type: "string", default: "150" },
-    json: { type: "string" },
-  },
+const options = readArguments(import.meta.url, {
+  only: { type: "string", default: "" },
+  rounds: { type: "string", default: "15" },
+  datagrams: { type: "string", default: "150" },
+  json: { type: "string" },
 });
 const size = { rounds: Number(options.rounds), datagrams: Number(options.datagrams) };
 const found = [];

@@ -17,7 +17,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { readArguments } from "../../scripts/arguments.mjs";
 import { printTable } from "../report.mjs";
 import { Bench } from "./bench.mjs";
 import { ATTACKS, GROUPS } from "./kinds/index.mjs";
@@ -35,11 +35,9 @@ process.exit(await main());
 
 function readOptions() {
   const text = (value) => ({ type: "string", default: String(value) });
-  const { values } = parseArgs({
-    options: {
-      ...{ runs: text(5), seconds: text(4), wait: text(60), only: text(""), bytes: text(250_000) },
-      json: { type: "string" },
-    },
+  const values = readArguments(import.meta.url, {
+    ...{ runs: text(5), seconds: text(4), wait: text(60), only: text(""), bytes: text(250_000) },
+    json: { type: "string" },
   });
   const { runs, seconds, wait, bytes } = values;
   return {

@@ -12,7 +12,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
+import { readArguments } from "../../scripts/arguments.mjs";
 import { Child } from "../attacks/child.mjs";
 import { printTable } from "../report.mjs";
 
@@ -21,14 +21,12 @@ const TOLERANCES = { used: 5_000_000, rss: 30_000_000, keySlots: 150 };
 const QUARTERS = 4;
 const PROGRESS_MS = 60_000;
 
-const options = parseArgs({
-  options: {
-    minutes: { type: "string", default: "60" },
-    rate: { type: "string", default: "100" },
-    drain: { type: "string", default: "60" },
-    json: { type: "string" },
-  },
-}).values;
+const options = readArguments(import.meta.url, {
+  minutes: { type: "string", default: "60" },
+  rate: { type: "string", default: "100" },
+  drain: { type: "string", default: "60" },
+  json: { type: "string" },
+});
 process.exit(await main());
 
 async function main() {

@@ -14,23 +14,21 @@
  * What breaks an invariant is kept, as small as it can be made, in test/hostile/corpus/TARGET. Exit code 1 where something did.
  */
 import { spawnSync } from "node:child_process";
-import { parseArgs } from "node:util";
+import { readArguments } from "../arguments.mjs";
 import { loadEngine } from "./engine.mjs";
 import { fuzzTargets } from "./run.mjs";
 import { selfTest } from "./self-test.mjs";
 
-const options = parseArgs({
-  options: {
-    target: { type: "string", default: "" },
-    minutes: { type: "string" },
-    seconds: { type: "string" },
-    jobs: { type: "string", default: "1" },
-    seed: { type: "string", default: String(Date.now()) },
-    update: { type: "boolean", default: false },
-    "self-test": { type: "boolean", default: false },
-    mutate: { type: "boolean", default: false },
-  },
-}).values;
+const options = readArguments(import.meta.url, {
+  target: { type: "string", default: "" },
+  minutes: { type: "string" },
+  seconds: { type: "string" },
+  jobs: { type: "string", default: "1" },
+  seed: { type: "string", default: String(Date.now()) },
+  update: { type: "boolean", default: false },
+  "self-test": { type: "boolean", default: false },
+  mutate: { type: "boolean", default: false },
+});
 process.exit(await main());
 
 async function main() {
