@@ -30,7 +30,7 @@ export type CloseReason =
  * | code | meaning |
  * |---|---|
  * | `closed` | the connection or the channel is closed |
- * | `queue-full` | `maxQueuedBytes` of reliable messages already wait for the peer |
+ * | `queue-full` | `maxQueuedBytes` of reliable messages already wait for the peer, or the share of `maxMemoryBytes` is used up |
  * | `too-large` | the message is longer than the peer takes (`connection.maxMessageBytes`), though not than this side allows |
  */
 export type SendErrorCode = "closed" | "queue-full" | "too-large";
