@@ -97,7 +97,7 @@ export const DEFAULT_ENDPOINT_LIMITS: Readonly<EndpointLimits> = {
   maxHandshakes: 1_024,
   // A school whose 250 pages load at once; and 100 new clients a second of a load test, if each takes two seconds.
   maxHandshakesPerAddress: 256,
-  // Half a core at worst; and a little more than the 100 new clients a second of a load test.
+  // Most of a core at worst; and five times the 100 new clients a second of a load test.
   maxHandshakesPerSecond: 500,
   maxHandshakesPerSecondPerAddress: 128,
   // A share of 32 KiB for each of 8,192 connections: some hundred messages of a game. A process of Node.js has it beside its heap.
