@@ -15,7 +15,7 @@ import { interfaceAddresses } from "../support/browsers.ts";
 import { ROOT } from "../support/commands.ts";
 import { Program } from "../support/program.ts";
 import { EventLog } from "../support/wait.ts";
-import { installChromium, RUNS_HERE } from "./chromium/install.ts";
+import { installChromium } from "./chromium/install.ts";
 
 const FLAGS = [
   "--headless",
@@ -74,7 +74,7 @@ function startChromium(program: string, url: string): void {
   ends.push(() => browser.stop());
 }
 
-describe.runIf(RUNS_HERE)("Chromium", () => {
+describe("Chromium", () => {
   test.each([
     [80, "chrome-aws-lambda"],
     [153, "@sparticuz/chromium"],
