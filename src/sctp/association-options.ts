@@ -31,6 +31,8 @@ export interface AssociationOptions {
   maxRetransmissions?: number;
   /** Repetitions of INIT or COOKIE ECHO (Max.Init.Retransmits). Default 8. */
   maxInitRetransmissions?: number;
+  /** Offers I-DATA and I-FORWARD-TSN (RFC 8260), which are used where the peer offers them too. Default {@link OFFERS_INTERLEAVING}. */
+  interleaving?: boolean;
   /** Our tag and first TSN. Default: random. For tests, and for SNAP where signalling has named them already. */
   initiateTag?: number;
   initialTsn?: number;
@@ -40,6 +42,7 @@ export interface AssociationOptions {
 export const COOKIE_LIFETIME_MS = 60_000;
 export const MAX_RETRANSMISSIONS = 10;
 export const MAX_INIT_RETRANSMISSIONS = 8;
+export const OFFERS_INTERLEAVING = false;
 /** What every WebRTC endpoint announces. */
 export const DEFAULT_PORT = 5000;
 /** RFC 8841 §6: what an absent `a=max-message-size` stands for is 64 KiB. */

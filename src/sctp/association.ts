@@ -13,6 +13,7 @@ import {
   DEFAULT_REMOTE_MESSAGE_BYTES,
   MAX_INIT_RETRANSMISSIONS,
   MAX_RETRANSMISSIONS,
+  OFFERS_INTERLEAVING,
 } from "./association-options.ts";
 import { protocolViolation, userAbort, writeAbort } from "./causes.ts";
 import { type AssociationCloseReason, type AssociationEvents, EventQueue } from "./events.ts";
@@ -100,6 +101,7 @@ export class Association implements Prefetchable {
       outboundStreams: limits.maxStreams,
       inboundStreams: limits.maxStreams,
       initialTsn: tsn(options.initialTsn ?? randomTag(random)),
+      interleaving: options.interleaving ?? OFFERS_INTERLEAVING,
     };
     this.#assembler = new PacketAssembler(datapath, transport, localPort, remotePort);
     this.#rto = new RetransmissionTimeout(rto);

@@ -16,6 +16,8 @@ export interface CookieState {
   readonly peerOutboundStreams: number;
   readonly peerInboundStreams: number;
   readonly forwardTsn: boolean;
+  readonly interleaving: boolean;
+  readonly iForwardTsn: boolean;
   readonly reconfig: boolean;
   /** The tags of an association that exists already (§5.2.2); 0 where there was none. */
   readonly tieLocalTag: number;
@@ -31,6 +33,8 @@ const STATE_BYTES = 42;
 const MAC_BYTES = 32;
 const FLAG_FORWARD_TSN = 0x01;
 const FLAG_RECONFIG = 0x02;
+const FLAG_INTERLEAVING = 0x04;
+const FLAG_I_FORWARD_TSN = 0x08;
 
 /** §5.1.3: "the endpoint MUST … create a Message Authentication Code (MAC) on the State Cookie": HMAC-SHA-256 behind it. */
 export function sealCookie(key: Uint8Array, state: CookieState): Uint8Array {
@@ -42,7 +46,7 @@ export function sealCookie(key: Uint8Array, state: CookieState): Uint8Array {
     .u32(state.peerWindow)
     .u16(state.peerOutboundStreams)
     .u16(state.peerInboundStreams)
-    .u16((state.forwardTsn ? FLAG_FORWARD_TSN : 0) | (state.reconfig ? FLAG_RECONFIG : 0))
+    .u16(flagsOf(state))
     .u32(state.tieLocalTag)
     .u32(state.tiePeerTag)
     .bytes(timeBytes(state.createdAt));
@@ -73,10 +77,21 @@ export function openCookie(key: Uint8Array, cookie: Uint8Array): CookieState | u
     peerInboundStreams,
     forwardTsn: (flags & FLAG_FORWARD_TSN) !== 0,
     reconfig: (flags & FLAG_RECONFIG) !== 0,
+    interleaving: (flags & FLAG_INTERLEAVING) !== 0,
+    iForwardTsn: (flags & FLAG_I_FORWARD_TSN) !== 0,
     tieLocalTag: reader.u32(),
     tiePeerTag: reader.u32(),
     createdAt: bytesTime(reader.take(8)),
   };
+}
+
+function flagsOf(state: CookieState): number {
+  return (
+    (state.forwardTsn ? FLAG_FORWARD_TSN : 0) |
+    (state.reconfig ? FLAG_RECONFIG : 0) |
+    (state.interleaving ? FLAG_INTERLEAVING : 0) |
+    (state.iForwardTsn ? FLAG_I_FORWARD_TSN : 0)
+  );
 }
 
 function timeBytes(time: number): Uint8Array {

@@ -24,8 +24,14 @@ export interface PeerParameters {
   readonly receiveWindow: number;
   readonly outboundStreams: number;
   readonly inboundStreams: number;
+  /**
+   * Messages may be given up: by FORWARD TSN (RFC 3758), or with {@link interleaving} by I-FORWARD-TSN. RFC 8260 §2.3.1: either goes
+   * with its own kind of DATA only.
+   */
   readonly forwardTsn: boolean;
   readonly reconfig: boolean;
+  /** Both sides list I-DATA: it carries every message, and DATA none (RFC 8260 §2.2.1). */
+  readonly interleaving: boolean;
 }
 
 /**
@@ -121,7 +127,7 @@ export class Handshake {
   /** Takes the peer's INIT as exchanged by signalling, and ours as known to the peer: no handshake is left to do. */
   establish(now: number, init: ParsedInit): boolean {
     if (this.#state !== "idle" || !isAcceptable(init)) return false;
-    this.#learn(peerOf(init));
+    this.#learn(peerOf(init, this.#options.local));
     this.#enterEstablished(now);
     return true;
   }
@@ -156,6 +162,8 @@ export class Handshake {
       peerInboundStreams: init.inboundStreams,
       forwardTsn: init.forwardTsn,
       reconfig: init.reconfig,
+      interleaving: init.interleaving,
+      iForwardTsn: init.iForwardTsn,
       tieLocalTag: peer === undefined ? 0 : local.initiateTag,
       tiePeerTag: peer === undefined ? 0 : peer.tag,
       createdAt: now,
@@ -166,6 +174,7 @@ export class Handshake {
   /** INIT ACK (§5.1 C). §5.2.3: "If an INIT ACK chunk is received by an endpoint in any state other than COOKIE-WAIT …, the
    * endpoint SHOULD discard" it. */
   handleInitAck(now: number, body: Uint8Array): void {
+    const { local } = this.#options;
     if (this.#state !== "cookie-wait") {
       this.#options.drops.count("sctp-unexpected");
       return;
@@ -181,7 +190,7 @@ export class Handshake {
       this.#fail("protocol-violation");
       return;
     }
-    this.#learn(peerOf(init));
+    this.#learn(peerOf(init, local));
     this.#state = "cookie-echoed";
     this.#cookieEcho = writeChunk(COOKIE_ECHO, 0, init.cookie);
     this.#assembler.control(this.#cookieEcho);
@@ -221,7 +230,7 @@ export class Handshake {
       drops.count("sctp-unexpected");
       return false;
     }
-    if (!samePeer) this.#learn(peerOfCookie(cookie));
+    if (!samePeer) this.#learn(peerOfCookie(cookie, local));
     this.#assembler.control(writeChunk(COOKIE_ACK, 0));
     this.#enterEstablished(now);
     return true;
@@ -317,26 +326,35 @@ export function isAcceptable(init: ParsedInit): boolean {
   return init.outboundStreams > 0 && init.inboundStreams > 0 && !init.hostName && init.initiateTag !== 0;
 }
 
-function peerOf(init: ParsedInit): PeerParameters {
+function peerOf(init: ParsedInit, local: InitFields): PeerParameters {
   return {
     tag: init.initiateTag,
     initialTsn: init.initialTsn,
     receiveWindow: init.receiveWindow,
     outboundStreams: init.outboundStreams,
     inboundStreams: init.inboundStreams,
-    forwardTsn: init.forwardTsn,
     reconfig: init.reconfig,
+    ...agreed(init, local),
   };
 }
 
-function peerOfCookie(cookie: CookieState): PeerParameters {
+function peerOfCookie(cookie: CookieState, local: InitFields): PeerParameters {
   return {
     tag: cookie.peerTag,
     initialTsn: cookie.peerInitialTsn,
     receiveWindow: cookie.peerWindow,
     outboundStreams: cookie.peerOutboundStreams,
     inboundStreams: cookie.peerInboundStreams,
-    forwardTsn: cookie.forwardTsn,
     reconfig: cookie.reconfig,
+    ...agreed(cookie, local),
   };
+}
+
+/** RFC 8260 §2.2.1, §2.3.1: what both sides list is agreed on. */
+function agreed(
+  peer: { interleaving: boolean; forwardTsn: boolean; iForwardTsn: boolean },
+  local: InitFields,
+): { interleaving: boolean; forwardTsn: boolean } {
+  const interleaving = local.interleaving && peer.interleaving;
+  return { interleaving, forwardTsn: interleaving ? peer.iForwardTsn : peer.forwardTsn };
 }

@@ -6,6 +6,8 @@ import {
   FORWARD_TSN,
   FORWARD_TSN_SUPPORTED,
   HOST_NAME_ADDRESS,
+  I_DATA,
+  I_FORWARD_TSN,
   INIT,
   INIT_ACK,
   IPV4_ADDRESS,
@@ -48,12 +50,16 @@ export interface InitFields {
   readonly outboundStreams: number;
   readonly inboundStreams: number;
   readonly initialTsn: Tsn;
+  /** Lists I-DATA: its sender takes and sends messages in pieces that alternate (RFC 8260 §2.2.1). */
+  readonly interleaving: boolean;
 }
 
 /** An INIT or INIT ACK as received. */
 export interface ParsedInit extends InitFields {
   /** The peer takes FORWARD TSN (RFC 3758 §3.1). */
   readonly forwardTsn: boolean;
+  /** The peer takes I-FORWARD-TSN (RFC 8260 §2.3.1). */
+  readonly iForwardTsn: boolean;
   /** The peer takes RE-CONFIG (RFC 6525 §3.1, announced as RFC 5061 §4.2.7 says). */
   readonly reconfig: boolean;
   /** INIT ACK only: the state cookie, as a view. */
@@ -67,16 +73,13 @@ export interface ParsedInit extends InitFields {
 // What is reported travels back in one packet beside a cookie, and nobody needs more than a few of them.
 const MAX_REPORTED_BYTES = 64;
 
-// RFC 3758 §3.1 and RFC 5061 §4.2.7. No I-DATA (RFC 8260): Firefox would switch to it, and messages of the size used here
-// gain nothing from interleaving. No zero checksum (RFC 9653): neither browser offers it.
-const EXTENSIONS = [
-  writeParameter(FORWARD_TSN_SUPPORTED),
-  writeParameter(SUPPORTED_EXTENSIONS, Uint8Array.of(RE_CONFIG, FORWARD_TSN)),
-];
+// RFC 3758 §3.1 and RFC 5061 §4.2.7. No zero checksum (RFC 9653): neither browser offers it.
+const EXTENSIONS = extensions(RE_CONFIG, FORWARD_TSN);
+const EXTENSIONS_WITH_INTERLEAVING = extensions(RE_CONFIG, FORWARD_TSN, I_DATA, I_FORWARD_TSN);
 
 /** An INIT chunk with our extensions. */
 export function writeInit(fields: InitFields): Uint8Array {
-  return writeChunk(INIT, 0, writeFixed(fields), ...chunkEnd(EXTENSIONS));
+  return writeChunk(INIT, 0, writeFixed(fields), ...chunkEnd(extensionsOf(fields)));
 }
 
 /** An INIT ACK chunk with our extensions, the state cookie, and what of the INIT was not understood. */
@@ -86,7 +89,7 @@ export function writeInitAck(
   unrecognized: readonly Uint8Array[] = [],
 ): Uint8Array {
   const reports = unrecognized.map((raw) => writeParameter(UNRECOGNIZED_PARAMETER, raw));
-  const parameters = [writeParameter(STATE_COOKIE, cookie), ...EXTENSIONS, ...reports];
+  const parameters = [writeParameter(STATE_COOKIE, cookie), ...extensionsOf(fields), ...reports];
   return writeChunk(INIT_ACK, 0, writeFixed(fields), ...chunkEnd(parameters));
 }
 
@@ -103,6 +106,8 @@ export function parseInit(body: Uint8Array): ParsedInit | undefined {
   if (parameters === undefined) return undefined;
 
   let forwardTsn = false;
+  let interleaving = false;
+  let iForwardTsn = false;
   let reconfig = false;
   let cookie: Uint8Array | undefined;
   let hostName = false;
@@ -113,6 +118,8 @@ export function parseInit(body: Uint8Array): ParsedInit | undefined {
     else if (type === SUPPORTED_EXTENSIONS) {
       forwardTsn ||= value.includes(FORWARD_TSN);
       reconfig ||= value.includes(RE_CONFIG);
+      interleaving ||= value.includes(I_DATA);
+      iForwardTsn ||= value.includes(I_FORWARD_TSN);
     } else if (type === STATE_COOKIE) cookie = value;
     else if (type === HOST_NAME_ADDRESS) hostName = true;
     else if (!IGNORED.has(type)) {
@@ -132,7 +139,9 @@ export function parseInit(body: Uint8Array): ParsedInit | undefined {
     outboundStreams,
     inboundStreams,
     initialTsn,
+    interleaving,
     forwardTsn,
+    iForwardTsn,
     reconfig,
     cookie,
     unrecognized,
@@ -148,6 +157,14 @@ const IGNORED: ReadonlySet<number> = new Set([
   SUPPORTED_ADDRESS_TYPES,
   UNRECOGNIZED_PARAMETER,
 ]);
+
+function extensions(...chunkTypes: readonly number[]): readonly Uint8Array[] {
+  return [writeParameter(FORWARD_TSN_SUPPORTED), writeParameter(SUPPORTED_EXTENSIONS, Uint8Array.from(chunkTypes))];
+}
+
+function extensionsOf({ interleaving }: InitFields): readonly Uint8Array[] {
+  return interleaving ? EXTENSIONS_WITH_INTERLEAVING : EXTENSIONS;
+}
 
 function writeFixed(fields: InitFields): Uint8Array {
   return new ByteWriter(16)

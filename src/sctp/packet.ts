@@ -23,7 +23,7 @@
 export const COMMON_HEADER_BYTES = 12;
 export const CHUNK_HEADER_BYTES = 4;
 
-// Chunk types: RFC 9260 §3.2, RFC 6525 §3.1, RFC 3758 §3.2.
+// Chunk types: RFC 9260 §3.2, RFC 6525 §3.1, RFC 3758 §3.2, RFC 8260 §2.1, §2.3.1.
 export const DATA = 0x00;
 export const INIT = 0x01;
 export const INIT_ACK = 0x02;
@@ -37,8 +37,10 @@ export const ERROR = 0x09;
 export const COOKIE_ECHO = 0x0a;
 export const COOKIE_ACK = 0x0b;
 export const SHUTDOWN_COMPLETE = 0x0e;
+export const I_DATA = 0x40;
 export const RE_CONFIG = 0x82;
 export const FORWARD_TSN = 0xc0;
+export const I_FORWARD_TSN = 0xc2;
 
 // Chunk and parameter types: what to do with an unknown one (RFC 9260 §3.2, §3.2.1), in the two highest bits.
 export const UNKNOWN_CHUNK_SKIP = 0x80;

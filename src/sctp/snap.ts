@@ -5,6 +5,7 @@
 import type { RandomSource } from "../crypto/platform.ts";
 import type { AssociationLimits } from "../options.ts";
 import { tsn } from "../wire/serial.ts";
+import { OFFERS_INTERLEAVING } from "./association-options.ts";
 import { isAcceptable, randomTag } from "./handshake.ts";
 import { type ParsedInit, parseInit, writeInit } from "./init.ts";
 import { CHUNK_HEADER_BYTES, INIT } from "./packet.ts";
@@ -20,10 +21,15 @@ export function createSignalledInit(random: RandomSource): SignalledInit {
 }
 
 /** Our INIT chunk, header included, as it stands in `a=sctp-init`. */
-export function writeSignalledInit(init: SignalledInit, limits: AssociationLimits): Uint8Array {
+export function writeSignalledInit(
+  init: SignalledInit,
+  limits: AssociationLimits,
+  interleaving = OFFERS_INTERLEAVING,
+): Uint8Array {
   const { receiveWindowBytes: receiveWindow, maxStreams } = limits;
   const streams = { outboundStreams: maxStreams, inboundStreams: maxStreams };
-  return writeInit({ ...streams, receiveWindow, initiateTag: init.initiateTag, initialTsn: tsn(init.initialTsn) });
+  const { initiateTag, initialTsn } = init;
+  return writeInit({ ...streams, receiveWindow, initiateTag, initialTsn: tsn(initialTsn), interleaving });
 }
 
 /** The peer's INIT chunk, header included, as it came by signalling; `undefined` where no association can come of it. */

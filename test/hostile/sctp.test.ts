@@ -324,6 +324,8 @@ test("a cookie is worth nothing with any bit of it changed", () => {
     peerInboundStreams: 7,
     forwardTsn: true,
     reconfig: true,
+    interleaving: true,
+    iForwardTsn: false,
     tieLocalTag: 8,
     tiePeerTag: 9,
     createdAt: 10.5,

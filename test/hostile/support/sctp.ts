@@ -206,7 +206,7 @@ export function sideOf(recording: Recording, options: Partial<AssociationOptions
   return side;
 }
 
-/** The INIT of a peer that supports everything, with more parameters behind. */
+/** The INIT of a peer that supports everything but I-DATA, with more parameters behind. */
 export function initChunk(...parameters: Uint8Array[]): Uint8Array {
   const init = writeInit({
     initiateTag: 0x01020304,
@@ -214,6 +214,7 @@ export function initChunk(...parameters: Uint8Array[]): Uint8Array {
     outboundStreams: 1024,
     inboundStreams: 1024,
     initialTsn: tsn(1),
+    interleaving: false,
   });
   const whole = new Uint8Array(init.length + parameters.reduce((sum, { length }) => sum + length, 0));
   whole.set(init);

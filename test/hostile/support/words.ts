@@ -231,6 +231,7 @@ function signalledInit(field: keyof typeof INIT_FIELDS, value: number): string {
     outboundStreams: 1_024,
     inboundStreams: 1_024,
     initialTsn: tsn(1),
+    interleaving: true,
   });
   const [at, bytes] = INIT_FIELDS[field];
   write(chunk.subarray(CHUNK_HEADER_BYTES), at, bytes, value);

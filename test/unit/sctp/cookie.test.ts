@@ -13,6 +13,8 @@ const STATE: CookieState = {
   peerInboundStreams: 1,
   forwardTsn: true,
   reconfig: false,
+  interleaving: true,
+  iForwardTsn: false,
   tieLocalTag: 1,
   tiePeerTag: 2,
   createdAt: 123_456.789,
@@ -21,7 +23,14 @@ const STATE: CookieState = {
 describe("the state cookie", () => {
   it("brings back what was put into it", () => {
     expect(openCookie(KEY, sealCookie(KEY, STATE))).toEqual(STATE);
-    const other = { ...STATE, forwardTsn: false, reconfig: true, createdAt: 0 };
+    const other = {
+      ...STATE,
+      forwardTsn: false,
+      reconfig: true,
+      interleaving: false,
+      iForwardTsn: true,
+      createdAt: 0,
+    };
     expect(openCookie(KEY, sealCookie(KEY, other))).toEqual(other);
   });
 

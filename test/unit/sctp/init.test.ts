@@ -9,12 +9,19 @@ const FIELDS = {
   outboundStreams: 1024,
   inboundStreams: 512,
   initialTsn: tsn(0xfffffff0),
+  interleaving: false,
 };
 const FIXED = "010203040004000004000200fffffff0";
 
 describe("INIT", () => {
-  it("offers FORWARD TSN and RE-CONFIG, and neither I-DATA nor zero checksums", () => {
+  it("offers FORWARD TSN and RE-CONFIG, and no zero checksums", () => {
     expect(toHex(writeInit(FIELDS))).toBe(`0100001e${FIXED}c00000048008000682c00000`);
+  });
+
+  it("offers I-DATA and I-FORWARD-TSN together, where it interleaves", () => {
+    const chunk = writeInit({ ...FIELDS, interleaving: true });
+    expect(toHex(chunk)).toBe(`01000020${FIXED}c00000048008000882c040c2`);
+    expect(parseInit(chunk.subarray(4))).toMatchObject({ interleaving: true, iForwardTsn: true });
   });
 
   it("is read as it is written", () => {
@@ -26,6 +33,8 @@ describe("INIT", () => {
     expect(parseInit(fromHex(`${FIXED}c0000004`))).toMatchObject({ forwardTsn: true, reconfig: false });
     expect(parseInit(fromHex(`${FIXED}80080005c0000000`))).toMatchObject({ forwardTsn: true, reconfig: false });
     expect(parseInit(fromHex(`${FIXED}8008000582000000`))).toMatchObject({ forwardTsn: false, reconfig: true });
+    expect(parseInit(fromHex(`${FIXED}8008000540000000`))).toMatchObject({ interleaving: true, iForwardTsn: false });
+    expect(parseInit(fromHex(`${FIXED}80080005c2000000`))).toMatchObject({ interleaving: false, iForwardTsn: true });
     expect(parseInit(fromHex(FIXED))).toMatchObject({ forwardTsn: false, reconfig: false });
   });
 
