@@ -35,8 +35,8 @@ describe.each(BROWSERS)("%s", (name) => {
     for (const [channel, { label }] of CHANNELS.entries()) {
       expect(await peer.echo([`by ${label}`], { channel })).toEqual([`by ${label}`]);
     }
-    const [connection] = echo.server.connections();
-    expect(connection?.channels.map(({ label }) => label).sort()).toEqual(CHANNELS.map(({ label }) => label).sort());
+    const connection = await echo.connection(await peer.serverId());
+    expect(connection.channels.map(({ label }) => label).sort()).toEqual(CHANNELS.map(({ label }) => label).sort());
     await peer.page.close();
   });
 
@@ -58,10 +58,9 @@ describe.each(BROWSERS)("%s", (name) => {
 
   test("the server refuses to send a message over the limit, naming it", async () => {
     const peer = await PeerInPage.connect(await browser.open(echo.site.url));
-    const serverId = await peer.serverId();
-    const connection = echo.server.connections().find(({ id }) => id === serverId);
-    expect(connection?.maxMessageBytes).toBe(MAX_MESSAGE_BYTES);
-    expect(() => connection?.trySend(new Uint8Array(MAX_MESSAGE_BYTES + 1))).toThrow(/at most 4000 bytes/);
+    const connection = await echo.connection(await peer.serverId());
+    expect(connection.maxMessageBytes).toBe(MAX_MESSAGE_BYTES);
+    expect(() => connection.trySend(new Uint8Array(MAX_MESSAGE_BYTES + 1))).toThrow(/at most 4000 bytes/);
     await peer.page.close();
   });
 });

@@ -88,7 +88,7 @@ describe.each(BROWSERS)("%s", (name) => {
 
   test("says when the server closes, and comes back where that was asked for", async () => {
     const page = await openPage();
-    await page.evaluate(async () => {
+    const ids = await page.evaluate(async () => {
       const log: string[] = [];
       const connection = await client.connect("/new_rtc_session", { reconnect: { minDelayMs: 50 } });
       connection.on("reconnecting", ({ attempt }) => log.push(`reconnecting ${attempt}`));
@@ -96,9 +96,9 @@ describe.each(BROWSERS)("%s", (name) => {
       const once = await client.connect("/new_rtc_session");
       once.on("close", (reason) => log.push(`close ${reason}`));
       Object.assign(window, { log, connection });
+      return [connection.id, once.id];
     });
-    await echo.opened.waitForCount(10_000, "connections", 2);
-    for (const connection of echo.server.connections()) connection.close();
+    for (const connection of await Promise.all(ids.map(echo.connection))) connection.close();
     await page.waitForFunction(() => (window as unknown as { log: string[] }).log.length >= 3);
     const log = await page.evaluate(() => (window as unknown as { log: string[] }).log);
     expect(log.toSorted()).toEqual(["close remote", "open", "reconnecting 1"]);

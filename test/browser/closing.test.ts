@@ -1,9 +1,10 @@
 /** All the ways in which a page, a channel or a connection ends, and who notices. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { CloseReason, Connection } from "../../src/index.ts";
+import type { Channel, CloseReason, Connection } from "../../src/index.ts";
 import { BROWSERS, launchBrowser, type RunningBrowser } from "../support/browsers.ts";
 import { type EchoServer, startEchoServer } from "../support/echo-server.ts";
 import { PeerInPage } from "../support/harness.ts";
+import { within } from "../support/wait.ts";
 
 /** The server notices a peer that vanished without a word this soon; `idleTimeoutMs` is 10 s. */
 const NOTICED_WITHIN_MS = 15_000;
@@ -25,15 +26,7 @@ describe.each(BROWSERS)("%s", (name) => {
   async function open(): Promise<{ peer: PeerInPage; connection: Connection }> {
     const peer = await PeerInPage.connect(await browser.open(echo.site.url));
     await peer.echo(["ready"]);
-    return { peer, connection: await connectionOf(peer) };
-  }
-
-  /** By the connection's id, which stands in the answer. */
-  async function connectionOf(peer: PeerInPage): Promise<Connection> {
-    const serverId = await peer.serverId();
-    const found = echo.server.connections().find(({ id }) => id === serverId);
-    if (found === undefined) throw new Error(`the server has no connection ${serverId}`);
-    return found;
+    return { peer, connection: await echo.connection(await peer.serverId()) };
   }
 
   const noticed = async (connection: Connection): Promise<CloseReason> => {
@@ -68,11 +61,15 @@ describe.each(BROWSERS)("%s", (name) => {
   test.concurrent("dc.close() closes the channel at both ends and nothing else", async () => {
     const { peer, connection } = await open();
     const second = await PeerInPage.connect(peer.page, { channels: [{ label: "one" }, { label: "two" }] });
-    const both = await connectionOf(second);
+    for (const channel of [0, 1]) await second.echo(["ready"], { channel });
+    const both = await echo.connection(await second.serverId());
     const one = both.channels.find((channel) => channel.label === "one");
+    // The page's end closes first: by our reset, whose response the server's end waits for.
+    const closed = new Promise<Channel>((resolve) => both.on("channelclose", resolve));
     await second.closeChannel(0);
     await second.logged("close one");
-    expect(one?.state).toBe("closed");
+    expect(await within(NOTICED_WITHIN_MS, "the server's end closes", closed)).toBe(one);
+    expect(both.channels.map(({ label }) => label)).toEqual(["two"]);
     expect(await second.echo(["still here"], { channel: 1 })).toEqual(["still here"]);
     expect(await peer.echo(["here, too"])).toEqual(["here, too"]);
     expect(echo.server.connections()).toEqual(expect.arrayContaining([connection, both]));

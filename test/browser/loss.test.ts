@@ -1,6 +1,6 @@
 /** Real browsers through a network that loses, delays and renumbers. */
 import { describe, expect, test } from "vitest";
-import type { Channel, Connection, Message } from "../../src/index.ts";
+import type { Channel, Message } from "../../src/index.ts";
 import { BROWSERS, type BrowserName, launchBrowser, type RunningBrowser } from "../support/browsers.ts";
 import { type EchoServer, startEchoServer } from "../support/echo-server.ts";
 import { BulkReceiver, FlowReceiver, sendBulk, sendFlow } from "../support/flow.ts";
@@ -51,7 +51,7 @@ describe.concurrent.each(BROWSERS)("%s", (name) => {
       // Once there and back on each: a page may find its channels open before the server does.
       for (const channel of FLOW_AND_RELIABLE.keys()) await peer.echo(["open"], { channel });
       await peer.forgetReceived();
-      const [connection] = echo.server.connections() as [Connection];
+      const connection = await echo.connection(await peer.serverId());
       const channel = connection.channels.find(({ label }) => label === "reliable") as Channel;
       proxy.change({ loss: 0.05 });
 

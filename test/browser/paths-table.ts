@@ -56,7 +56,7 @@ export async function loadPages(name: BrowserName, loads: number): Promise<Loads
     for (let load = 0; load < loads; load++) {
       const page = await browser.open(echo.site.url);
       const peer = await PeerInPage.connect(page);
-      const [connection] = echo.server.connections().slice(-1);
+      const connection = await echo.connection(await peer.serverId());
       const began = connection.remoteAddress.address;
       result.messages += await peer.sendFlow(FLOW);
       await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));

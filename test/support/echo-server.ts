@@ -4,6 +4,8 @@ import { DTLS_VERSIONS } from "./dtls-versions.ts";
 import { type Site, startSite } from "./site.ts";
 import { EventLog } from "./wait.ts";
 
+const OPENED_WITHIN_MS = 30_000;
+
 export interface Closed {
   connection: Connection;
   reason: CloseReason;
@@ -14,6 +16,8 @@ export interface EchoServer {
   readonly site: Site;
   readonly opened: EventLog<Connection>;
   readonly closed: EventLog<Closed>;
+  /** The server's end of a connection, by its id. Chromium opens its channels before the server has heard of them. */
+  connection(id: string): Promise<Connection>;
   close(): Promise<void>;
 }
 
@@ -35,6 +39,7 @@ export async function startEchoServer(options: ListenOptions = {}): Promise<Echo
     site,
     opened,
     closed,
+    connection: (id) => opened.waitFor(OPENED_WITHIN_MS, `connection ${id} opens`, (entry) => entry.id === id),
     async close() {
       await site.close();
       await server.close();
