@@ -1,7 +1,7 @@
 import { checkNames, type Names } from "../names.ts";
 import type { AssociationLimits } from "../options.ts";
 import type { Association, AssociationCloseReason, AssociationEvents, SendResult } from "../sctp/association.ts";
-import type { OutgoingMessage } from "../sctp/transmit.ts";
+import type { OutgoingMessage } from "../sctp/outgoing-message.ts";
 import type { DropCounters } from "../wire/drops.ts";
 import { type MemoryAccount, unlimitedAccount } from "../wire/memory-ledger.ts";
 import type { Prefetchable } from "../wire/prefetch.ts";

@@ -21,18 +21,19 @@ import { Handshake, type HandshakeFailure, type HandshakeHost, type PeerParamete
 import { Heartbeat } from "./heartbeat.ts";
 import { Inbound, type InboundHost } from "./inbound.ts";
 import type { InitFields } from "./init.ts";
+import type { OutgoingMessage, SendResult } from "./outgoing-message.ts";
 import type { ReassemblySink } from "./reassembly.ts";
 import { Receiver } from "./receive.ts";
 import { type ResetHost, StreamReset } from "./reset.ts";
 import { DEFAULT_RTO, RetransmissionTimeout } from "./rto.ts";
 import { PeerShutdown } from "./shutdown.ts";
 import { parseSignalledInit } from "./snap.ts";
-import { type OutgoingMessage, type SendResult, Transmitter } from "./transmit.ts";
+import { Transmitter } from "./transmit.ts";
 
 export type { PacketTransport } from "./assembler.ts";
 export type { AssociationOptions } from "./association-options.ts";
 export type { AssociationCloseReason, AssociationEvents } from "./events.ts";
-export type { OutgoingMessage, SendResult } from "./transmit.ts";
+export type { OutgoingMessage, SendResult } from "./outgoing-message.ts";
 
 /** What the parts of an association call. */
 type Inside = HandshakeHost & InboundHost & ReassemblySink & ResetHost;

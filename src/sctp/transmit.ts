@@ -1,43 +1,15 @@
 import type { MemoryAccount } from "../wire/memory-ledger.ts";
 import type { Prefetchable } from "../wire/prefetch.ts";
-import { type Ssn, ssn, ssnAdd, type Tsn, tsnAdd, tsnAfter } from "../wire/serial.ts";
-import { SmallMap } from "../wire/small-map.ts";
+import { type Tsn, tsnAdd, tsnAfter } from "../wire/serial.ts";
 import type { PacketAssembler } from "./assembler.ts";
 import { CongestionWindow } from "./congestion.ts";
+import { DataWriter } from "./data-writer.ts";
 import { writeForwardTsns } from "./forward-tsn.ts";
 import { Flight, type FlightSender } from "./flight.ts";
-import { MAX_OUTSTANDING, MESSAGE_BYTES, type SentChunk } from "./outstanding.ts";
-import { FLAG_BEGIN, FLAG_END, FLAG_IMMEDIATE, FLAG_UNORDERED } from "./packet.ts";
+import type { OutgoingMessage, SendResult } from "./outgoing-message.ts";
+import { MAX_OUTSTANDING, MESSAGE_BYTES } from "./outstanding.ts";
 import type { RetransmissionTimeout } from "./rto.ts";
 import { type QueuedMessage, SendQueue } from "./send-queue.ts";
-
-/** One message to send. The object is only read, and may be used again for the next. */
-export interface OutgoingMessage {
-  streamId: number;
-  /** Payload protocol identifier (RFC 8831 §8). */
-  ppid: number;
-  /** One byte or more; copied. */
-  data: Uint8Array;
-  /** Default false. */
-  ordered?: boolean;
-  /** How often it is sent again at most. Default: as long as it takes; 0 is fire and forget. */
-  maxRetransmits?: number;
-  /** For how long it may be sent or sent again, ms. Default: as long as it takes. */
-  lifetimeMs?: number;
-  /** Exempt from `maxQueuedBytes` and `maxMessageBytes`: for DCEP, which no application sends. Default false. */
-  exempt?: boolean;
-}
-
-/**
- * What became of a message:
- *
- * - `sent`: it leaves with the next flush, or has left.
- * - `queued`: it waits for the congestion window or for the handshake.
- * - `queue-full`: refused, because `maxQueuedBytes` of reliable messages wait already, or there is no memory for it.
- * - `too-large`: refused, because it exceeds `maxMessageBytes` of one side.
- * - `closed`: refused, because the association or the stream is closed.
- */
-export type SendResult = "sent" | "queued" | "queue-full" | "too-large" | "closed";
 
 export interface TransmitterOptions {
   initialTsn: Tsn;
@@ -68,8 +40,6 @@ const NONE_MARKED = { acked: 0, lost: false };
 const STALL_MS = 30_000;
 /** With more chunks on their way than this, each SACK has a look at the time; with fewer, time-outs do. */
 const STALL_CHUNKS = 64;
-/** A fragment smaller than this waits for a packet of its own. */
-const LEAST_FRAGMENT_BYTES = 200;
 
 /** The sending half of an association: queue, window, retransmission, abandonment (RFC 9260 §6.1, §7.2; RFC 3758 §3.5). */
 export class Transmitter implements FlightSender, Prefetchable {
@@ -82,14 +52,12 @@ export class Transmitter implements FlightSender, Prefetchable {
   /** Made for the first message that has to wait: on most connections none ever does. */
   #queue: SendQueue | undefined;
   readonly #congestion: CongestionWindow;
-  readonly #nextSsn = new SmallMap<number, Ssn>();
+  readonly #writer: DataWriter;
 
   /** False until the association is established. */
   #open = false;
   /** a_rwnd of the last SACK. */
   #peerWindow = 0;
-  #messages = 0;
-  #lastSentAt = Number.NEGATIVE_INFINITY;
   /** When a SACK acknowledged something new last, ms. */
   #progressAt = Number.NEGATIVE_INFINITY;
   #forwardPoint: Tsn | undefined;
@@ -119,12 +87,13 @@ export class Transmitter implements FlightSender, Prefetchable {
     this.#lookedTsn = options.initialTsn;
     this.#flight = new Flight(options.initialTsn, rto, this, options.memory);
     this.#congestion = new CongestionWindow(assembler.maxPayloadBytes);
+    this.#writer = new DataWriter(assembler, this.#flight, this.#congestion, rto);
   }
 
   /** See `Prefetchable`. */
   prefetch(): number {
     const flight = this.#flight;
-    const times = this.deadline + this.#lastSentAt + this.#rto.smoothedMs;
+    const times = this.deadline + this.#writer.lastSentAt + this.#rto.smoothedMs;
     return (times > 0 ? 1 : 0) + this.retransmissions + this.#congestion.bytes + flight.bytes + flight.chunks.count;
   }
 
@@ -198,7 +167,6 @@ export class Transmitter implements FlightSender, Prefetchable {
     const { data, maxRetransmits = Number.POSITIVE_INFINITY, lifetimeMs = Number.POSITIVE_INFINITY } = message;
     const length = data.length;
     if (length > this.#maxMessageBytes && message.exempt !== true) return "too-large";
-    const expiresAt = now + lifetimeMs;
     if (
       this.#open &&
       (this.#queue === undefined || this.#queue.isEmpty) &&
@@ -208,13 +176,8 @@ export class Transmitter implements FlightSender, Prefetchable {
     ) {
       const isKept = maxRetransmits !== 0 || !this.#flight.partialReliability;
       if (isKept && !this.#takeMemory(length, message.exempt === true)) return "queue-full";
-      const flags = FLAG_BEGIN | FLAG_END | (message.ordered === true ? 0 : FLAG_UNORDERED);
-      const sequence = message.ordered === true ? this.#takeSsn(message.streamId) : ssn(0);
-      const chunk = this.#newChunk(now, flags, message.streamId, sequence, message.ppid, length, ++this.#messages);
-      chunk.maxRetransmits = maxRetransmits;
-      chunk.expiresAt = expiresAt;
-      chunk.data = isKept ? data.slice() : undefined;
-      this.#write(now, chunk, data, 0);
+      this.#writer.writeWhole(now, message, isKept ? data.slice() : undefined);
+      this.#armTimer(now);
       return "sent";
     }
     const queued: QueuedMessage = {
@@ -223,7 +186,7 @@ export class Transmitter implements FlightSender, Prefetchable {
       data: data.slice(),
       ordered: message.ordered === true,
       maxRetransmits,
-      expiresAt,
+      expiresAt: now + lifetimeMs,
       sent: 0,
       message: 0,
       ssn: 0,
@@ -343,10 +306,9 @@ export class Transmitter implements FlightSender, Prefetchable {
     return chunks;
   }
 
-  /** Outgoing streams start over with SSN 0 (RFC 6525 §5.2.3). Empty: all of them. */
+  /** Outgoing streams start over (RFC 6525 §5.2.3). Empty: all of them. */
   resetStreams(streamIds: readonly number[]): void {
-    if (streamIds.length === 0) this.#nextSsn.clear();
-    for (const streamId of streamIds) this.#nextSsn.delete(streamId);
+    this.#writer.resetStreams(streamIds);
   }
 
   /**
@@ -360,9 +322,11 @@ export class Transmitter implements FlightSender, Prefetchable {
     for (;;) {
       const message = this.#queue?.next(now);
       if (message === undefined) break;
-      const length = this.#nextLength(message, onePacket);
+      const length = this.#writer.fragmentBytes(message, onePacket);
       if (length <= 0 || !this.#mayTransmit(length)) return;
-      this.#transmitFragment(now, message, length);
+      this.#writer.writeFragment(now, message, length);
+      this.#queue?.advance(length);
+      this.#armTimer(now);
     }
     // Mostly what waited for the handshake, and nothing ever waits again. What it has counted is kept.
     if (this.droppedMessages === 0) this.#queue = undefined;
@@ -384,12 +348,6 @@ export class Transmitter implements FlightSender, Prefetchable {
     return true;
   }
 
-  #takeSsn(streamId: number): Ssn {
-    const sequence = this.#nextSsn.get(streamId) ?? ssn(0);
-    this.#nextSsn.set(streamId, ssnAdd(sequence, 1));
-    return sequence;
-  }
-
   /** RFC 9260 §6.1 A (the peer's window; with nothing in flight one chunk may probe it) and B (the congestion window). */
   #mayTransmit(length: number): boolean {
     if (this.#flight.bytes === 0) return this.#flight.chunks.count < MAX_OUTSTANDING;
@@ -398,66 +356,6 @@ export class Transmitter implements FlightSender, Prefetchable {
       this.#flight.bytes + length <= this.#peerWindow &&
       this.#flight.chunks.count < MAX_OUTSTANDING
     );
-  }
-
-  #nextLength(message: QueuedMessage, onePacket: boolean): number {
-    const left = message.data.length - message.sent;
-    const { maxPayloadBytes, room } = this.#assembler;
-    if (onePacket) return left <= room ? left : 0;
-    // A message that fits into one packet is not cut, and a fragment fills what is left of the open packet.
-    if (message.sent === 0 && left <= maxPayloadBytes) return left;
-    const space = room >= LEAST_FRAGMENT_BYTES || room >= left ? room : maxPayloadBytes;
-    return Math.min(left, space);
-  }
-
-  #transmitFragment(now: number, message: QueuedMessage, length: number): void {
-    let flags = message.ordered ? 0 : FLAG_UNORDERED;
-    if (message.sent === 0) {
-      flags |= FLAG_BEGIN;
-      message.message = ++this.#messages;
-      if (message.ordered) message.ssn = this.#takeSsn(message.streamId);
-    }
-    if (message.sent + length === message.data.length) flags |= FLAG_END;
-    const { streamId, ppid } = message;
-    const chunk = this.#newChunk(now, flags, streamId, ssn(message.ssn), ppid, length, message.message);
-    chunk.maxRetransmits = message.maxRetransmits;
-    chunk.expiresAt = message.expiresAt;
-    chunk.data = message.data;
-    chunk.start = message.sent;
-    this.#queue?.advance(length);
-    this.#write(now, chunk, message.data, chunk.start);
-  }
-
-  #newChunk(
-    now: number,
-    flags: number,
-    streamId: number,
-    sequence: Ssn,
-    ppid: number,
-    length: number,
-    message: number,
-  ): SentChunk {
-    if (this.#flight.bytes === 0) this.#congestion.idle((now - this.#lastSentAt) / this.#rto.ms);
-    const chunk = this.#flight.chunks.push();
-    chunk.flags = flags;
-    chunk.streamId = streamId;
-    chunk.ssn = sequence;
-    chunk.ppid = ppid;
-    chunk.length = length;
-    chunk.start = 0;
-    chunk.message = message;
-    return chunk;
-  }
-
-  /** Puts a chunk into the packet under construction and into the flight. */
-  #write(now: number, chunk: SentChunk, data: Uint8Array, start: number): void {
-    this.#flight.launch(now, chunk);
-    this.#lastSentAt = now;
-    // RFC 9260 §6.1 E, RFC 7053: the window is full or this is a second attempt, so the sender waits for the SACK.
-    const urgent = chunk.transmissions > 1 || this.#flight.bytes >= this.#congestion.bytes;
-    const flags = urgent ? chunk.flags | FLAG_IMMEDIATE : chunk.flags;
-    this.#assembler.data(now, flags, chunk.tsn, chunk.streamId, chunk.ssn, chunk.ppid, data, start, chunk.length);
-    if (this.deadline === Number.POSITIVE_INFINITY) this.deadline = now + this.#rto.ms;
   }
 
   /** Sends lost chunks again, earliest first; `fast`: one packet of them whatever the window (RFC 9260 §7.2.4). */
@@ -476,7 +374,8 @@ export class Transmitter implements FlightSender, Prefetchable {
       this.retransmissions++;
       // §6.1: "the sender MUST restart the timer if the earliest … outstanding DATA chunk … is being retransmitted".
       if (i === 0) this.deadline = Number.POSITIVE_INFINITY;
-      this.#write(now, chunk, chunk.data, chunk.start);
+      this.#writer.writeAgain(now, chunk, chunk.data);
+      this.#armTimer(now);
     }
     this.#checkForward(now);
   }

@@ -1,0 +1,128 @@
+import { type Ssn, ssn, ssnAdd } from "../wire/serial.ts";
+import { SmallMap } from "../wire/small-map.ts";
+import type { PacketAssembler } from "./assembler.ts";
+import type { CongestionWindow } from "./congestion.ts";
+import type { Flight } from "./flight.ts";
+import type { OutgoingMessage } from "./outgoing-message.ts";
+import type { SentChunk } from "./outstanding.ts";
+import { FLAG_BEGIN, FLAG_END, FLAG_IMMEDIATE, FLAG_UNORDERED } from "./packet.ts";
+import type { RetransmissionTimeout } from "./rto.ts";
+import type { QueuedMessage } from "./send-queue.ts";
+
+/** A fragment smaller than this waits for a packet of its own. */
+const LEAST_FRAGMENT_BYTES = 200;
+
+/**
+ * Writes DATA chunks (RFC 9260 §6.9): cuts messages into fragments, numbers them, and puts each chunk into the packet
+ * under construction and into the flight. Whether a chunk may leave is the transmitter's to say.
+ */
+export class DataWriter {
+  readonly #assembler: PacketAssembler;
+  readonly #flight: Flight;
+  readonly #congestion: CongestionWindow;
+  readonly #rto: RetransmissionTimeout;
+  readonly #nextSsn = new SmallMap<number, Ssn>();
+  #messages = 0;
+  /** When a chunk left last, ms. */
+  lastSentAt = Number.NEGATIVE_INFINITY;
+
+  constructor(assembler: PacketAssembler, flight: Flight, congestion: CongestionWindow, rto: RetransmissionTimeout) {
+    this.#assembler = assembler;
+    this.#flight = flight;
+    this.#congestion = congestion;
+    this.#rto = rto;
+  }
+
+  /** A message in one chunk. @param kept its data as long as it may be sent again; `undefined`: it never will be */
+  writeWhole(now: number, message: OutgoingMessage, kept: Uint8Array | undefined): void {
+    const { streamId, data, ordered, lifetimeMs = Number.POSITIVE_INFINITY } = message;
+    const flags = FLAG_BEGIN | FLAG_END | (ordered === true ? 0 : FLAG_UNORDERED);
+    const sequence = ordered === true ? this.#takeSsn(streamId) : ssn(0);
+    const chunk = this.#newChunk(now, flags, streamId, sequence, message.ppid, data.length, ++this.#messages);
+    chunk.maxRetransmits = message.maxRetransmits ?? Number.POSITIVE_INFINITY;
+    // Most have no end: a sum would be one more number on the heap.
+    chunk.expiresAt = lifetimeMs === Number.POSITIVE_INFINITY ? lifetimeMs : now + lifetimeMs;
+    chunk.data = kept;
+    this.#write(now, chunk, data, 0);
+  }
+
+  /** The next `length` bytes of a message that has waited. The caller counts them as sent. */
+  writeFragment(now: number, message: QueuedMessage, length: number): void {
+    let flags = message.ordered ? 0 : FLAG_UNORDERED;
+    if (message.sent === 0) {
+      flags |= FLAG_BEGIN;
+      message.message = ++this.#messages;
+      if (message.ordered) message.ssn = this.#takeSsn(message.streamId);
+    }
+    if (message.sent + length === message.data.length) flags |= FLAG_END;
+    const { streamId, ppid } = message;
+    const chunk = this.#newChunk(now, flags, streamId, ssn(message.ssn), ppid, length, message.message);
+    chunk.maxRetransmits = message.maxRetransmits;
+    chunk.expiresAt = message.expiresAt;
+    chunk.data = message.data;
+    chunk.start = message.sent;
+    this.#write(now, chunk, message.data, chunk.start);
+  }
+
+  /** A lost chunk once more. */
+  writeAgain(now: number, chunk: SentChunk, data: Uint8Array): void {
+    this.#write(now, chunk, data, chunk.start);
+  }
+
+  /**
+   * Bytes of the next fragment of a message.
+   *
+   * @param onePacket whole messages only, and only what fits into the packet under construction; 0 where it does not
+   */
+  fragmentBytes(message: QueuedMessage, onePacket: boolean): number {
+    const left = message.data.length - message.sent;
+    const { maxPayloadBytes, room } = this.#assembler;
+    if (onePacket) return left <= room ? left : 0;
+    // A message that fits into one packet is not cut, and a fragment fills what is left of the open packet.
+    if (message.sent === 0 && left <= maxPayloadBytes) return left;
+    const space = room >= LEAST_FRAGMENT_BYTES || room >= left ? room : maxPayloadBytes;
+    return Math.min(left, space);
+  }
+
+  /** Outgoing streams start over with SSN 0 (RFC 6525 §5.2.3). Empty: all of them. */
+  resetStreams(streamIds: readonly number[]): void {
+    if (streamIds.length === 0) this.#nextSsn.clear();
+    for (const streamId of streamIds) this.#nextSsn.delete(streamId);
+  }
+
+  #takeSsn(streamId: number): Ssn {
+    const sequence = this.#nextSsn.get(streamId) ?? ssn(0);
+    this.#nextSsn.set(streamId, ssnAdd(sequence, 1));
+    return sequence;
+  }
+
+  #newChunk(
+    now: number,
+    flags: number,
+    streamId: number,
+    sequence: Ssn,
+    ppid: number,
+    length: number,
+    message: number,
+  ): SentChunk {
+    if (this.#flight.bytes === 0) this.#congestion.idle((now - this.lastSentAt) / this.#rto.ms);
+    const chunk = this.#flight.chunks.push();
+    chunk.flags = flags;
+    chunk.streamId = streamId;
+    chunk.ssn = sequence;
+    chunk.ppid = ppid;
+    chunk.length = length;
+    chunk.start = 0;
+    chunk.message = message;
+    return chunk;
+  }
+
+  #write(now: number, chunk: SentChunk, data: Uint8Array, start: number): void {
+    this.#flight.launch(now, chunk);
+    this.lastSentAt = now;
+    // RFC 9260 §6.1 E, RFC 7053: the window is full or this is a second attempt, so the sender waits for the SACK.
+    const urgent = chunk.transmissions > 1 || this.#flight.bytes >= this.#congestion.bytes;
+    const flags = urgent ? chunk.flags | FLAG_IMMEDIATE : chunk.flags;
+    this.#assembler.data(now, flags, chunk.tsn, chunk.streamId, chunk.ssn, chunk.ppid, data, start, chunk.length);
+  }
+}
