@@ -2,6 +2,7 @@ import type { MemoryAccount } from "../wire/memory-ledger.ts";
 import type { Prefetchable } from "../wire/prefetch.ts";
 import { type Tsn, tsnAdd, tsnAfter } from "../wire/serial.ts";
 import type { PacketAssembler } from "./assembler.ts";
+import { ClosedWindow } from "./closed-window.ts";
 import { CongestionWindow } from "./congestion.ts";
 import { DataWriter } from "./data-writer.ts";
 import { writeForwardTsns } from "./forward-tsn.ts";
@@ -35,7 +36,7 @@ const NONE_MARKED = { acked: 0, lost: false };
  * TSN, or skipped. RFC 9260 §8.1 counts time-outs without any news; but a peer that acknowledges all but the first chunk gives news for
  * ever, and we have to keep what it might take back. By RFC 9260's own times (RTO.Max 60 s, ten retransmissions) it would be minutes.
  * On a path that is alive nothing takes so long: idle connections end after 10 s, RTO is 2 s at most, and the largest window drains
- * in the rest of the time at 2 Mbit/s.
+ * in the rest of the time at 2 Mbit/s. A window that is closed, and says so, takes its time: see {@link ClosedWindow}.
  */
 const STALL_MS = 30_000;
 /** With more chunks on their way than this, each SACK has a look at the time; with fewer, time-outs do. */
@@ -58,6 +59,7 @@ export class Transmitter implements FlightSender, Prefetchable {
   #open = false;
   /** a_rwnd of the last SACK. */
   #peerWindow = 0;
+  #closedWindow: ClosedWindow | undefined;
   /** When a SACK acknowledged something new last, ms. */
   #progressAt = Number.NEGATIVE_INFINITY;
   #forwardPoint: Tsn | undefined;
@@ -200,7 +202,7 @@ export class Transmitter implements FlightSender, Prefetchable {
   /**
    * A SACK (RFC 9260 §6.2.1), its gap ack blocks at `view[gapsOffset …]`.
    *
-   * @returns true where it acknowledged something new
+   * @returns true where it shows that the peer is alive: it acknowledged something new, or its window is closed
    */
   sack(now: number, cumulative: Tsn, window: number, view: DataView, gapsOffset: number, gaps: number): boolean {
     // i: "If Cumulative TSN Ack is less than the Cumulative TSN Ack Point, then drop the SACK chunk." Beyond what was sent
@@ -208,10 +210,11 @@ export class Transmitter implements FlightSender, Prefetchable {
     const flight = this.#flight;
     const advance = flight.advanceOf(cumulative);
     if (advance < 0 || advance > flight.chunks.count) return false;
-    if (flight.chunks.count > STALL_CHUNKS) this.#look(now);
+    // A window that opens now and then starts the timer anew each time, so time-outs do not look.
+    if (flight.chunks.count > STALL_CHUNKS || this.#closedWindow !== undefined) this.#look(now);
     const flightBefore = flight.bytes;
     const lastTsn = tsnAdd(this.nextTsn, -1);
-    this.#peerWindow = window;
+    const hasOpened = this.#learnWindow(now, window);
     const cumulativelyAcked = flight.advance(now, advance);
     this.#passed += advance;
     const countAll = advance > 0 && this.#congestion.inFastRecovery;
@@ -224,11 +227,26 @@ export class Transmitter implements FlightSender, Prefetchable {
     if (advance > 0) this.#congestion.acked(cumulative, acked, flightBefore, flight.bytes);
     this.#checkForward(now);
     if (marked.lost && flight.lost > 0) this.#retransmit(now, true);
+    // The probe that found the window closed was dropped: it need not wait for its time-out.
+    if (hasOpened && this.#isProbe() && flight.loseOlder(now, now)) this.deadline = Number.POSITIVE_INFINITY;
     // §6.3.2 R2, R3
     if (advance > 0) this.deadline = Number.POSITIVE_INFINITY;
     this.#armTimer(now);
     if (this.#open) this.#pump(now, false);
-    return acked > 0 || advance > 0;
+    return acked > 0 || advance > 0 || this.#closedWindow?.isClosed === true;
+  }
+
+  /** What is in flight is no more than a window of one packet lets out: one chunk, or two small ones. */
+  #isProbe(): boolean {
+    return this.#flight.bytes <= 2 * this.#assembler.maxPayloadBytes;
+  }
+
+  /** a_rwnd of a SACK. One that has no room for a packet is closed. Returns whether this one has opened it. */
+  #learnWindow(now: number, window: number): boolean {
+    this.#peerWindow = window;
+    const isClosed = window < this.#assembler.maxPayloadBytes;
+    if (isClosed) this.#closedWindow ??= new ClosedWindow();
+    return this.#closedWindow?.sack(now, isClosed) === true;
   }
 
   /** See {@link ALWAYS_MARKED}. */
@@ -262,7 +280,8 @@ export class Transmitter implements FlightSender, Prefetchable {
    * for a window a lossy line would stand still from one time-out to the next, and with it a flow that waits for nothing.
    * Where nothing is that old, the timer ran for a FORWARD TSN, which is repeated.
    *
-   * @returns true where the peer has acknowledged nothing new for a whole time-out: an error of the path (§8.1)
+   * @returns true where the peer has acknowledged nothing new for a whole time-out, and has not said that its window is closed:
+   *   an error of the path (§8.1)
    */
   timeout(now: number): boolean {
     this.deadline = Number.POSITIVE_INFINITY;
@@ -274,9 +293,12 @@ export class Transmitter implements FlightSender, Prefetchable {
     this.#look(now);
     const since = now - this.#rto.ms;
     const isAlive = this.#progressAt > since;
+    // §6.1 A: "Zero window probing does not affect the calculation of cwnd", nor the error counter as long as SACKs come.
+    const isProbing = this.#closedWindow?.isAnsweredSince(since) === true;
+    const isProbe = isProbing && this.#isProbe();
     const isDataLate = this.#flight.loseOlder(now, isAlive ? since : now);
     if (isDataLate && isAlive) this.#congestion.lost(tsnAdd(this.nextTsn, -1));
-    else if (isDataLate) this.#congestion.timedOut();
+    else if (isDataLate && !isProbe) this.#congestion.timedOut();
     const nextLate = this.#flight.oldestSentAt() + this.#rto.ms;
     if (!isAlive) this.#rto.backOff();
     // RFC 3758 §3.5 A5
@@ -286,7 +308,7 @@ export class Transmitter implements FlightSender, Prefetchable {
     this.#armTimer(now);
     // What is younger than the time-out gets the rest of its own.
     if (nextLate > now && nextLate < this.deadline) this.deadline = nextLate;
-    return !isAlive;
+    return !isAlive && !isProbing;
   }
 
   /** The association has ended: gives back what is held. */
@@ -336,7 +358,11 @@ export class Transmitter implements FlightSender, Prefetchable {
   #look(now: number): void {
     if (now - this.#lookedAt < STALL_MS) return;
     const { chunks } = this.#flight;
-    if (chunks.count > 0 && tsnAfter(this.#lookedTsn, chunks.firstTsn)) this.isStalled = true;
+    if (chunks.count > 0 && tsnAfter(this.#lookedTsn, chunks.firstTsn)) {
+      if (now - this.#lookedAt < STALL_MS + (this.#closedWindow?.excusedMs(now) ?? 0)) return;
+      this.isStalled = true;
+    }
+    this.#closedWindow?.restart(now);
     this.#lookedAt = now;
     this.#lookedTsn = chunks.nextTsn;
   }
