@@ -7,12 +7,22 @@ import { NamedEmitter } from "./named-events.ts";
 import { checkNames, type Names } from "./names.ts";
 import { checkMessageLength, type MessageData, messageBytes } from "./message-data.ts";
 import type { SenderBacklog } from "./fair-backlog.ts";
-import type { Message } from "./server.ts";
 import type { Shell } from "./shell.ts";
 import type { TraceSink } from "./trace/sink.ts";
 import type { SocketAddress } from "./wire/address.ts";
 import { toBase64 } from "./wire/bytes.ts";
 import type { MemoryAccount } from "./wire/memory-ledger.ts";
+
+/** One received message. */
+export interface Message {
+  readonly connection: Connection;
+  /** The data channel it came by. */
+  readonly channel: Channel;
+  /** Text as a string, everything else as bytes that are yours to keep. */
+  readonly data: Uint8Array | string;
+  /** True for bytes, false for text. */
+  readonly binary: boolean;
+}
 
 export interface SendOptions {
   /** Which data channel. Default: the connection's first. Its own reliability and order apply. */

@@ -12,8 +12,8 @@ export type {
 } from "./core/client-connection.ts";
 export { ClientEndpoint } from "./core/client-endpoint.ts";
 export type { Connection } from "./core/connection.ts";
-export { Endpoint, type EndpointEvents, type EndpointOptions } from "./core/endpoint.ts";
-export type { RemoteDescription, Session } from "./core/session.ts";
+export { Endpoint, type EndpointEvents, type EndpointOptions, type HeldSession as Session } from "./core/endpoint.ts";
+export type { RemoteDescription } from "./core/session.ts";
 export type { NegotiatedChannel, PeerDescription, PeerSettings } from "./core/settings.ts";
 export type { ConnectionState, ConnectionStats } from "./core/stats.ts";
 export { type RandomSource, randomBytes } from "./crypto/platform.ts";

@@ -3,6 +3,7 @@ export {
   Connection,
   type ConnectionEvents,
   type ConnectionStats,
+  type Message,
   type SendOptions,
 } from "./connection.ts";
 export type { Channel } from "./channel/channel.ts";
@@ -16,7 +17,7 @@ export {
   type SendErrorCode,
 } from "./errors.ts";
 export type { MessageData } from "./message-data.ts";
-export { type Message, Server, type ServerEvents, type ServerStats } from "./server.ts";
+export { Server, type ServerEvents, type ServerStats } from "./server.ts";
 export { DEFAULT_LIMITS, type Limits, type ListenOptions } from "./server-options.ts";
 export type { SocketAddress } from "./wire/address.ts";
 export type { DropReason } from "./wire/drops.ts";
@@ -35,5 +36,5 @@ export {
   type ReconnectOptions,
 } from "./client.ts";
 export type { ChooseTrace, TracedSession, TraceSink } from "./trace/sink.ts";
-export { traceToFiles } from "./runtime/trace-files.ts";
+export { traceToFiles } from "./trace/files.ts";
 export type { ConditionerOptions, LinkConditions } from "./runtime/conditioner.ts";

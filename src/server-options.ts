@@ -1,4 +1,5 @@
 import { checkChannels } from "./channel/channels.ts";
+import type { Message } from "./connection.ts";
 import type { NegotiatedChannel } from "./core/settings.ts";
 import { Certificate } from "./dtls/certificate.ts";
 import type { DtlsVersion } from "./dtls/connection.ts";
@@ -12,7 +13,6 @@ import {
 } from "./options.ts";
 import { checkNames, type Names } from "./names.ts";
 import { type ConditionerOptions, checkConditioner } from "./runtime/conditioner.ts";
-import type { Message } from "./server.ts";
 import type { SessionEndpointOptions } from "./signalling/session-endpoint.ts";
 import type { ChooseTrace } from "./trace/sink.ts";
 import { addressBytes, type SocketAddress } from "./wire/address.ts";

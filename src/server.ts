@@ -1,5 +1,5 @@
 import type { Channel } from "./channel/channel.ts";
-import { Connection, Signalled } from "./connection.ts";
+import { Connection, type Message, Signalled } from "./connection.ts";
 import type { Connection as CoreConnection } from "./core/connection.ts";
 import { Endpoint, type EndpointEvents } from "./core/endpoint.ts";
 import { type RemoteDescription, remoteDescription, type Session } from "./core/session.ts";
@@ -42,17 +42,6 @@ import { toBase64 } from "./wire/bytes.ts";
 import type { DropReason } from "./wire/drops.ts";
 import { type ChooseTrace, checkTraceSink, chooseTrace, type TraceSink } from "./trace/sink.ts";
 import { Tracer } from "./trace/tracer.ts";
-
-/** One received message. */
-export interface Message {
-  readonly connection: Connection;
-  /** The data channel it came by. */
-  readonly channel: Channel;
-  /** Text as a string, everything else as bytes that are yours to keep. */
-  readonly data: Uint8Array | string;
-  /** True for bytes, false for text. */
-  readonly binary: boolean;
-}
 
 export interface ServerEvents {
   /** A browser has connected: its first data channel is open. */

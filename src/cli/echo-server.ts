@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { nodeListener } from "../node-http.ts";
 import { Server } from "../server.ts";
 import type { ConditionerOptions } from "../runtime/conditioner.ts";
-import { traceToFiles } from "../runtime/trace-files.ts";
+import { traceToFiles } from "../trace/files.ts";
 import type { ChooseTrace, TraceSink } from "../trace/sink.ts";
 import { DEFAULT_LIMITS, parsePublicAddress } from "../server-options.ts";
 import { addressBytes, formatAddress, isIpv6, type SocketAddress } from "../wire/address.ts";

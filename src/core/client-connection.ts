@@ -5,9 +5,8 @@ import { ControllingAgent } from "../ice/controlling.ts";
 import type { IceCredentials } from "../ice/credentials.ts";
 import type { SignalledInit } from "../sctp/snap.ts";
 import { isSameAddress, type SocketAddress } from "../wire/address.ts";
-import type { MemoryAccount } from "../wire/memory-ledger.ts";
-import type { ClientEndpoint } from "./client-endpoint.ts";
-import { Peer } from "./peer.ts";
+import type { MemoryAccount, MemoryLedger } from "../wire/memory-ledger.ts";
+import { Peer, type PeerHost } from "./peer.ts";
 import type { PeerDescription, PeerSettings } from "./settings.ts";
 import { blocksOf } from "./shares.ts";
 
@@ -51,6 +50,15 @@ export interface ClientEvents {
   closed(reason: CloseReason): void;
 }
 
+/** Whoever owns connections to servers. */
+export interface ClientHost extends PeerHost {
+  readonly memory: MemoryLedger<ClientConnection>;
+  /** A datagram was handled. */
+  settle(connection: ClientConnection): void;
+  /** The connection has ended. */
+  connectionClosed(connection: ClientConnection): void;
+}
+
 /** RFC 7983 §7: what a datagram is, by its first byte. */
 const STUN_LAST = 3;
 const DTLS_FIRST = 20;
@@ -86,7 +94,7 @@ export class ClientConnection extends Peer {
   /** The channel that the connection was opened for; `undefined` until DTLS is up. */
   channel: Channel | undefined;
   readonly memory: MemoryAccount;
-  readonly #endpoint: ClientEndpoint;
+  readonly #host: ClientHost;
   readonly #wanted: ClientOptions["channel"];
   readonly #agent: ControllingAgent;
   readonly #early: Uint8Array[] = [];
@@ -95,13 +103,13 @@ export class ClientConnection extends Peer {
   /** The server's address in the system's spelling. */
   #source: SocketAddress | undefined;
 
-  constructor(now: number, endpoint: ClientEndpoint, options: ClientOptions, events: ClientEvents) {
+  constructor(now: number, host: ClientHost, options: ClientOptions, events: ClientEvents) {
     const { settings, credentials, server, channel } = options;
-    super(now, server.dtlsRole ?? "client", endpoint, settings, server, options.signalledInit);
+    super(now, server.dtlsRole ?? "client", host, settings, server, options.signalledInit);
     // Until something is heard the time to open counts, not that of a silence.
     this.lastCheck = now + settings.limits.handshakeTimeoutMs;
-    this.#endpoint = endpoint;
-    this.memory = endpoint.memory.open(blocksOf(server.candidates[0].address), this);
+    this.#host = host;
+    this.memory = host.memory.open(blocksOf(server.candidates[0].address), this);
     this.events = events;
     this.server = server;
     this.#wanted = channel;
@@ -130,7 +138,7 @@ export class ClientConnection extends Peer {
     this.#agent.start(now);
     // A server waits for the hello.
     if (this.server.dtlsRole !== "server") this.useDtls().start(now);
-    this.#endpoint.touch(this);
+    this.#host.touch(this);
   }
 
   /** Our own address has changed, or may have: the path is checked at once, so that the server hears of it. */
@@ -138,7 +146,7 @@ export class ClientConnection extends Peer {
     if (this.isClosed) return;
     this.now = now;
     this.#agent.check(now);
-    this.#endpoint.touch(this);
+    this.#host.touch(this);
   }
 
   /** @param datagram borrowed until the call returns */
@@ -151,8 +159,8 @@ export class ClientConnection extends Peer {
     const first = datagram[0];
     if (first >= DTLS_FIRST && first <= DTLS_LAST) this.#handleDtls(now, source, datagram);
     else if (first <= STUN_LAST) this.#handleStun(now, source, datagram);
-    else this.#endpoint.drops.count("unknown-protocol");
-    this.#endpoint.settle(this);
+    else this.#host.drops.count("unknown-protocol");
+    this.#host.settle(this);
     trace?.handled();
   }
 
@@ -175,7 +183,7 @@ export class ClientConnection extends Peer {
   }
 
   protected ended(reason: CloseReason): void {
-    this.#endpoint.connectionClosed(this);
+    this.#host.connectionClosed(this);
     this.events.closed(reason);
   }
 
@@ -195,12 +203,12 @@ export class ClientConnection extends Peer {
     else if (!this.isReached && this.#agent.isAt(source) && this.#unproven.length < MAX_EARLY_DATAGRAMS) {
       // The server's first flight has overtaken its answer to the check; or somebody else is where a candidate says it is.
       this.#unproven.push({ source, datagram: datagram.slice() });
-    } else this.#endpoint.drops.count("unknown-address");
+    } else this.#host.drops.count("unknown-address");
   }
 
   #handleStun(now: number, source: SocketAddress, datagram: Uint8Array): void {
     const dropped = this.#agent.handleDatagram(now, source, datagram);
-    if (dropped !== undefined) this.#endpoint.drops.count(dropped);
+    if (dropped !== undefined) this.#host.drops.count(dropped);
     if (this.#agent.lastAnswer !== now) return;
     this.lastCheck = now;
   }

@@ -5,8 +5,8 @@ import { DEFAULT_ENDPOINT_LIMITS } from "../options.ts";
 import { DropCounters } from "../wire/drops.ts";
 import { MemoryLedger } from "../wire/memory-ledger.ts";
 import { Agenda } from "./agenda.ts";
-import { ClientConnection, type ClientEvents, type ClientOptions } from "./client-connection.ts";
-import type { Peer, PeerEvents, PeerHost } from "./peer.ts";
+import { ClientConnection, type ClientEvents, type ClientHost, type ClientOptions } from "./client-connection.ts";
+import type { Peer, PeerEvents } from "./peer.ts";
 
 export interface ClientEndpointOptions {
   /** Connections at once. */
@@ -28,7 +28,7 @@ const SLOTS_PER_CONNECTION = 4;
  * endpoint.flush(now);                                // once per turn
  * sleepUntil(endpoint.nextDeadline); endpoint.handleTimeout(now);
  */
-export class ClientEndpoint implements PeerHost {
+export class ClientEndpoint implements ClientHost {
   now = 0;
   prefetched = 0;
   readonly drops = new DropCounters();

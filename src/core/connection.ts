@@ -7,11 +7,11 @@ import { WorkBudget, type WorkRate } from "../wire/work-budget.ts";
 import type { MemoryAccount } from "../wire/memory-ledger.ts";
 import type { Route } from "./address-table.ts";
 import { Credit } from "./credit.ts";
-import type { Endpoint } from "./endpoint.ts";
-import { Peer } from "./peer.ts";
+import { Peer, type PeerEvents, type PeerHost } from "./peer.ts";
 import { NOWHERE } from "./places.ts";
 import type { RemoteDescription, Session } from "./session.ts";
-import { blocksOf, type Share } from "./shares.ts";
+import type { PeerSettings } from "./settings.ts";
+import { type Blocks, blocksOf, type Share } from "./shares.ts";
 
 export type { ConnectionState, ConnectionStats } from "./stats.ts";
 
@@ -45,6 +45,30 @@ const MOVES: WorkRate = { burstUnits: 16, unitsPerSecond: 4 };
 /** RFC 7675 §5.1: consent to send expires 30 s after the last check that verified, whatever else the peer sends. */
 const CONSENT_MS = 30_000;
 
+/** The endpoint that a connection belongs to, as far as the connection needs it. */
+export interface ConnectionHost extends PeerHost {
+  readonly options: PeerSettings;
+  readonly events: PeerEvents & { transmit(datagram: Uint8Array, destination: SocketAddress): void };
+  readonly memory: { open(blocks: Blocks, holder: Connection): MemoryAccount };
+  /** Whether a handshake with this address may begin; taken from the budget, or counted as dropped. */
+  mayBegin(now: number, at: SocketAddress, signalled: Blocks): boolean;
+  /** By the datagram that has just been handled, a handshake has agreed on this group; or on none. */
+  agreed(now: number, at: SocketAddress, group: number | undefined): void;
+  /** The only session with an incomplete handshake that claims the address and names the fingerprint. */
+  claimantWith(source: SocketAddress, fingerprint: Uint8Array): Connection | undefined;
+  /** The two change accounts: what a handshake holds is held by whoever goes on with it. */
+  exchangeMemory(one: Connection, other: Connection): void;
+  /** Ends a connection whose handshake is being handled. */
+  closeSoon(connection: Connection): void;
+  /**
+   * The DTLS handshake is complete.
+   *
+   * @param proven the address at which the peer has shown to receive; `undefined` where our flights went to several
+   */
+  connectionEstablished(now: number, connection: Connection, proven: SocketAddress | undefined): void;
+  connectionClosed(connection: Connection, reason: CloseReason): void;
+}
+
 /** One remote peer of a server: its path is what its checks say, the rest is common to both ends. */
 export class Connection extends Peer {
   /** Where datagrams are sent: the address the peer nominated, or came from last before it nominated one. */
@@ -52,7 +76,7 @@ export class Connection extends Peer {
   /** What whoever drives the endpoint keeps of this connection: a field, because looking it up in a table costs more per message. */
   attachment: unknown;
 
-  readonly #endpoint: Endpoint;
+  readonly #host: ConnectionHost;
   /** Where the datagram that is being handled came from. */
   #source: SocketAddress;
   /** When the last authentic record came from `remote`, rounded up to whole ms; `undefined` where none has since the connection moved there. */
@@ -101,13 +125,13 @@ export class Connection extends Peer {
   memory: MemoryAccount;
   readonly #sped: DtlsInStun | undefined;
 
-  constructor(now: number, endpoint: Endpoint, session: Session, remote: RemoteDescription, source: SocketAddress) {
-    super(now, "server", endpoint, endpoint.options, remote, session.signalledInit);
+  constructor(now: number, host: ConnectionHost, session: Session, remote: RemoteDescription, source: SocketAddress) {
+    super(now, "server", host, host.options, remote, session.signalledInit);
     this.remote = source;
-    this.#endpoint = endpoint;
+    this.#host = host;
     this.#source = source;
     this.session = session;
-    this.memory = endpoint.memory.open(blocksOf(source.address), this);
+    this.memory = host.memory.open(blocksOf(source.address), this);
     this.memory.add(HANDSHAKE_BYTES);
     this.#sped = remote.sped ? new DtlsInStun() : undefined;
   }
@@ -154,7 +178,7 @@ export class Connection extends Peer {
     else if (!isCurrent && this.established) this.#noteElsewhere(source, nominated);
     if (nominated) this.#isRestarting = false;
     this.#confirmed = nominated;
-    this.#endpoint.touch(this);
+    this.#host.touch(this);
   }
 
   /** The answer to a check has gone there. */
@@ -174,7 +198,7 @@ export class Connection extends Peer {
     // The check has earned for it already.
     if (datagram.length > 0) this.handleDatagram(now, source, datagram, 0);
     const [first] = this.#held;
-    const roomBytes = this.#endpoint.options.limits.mtuBytes - SPED_OVERHEAD_BYTES;
+    const roomBytes = this.#host.options.limits.mtuBytes - SPED_OVERHEAD_BYTES;
     const bytes = first === undefined ? 0 : first.length + ANSWER_BYTES + SPED_OVERHEAD_BYTES;
     if (first === undefined || first.length > roomBytes || this.#credit?.allows(source, bytes) === false) {
       return sped.attributes(undefined);
@@ -206,7 +230,7 @@ export class Connection extends Peer {
     if (from !== this.#source) this.#source = from;
     if (this.#proven) this.useDtls().handleDatagram(now, datagram);
     else this.#handleUnproven(now, source, datagram);
-    this.#endpoint.touch(this);
+    this.#host.touch(this);
     trace?.handled();
   }
 
@@ -230,7 +254,7 @@ export class Connection extends Peer {
   }
 
   protected override get handshakeMtuBytes(): number {
-    const { mtuBytes } = this.#endpoint.options.limits;
+    const { mtuBytes } = this.#host.options.limits;
     return this.#sped === undefined ? mtuBytes : mtuBytes - SPED_OVERHEAD_BYTES;
   }
 
@@ -263,17 +287,17 @@ export class Connection extends Peer {
   /** A certificate decides which session the handshake is for: one of those that claim the address, and only if it is the only one. */
   protected override acceptsFingerprint(fingerprint: Uint8Array): boolean {
     this.#shown = fingerprint;
-    return this.#endpoint.claimantWith(this.#source, fingerprint) !== undefined;
+    return this.#host.claimantWith(this.#source, fingerprint) !== undefined;
   }
 
   override connected(): void {
-    const owner = this.#shown && this.#endpoint.claimantWith(this.#source, this.#shown);
+    const owner = this.#shown && this.#host.claimantWith(this.#source, this.#shown);
     if (owner === this) super.connected();
-    else if (owner === undefined) this.#endpoint.closeSoon(this);
+    else if (owner === undefined) this.#host.closeSoon(this);
     else {
       owner.prepareFor(this.#source, this.#shown!, this.#flightsTo);
       this.handOverTo(owner);
-      this.#endpoint.exchangeMemory(this, owner);
+      this.#host.exchangeMemory(this, owner);
       this.giveWay();
       owner.connected();
     }
@@ -287,7 +311,7 @@ export class Connection extends Peer {
     this.#elsewhere = undefined;
     this.#flightsTo = flightsTo;
     this.#hasSentFlight = true;
-    this.#endpoint.touch(this);
+    this.#host.touch(this);
   }
 
   protected secured(): void {
@@ -301,12 +325,12 @@ export class Connection extends Peer {
     const proven = this.#flightsTo;
     if (proven !== undefined && isSameAddress(proven, this.remote)) this.#settleAt(this.remote);
     else if (proven !== undefined) this.#awaitProof(proven);
-    this.#endpoint.connectionEstablished(this.now, this, this.#flightsTo);
+    this.#host.connectionEstablished(this.now, this, this.#flightsTo);
   }
 
   protected ended(reason: CloseReason): void {
     if (!this.established) this.memory.give(HANDSHAKE_BYTES);
-    this.#endpoint.connectionClosed(this, reason);
+    this.#host.connectionClosed(this, reason);
   }
 
   /** What a datagram changes until the peer has shown that it receives at the address in use. */
@@ -315,13 +339,13 @@ export class Connection extends Peer {
     // came from, whatever checks say: they may have a spoofed source, whose owner has a handshake of its own.
     if (!this.established && !isSameAddress(source, this.remote)) this.#sendTo(source);
     if (!this.established) {
-      const isBegun = this.dtls !== undefined || this.#endpoint.mayBegin(now, source, this.session.signalledFrom);
+      const isBegun = this.dtls !== undefined || this.#host.mayBegin(now, source, this.session.signalledFrom);
       if (!isBegun) return;
       this.#sped?.acknowledge(datagram);
       this.hello ??= clientRandom(datagram);
     }
     this.#earn(source, this.#sourceBytes);
-    this.#endpoint.agreed(now, source, this.shakeHands(now, datagram));
+    this.#host.agreed(now, source, this.shakeHands(now, datagram));
     if (this.established) this.#prove();
   }
 
@@ -355,7 +379,7 @@ export class Connection extends Peer {
     if (!this.established) return true;
     this.#moves ??= new WorkBudget(MOVES);
     if (this.#moves.spend(this.now, 1)) return true;
-    this.#endpoint.drops.count("move-limit");
+    this.#host.drops.count("move-limit");
     return false;
   }
 
@@ -408,11 +432,11 @@ export class Connection extends Peer {
     const reservedBytes = isHeartbeat || this.#provenBefore === undefined ? 0 : HEARTBEAT_RESERVE_BYTES;
     const isSent = this.#transmitOnCredit(datagram, this.remote, reservedBytes);
     if (isHeartbeat) {
-      if (!isSent) this.#endpoint.drops.count("address-unproven");
+      if (!isSent) this.#host.drops.count("address-unproven");
     } else if (this.#provenBefore !== undefined) this.#send(datagram, this.#provenBefore);
     // A browser may have chosen one path and sent its hello by another one: there it hears us as well.
     else if (!isSent && (this.established || !this.#transmitOnCredit(datagram, this.#source, 0))) {
-      this.#endpoint.drops.count("address-unproven");
+      this.#host.drops.count("address-unproven");
     }
   }
 
@@ -426,7 +450,7 @@ export class Connection extends Peer {
 
   #send(datagram: Uint8Array, to: SocketAddress): void {
     this.trace?.datagramSent(to, datagram);
-    this.#endpoint.events.transmit(datagram, to);
+    this.#host.events.transmit(datagram, to);
   }
 
   #noteFlight(to: SocketAddress): void {

@@ -4,14 +4,23 @@ import { clientRandom } from "../dtls/client-random.ts";
 import type { HelloVerify } from "../dtls/retry-cookie.ts";
 import { formatAddress } from "../wire/address.ts";
 import type { Challenger, Route } from "./address-table.ts";
-import { type Connection, HANDSHAKE_BYTES } from "./connection.ts";
-import type { Endpoint } from "./endpoint.ts";
+import { type Connection, type ConnectionHost, HANDSHAKE_BYTES } from "./connection.ts";
 import { Peer } from "./peer.ts";
 import { NOWHERE, type Occupant } from "./places.ts";
-import { blocksOf, type Share, UNKNOWN } from "./shares.ts";
+import { type Blocks, blocksOf, type Share, UNKNOWN } from "./shares.ts";
 
 /** It has no peer that signalled. */
 const NOBODY = { fingerprint: new Uint8Array(32), sctpPort: 0, maxMessageBytes: 0 };
+
+/** The endpoint that a contest belongs to, as far as the contest needs it. */
+export interface ContestHost extends ConnectionHost {
+  /** For the cookies of ClientHellos. */
+  readonly helloKey: Uint8Array;
+  readonly memory: { open(blocks: Blocks, holder: Connection | Contest): MemoryAccount };
+  exchangeMemory(one: Connection | Contest, other: Connection): void;
+  closeSoon(peer: Connection | Contest): void;
+  contestEnded(contest: Contest): void;
+}
 
 /**
  * A handshake with an address that several sessions claim. None of them leads it, since the holder of each could spoil it: it may
@@ -25,7 +34,7 @@ export class Contest extends Peer implements Challenger, Occupant {
   memory: MemoryAccount;
   readonly remote: Route<Connection>;
   hello: Uint8Array | undefined;
-  readonly #endpoint: Endpoint;
+  readonly #host: ContestHost;
   /** What may be sent, bytes: nobody has shown yet that he receives there. */
   #credit: number;
   #shown: Uint8Array | undefined;
@@ -38,12 +47,12 @@ export class Contest extends Peer implements Challenger, Occupant {
   since = 0;
   turn = 0;
 
-  constructor(now: number, endpoint: Endpoint, remote: Route<Connection>, credit: number) {
-    super(now, "server", endpoint, endpoint.options, NOBODY, undefined);
-    this.#endpoint = endpoint;
+  constructor(now: number, host: ContestHost, remote: Route<Connection>, credit: number) {
+    super(now, "server", host, host.options, NOBODY, undefined);
+    this.#host = host;
     this.remote = remote;
     this.#round = remote.round;
-    this.memory = endpoint.memory.open(blocksOf(remote.address), this);
+    this.memory = host.memory.open(blocksOf(remote.address), this);
     this.memory.add(HANDSHAKE_BYTES);
     this.#credit = credit;
   }
@@ -63,18 +72,18 @@ export class Contest extends Peer implements Challenger, Occupant {
     this.hello ??= clientRandom(datagram);
     // Three bytes out for one in: RFC 9000 §8.1 has the same figure.
     this.#credit += 3 * datagram.length;
-    this.#endpoint.agreed(now, this.remote, this.shakeHands(now, datagram));
-    this.#endpoint.touch(this);
+    this.#host.agreed(now, this.remote, this.shakeHands(now, datagram));
+    this.#host.touch(this);
   }
 
   transmit(datagram: Uint8Array): void {
     this.#hasSpoken = true;
     if (datagram.length > this.#credit) {
-      this.#endpoint.drops.count("address-unproven");
+      this.#host.drops.count("address-unproven");
       return;
     }
     this.#credit -= datagram.length;
-    this.#endpoint.events.transmit(datagram, this.remote);
+    this.#host.events.transmit(datagram, this.remote);
   }
 
   giveWay(now: number): void {
@@ -86,25 +95,25 @@ export class Contest extends Peer implements Challenger, Occupant {
   override writable(): void {}
 
   override connected(): void {
-    const owner = this.#shown && this.#endpoint.claimantWith(this.remote, this.#shown);
+    const owner = this.#shown && this.#host.claimantWith(this.remote, this.#shown);
     if (this.#shown !== undefined && owner !== undefined) {
       owner.prepareFor(this.remote, this.#shown, this.remote);
       this.handOverTo(owner);
-      this.#endpoint.exchangeMemory(this, owner);
+      this.#host.exchangeMemory(this, owner);
       owner.connected();
     }
-    this.#endpoint.closeSoon(this);
+    this.#host.closeSoon(this);
   }
 
   protected override get helloVerify(): HelloVerify | undefined {
     if (this.#round === 0) return undefined;
     const peer = new TextEncoder().encode(`${formatAddress(this.remote)} ${this.#round}`);
-    return { secret: this.#endpoint.helloKey, peer, mayBegin: () => this.#mayBegin() };
+    return { secret: this.#host.helloKey, peer, mayBegin: () => this.#mayBegin() };
   }
 
   protected override acceptsFingerprint(fingerprint: Uint8Array): boolean {
     this.#shown = fingerprint;
-    return this.#endpoint.claimantWith(this.remote, fingerprint) !== undefined;
+    return this.#host.claimantWith(this.remote, fingerprint) !== undefined;
   }
 
   protected get pathDeadline(): number {
@@ -117,12 +126,12 @@ export class Contest extends Peer implements Challenger, Occupant {
 
   protected ended(_reason: CloseReason): void {
     this.memory.give(HANDSHAKE_BYTES);
-    this.#endpoint.contestEnded(this);
+    this.#host.contestEnded(this);
   }
 
   /** The client has returned the cookie, so it receives at the address. */
   #mayBegin(): boolean {
-    if (!this.#endpoint.mayBegin(this.now, this.remote, UNKNOWN)) return false;
+    if (!this.#host.mayBegin(this.now, this.remote, UNKNOWN)) return false;
     this.#credit = Number.POSITIVE_INFINITY;
     return true;
   }

@@ -16,10 +16,10 @@ import { MemoryLedger } from "../wire/memory-ledger.ts";
 import type { Route } from "./address-table.ts";
 import { Agenda } from "./agenda.ts";
 import { Connection } from "./connection.ts";
-import { Contest } from "./contest.ts";
+import { Contest, type ContestHost } from "./contest.ts";
 import { DepartedClaims } from "./departed-claims.ts";
 import { IceRestarts } from "./ice-restarts.ts";
-import type { PeerEvents, PeerHost } from "./peer.ts";
+import type { PeerEvents } from "./peer.ts";
 import { HandshakeBudget } from "./handshake-budget.ts";
 import { NOWHERE, type Origin, Places } from "./places.ts";
 import { Routes, type RoutesHost } from "./routes.ts";
@@ -43,9 +43,15 @@ export interface EndpointEvents extends PeerEvents {
   closed(connection: Connection, reason: CloseReason): void;
 }
 
+/** A session as its endpoint keeps it. */
+export interface HeldSession extends Session {
+  /** Set by the first verified check. */
+  connection: Connection | undefined;
+}
+
 /** What the answer to a further offer of a session says. */
 export interface Renewal {
-  readonly session: Session;
+  readonly session: HeldSession;
   readonly credentials: LiteSession;
   /** 2 for the first further answer. */
   readonly version: number;
@@ -87,7 +93,7 @@ const HELLO_UNITS = 1 / 8;
  * endpoint.flush(now);                              // once per turn
  * sleepUntil(endpoint.nextDeadline); endpoint.handleTimeout(now);
  */
-export class Endpoint implements PeerHost, RoutesHost<Connection> {
+export class Endpoint implements ContestHost, RoutesHost<Connection> {
   readonly options: EndpointOptions;
   readonly events: EndpointEvents;
   now = 0;
@@ -100,11 +106,11 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
   /** What the connections hold on their peers' word. */
   readonly memory: MemoryLedger<Connection | Contest>;
   /** Sessions that wait for their first check, oldest first (insertion order), by our ufrag. */
-  readonly #pending = new Map<string, Session>();
-  readonly #pendingPlaces = new Places<Session>({ perAddress: Number.POSITIVE_INFINITY, patienceMs: [0] });
+  readonly #pending = new Map<string, HeldSession>();
+  readonly #pendingPlaces = new Places<HeldSession>({ perAddress: Number.POSITIVE_INFINITY, patienceMs: [0] });
   /** Sessions with a connection, by our ufrag. */
-  readonly #active = new Map<string, Session>();
-  readonly #restarts = new IceRestarts();
+  readonly #active = new Map<string, HeldSession>();
+  readonly #restarts = new IceRestarts<HeldSession>();
   readonly #tokens: SessionTokens;
   readonly #routes: Routes<Connection>;
   /** Connections whose handshake is not complete. */
@@ -179,13 +185,13 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
     remote: RemoteDescription,
     userData?: unknown,
     remoteAddress?: string | null,
-  ): Session | undefined {
+  ): HeldSession | undefined {
     this.#expireSessions(now);
     if (this.#closed) return undefined;
     const signalledFrom = blocksOf(typeof remoteAddress === "string" ? remoteAddress : undefined);
     this.#makeRoomForSession(now, signalledFrom);
     const { ufrag, pwd } = this.#freshCredentials();
-    const session: Session = {
+    const session: HeldSession = {
       localUfrag: ufrag,
       localPwd: pwd,
       remoteUfrag: remote.ufrag,
@@ -454,7 +460,7 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
   }
 
   /** A session's first verified check: the connection begins. */
-  #admit(now: number, session: Session, source: SocketAddress): Connection | undefined {
+  #admit(now: number, session: HeldSession, source: SocketAddress): Connection | undefined {
     const { remote } = session;
     const origin = { signalled: session.signalledFrom, source: blocksOf(source.address) };
     if (remote === undefined || !this.#makeRoom(now, origin)) return undefined;
@@ -491,12 +497,12 @@ export class Endpoint implements PeerHost, RoutesHost<Connection> {
     this.#drop(other);
   }
 
-  #drop(session: Session): void {
+  #drop(session: HeldSession): void {
     this.#forget(session);
     this.#restarts.end(session);
   }
 
-  #forget(session: Session): void {
+  #forget(session: HeldSession): void {
     this.#pending.delete(session.localUfrag);
     this.#pendingPlaces.leave(session);
   }

@@ -1,22 +1,7 @@
 import type { IceCredentials } from "../ice/credentials.ts";
 import type { LiteSession } from "../ice/lite.ts";
 import { WorkBudget } from "../wire/work-budget.ts";
-import type { Session } from "./session.ts";
-
-/** What is kept of a session whose peer has offered again. */
-export interface IceRestart {
-  /** The latest under which a check has verified. */
-  used: LiteSession;
-  /** Given in an answer, and not seen in a check yet. */
-  fresh: LiteSession | undefined;
-  /** Those used before, which count until `beforeUntil`, ms. */
-  before: LiteSession | undefined;
-  beforeUntil: number;
-  /** Offers that are still taken. */
-  readonly budget: WorkBudget;
-  /** Answers so far, the first one included. */
-  answers: number;
-}
+import type { IceRestart, Session } from "./session.ts";
 
 /** How long checks with the credentials of before are answered, ms: those that are on their way, and those of a path that still works. */
 const OVERLAP_MS = 30_000;
@@ -29,15 +14,15 @@ const OFFERS = { burstUnits: 8, unitsPerSecond: 0.5 };
  *
  * A session goes on being called by its first ufrag, under which the endpoint keeps it.
  */
-export class IceRestarts {
+export class IceRestarts<Held extends Session> {
   /** By all other ufrags. */
-  readonly #sessions = new Map<string, Session>();
+  readonly #sessions = new Map<string, Held>();
 
   get size(): number {
     return this.#sessions.size;
   }
 
-  find(ufrag: string): Session | undefined {
+  find(ufrag: string): Held | undefined {
     return this.#sessions.get(ufrag);
   }
 
@@ -58,12 +43,7 @@ export class IceRestarts {
    * @param credentials makes new ones
    * @returns those for the answer; `undefined` where offers come too often
    */
-  offered(
-    now: number,
-    session: Session,
-    remoteUfrag: string,
-    credentials: () => IceCredentials,
-  ): LiteSession | undefined {
+  offered(now: number, session: Held, remoteUfrag: string, credentials: () => IceCredentials): LiteSession | undefined {
     session.restart ??= begin(session);
     const { restart } = session;
     if (!restart.budget.spend(now, 1)) return undefined;

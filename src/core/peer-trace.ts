@@ -3,7 +3,6 @@ import type { DtlsCloseReason, DtlsConnection, DtlsEvents } from "../dtls/connec
 import type { CloseReason } from "../errors.ts";
 import type { PacketTransport } from "../sctp/association.ts";
 import type { SocketAddress } from "../wire/address.ts";
-import type { Peer } from "./peer.ts";
 
 /** What somebody who looks inside one connection is told. Called synchronously; bytes are borrowed until the call returns. */
 export interface PeerTrace {
@@ -27,14 +26,19 @@ export interface PeerTrace {
   ended(reason: CloseReason): void;
 }
 
+/** The peer that is traced: it takes what comes from DTLS. */
+export interface TracedPeer extends Required<DtlsEvents> {
+  readonly dtls: DtlsConnection | undefined;
+}
+
 /** Stands between DTLS and SCTP while a connection is traced, so that one which is not does nothing for it. */
 export class TracedLayers implements DtlsEvents, PacketTransport {
-  readonly #peer: Peer;
+  readonly #peer: TracedPeer;
   readonly #trace: PeerTrace;
   readonly #memory: Uint8Array;
 
   /** @param memory the datapath's */
-  constructor(peer: Peer, trace: PeerTrace, memory: Uint8Array) {
+  constructor(peer: TracedPeer, trace: PeerTrace, memory: Uint8Array) {
     this.#peer = peer;
     this.#trace = trace;
     this.#memory = memory;

@@ -3,8 +3,7 @@ import { SPED_OPTIONS } from "../ice/sped.ts";
 import type { SignalledInit } from "../sctp/snap.ts";
 import { fromBase64 } from "../wire/bytes.ts";
 import { ownText } from "../wire/own-text.ts";
-import type { Connection } from "./connection.ts";
-import type { IceRestart } from "./ice-restarts.ts";
+import type { WorkBudget } from "../wire/work-budget.ts";
 import type { PeerDescription } from "./settings.ts";
 import type { Blocks, Share } from "./shares.ts";
 
@@ -37,6 +36,21 @@ export function remoteDescription(offer: OfferedPeer): RemoteDescription {
   };
 }
 
+/** What is kept of a session whose peer has offered again. */
+export interface IceRestart {
+  /** The latest under which a check has verified. */
+  used: LiteSession;
+  /** Given in an answer, and not seen in a check yet. */
+  fresh: LiteSession | undefined;
+  /** Those used before, which count until `beforeUntil`, ms. */
+  before: LiteSession | undefined;
+  beforeUntil: number;
+  /** Offers that are still taken. */
+  readonly budget: WorkBudget;
+  /** Answers so far, the first one included. */
+  answers: number;
+}
+
 /** What signalling agreed with one peer, before any datagram of it is believed. */
 export interface Session extends LiteSession {
   /** `undefined` once the connection's DTLS handshake is complete. */
@@ -59,6 +73,4 @@ export interface Session extends LiteSession {
   source: Share;
   since: number;
   turn: number;
-  /** Set by the first verified check. */
-  connection: Connection | undefined;
 }

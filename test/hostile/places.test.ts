@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Session } from "../../src/core/session.ts";
+import type { HeldSession } from "../../src/core/endpoint.ts";
 import { writeBindingRequest } from "../../src/ice/stun-write.ts";
 import { Random } from "../sim/random.ts";
 import { ScriptedPage, ScriptedServer } from "../unit/core/support/scripted-page.ts";
@@ -86,7 +86,7 @@ class Attacker {
   readonly #mix: Mix;
   readonly #postsPerTick: number;
   readonly #checksPerTick: number;
-  readonly #sessions: { session: Session; source: string; check: Uint8Array }[] = [];
+  readonly #sessions: { session: HeldSession; source: string; check: Uint8Array }[] = [];
   #posts = 0;
   #checks = 0;
   /** The newcomer of the moment, of whom he knows. */

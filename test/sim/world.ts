@@ -1,5 +1,5 @@
 import { Certificate } from "../../src/dtls/certificate.ts";
-import type { Session } from "../../src/core/session.ts";
+import type { HeldSession } from "../../src/core/endpoint.ts";
 import type { DtlsVersion } from "../../src/dtls/connection.ts";
 import type { AssociationLimits, EndpointLimits } from "../../src/options.ts";
 import { Datapath } from "../../src/wasm/datapath.ts";
@@ -36,7 +36,7 @@ export interface Browser {
   readonly peer: BrowserPeer;
   readonly host: Host;
   /** What the server agreed on with it. */
-  readonly session: Session;
+  readonly session: HeldSession;
 }
 
 /** One server and any number of browsers around a simulated network. */

@@ -4,7 +4,8 @@ import { connect } from "../../src/client.ts";
 import type { Connection } from "../../src/connection.ts";
 import { Certificate } from "../../src/dtls/certificate.ts";
 import { ClosedError } from "../../src/errors.ts";
-import { type Message, Server, type ServerStats } from "../../src/server.ts";
+import type { Message } from "../../src/connection.ts";
+import { Server, type ServerStats } from "../../src/server.ts";
 import type { ListenOptions } from "../../src/server-options.ts";
 
 const opened: { close(): unknown }[] = [];

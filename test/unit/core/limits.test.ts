@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
-import { Endpoint } from "../../../src/core/endpoint.ts";
-import type { Session } from "../../../src/core/session.ts";
+import { Endpoint, type HeldSession } from "../../../src/core/endpoint.ts";
 import { Certificate } from "../../../src/dtls/certificate.ts";
 import { writeBindingRequest } from "../../../src/ice/stun-write.ts";
 import type { EndpointLimits } from "../../../src/options.ts";
@@ -24,7 +23,7 @@ function scene(limits: Partial<EndpointLimits>) {
   const { fingerprintBytes: fingerprint } = certificate;
   const remote = { ufrag: "page", fingerprint, sctpPort: 5000, maxMessageBytes: 0 };
   const newSession = (now = 0, from?: string) => endpoint.createSession(now, remote, undefined, from)!;
-  const check = (session: Session, address: string, port = 50_000, now = 0) => {
+  const check = (session: HeldSession, address: string, port = 50_000, now = 0) => {
     const before = answers;
     const request = writeBindingRequest({
       transactionId: random(12),

@@ -1,6 +1,6 @@
-import { Endpoint, type EndpointOptions } from "../../../../src/core/endpoint.ts";
+import { Endpoint, type EndpointOptions, type HeldSession } from "../../../../src/core/endpoint.ts";
 import type { Connection } from "../../../../src/core/connection.ts";
-import type { RemoteDescription, Session } from "../../../../src/core/session.ts";
+import type { RemoteDescription } from "../../../../src/core/session.ts";
 import { Certificate } from "../../../../src/dtls/certificate.ts";
 import { DtlsConnection, type DtlsVersion } from "../../../../src/dtls/connection.ts";
 import type { CloseReason } from "../../../../src/errors.ts";
@@ -102,7 +102,7 @@ export class ScriptedServer {
 
 /** A page that does, and sends from wherever, only what the test says: its checks, its handshake and its messages are apart. */
 export class ScriptedPage {
-  readonly session: Session;
+  readonly session: HeldSession;
   readonly dtls: DtlsConnection;
   readonly association: Association;
   /** What the page would send, oldest first. */

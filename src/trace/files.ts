@@ -1,5 +1,5 @@
 import { closeSync, openSync, writeSync } from "node:fs";
-import type { TraceSink } from "../trace/sink.ts";
+import type { TraceSink } from "./sink.ts";
 
 /** RFC 7464 §2.2: in front of each JSON text of a sequence. */
 const RECORD_SEPARATOR = "\x1e";
