@@ -7,13 +7,11 @@
  *   node scripts/install-peers.mjs [--check]      --check: only say what is missing
  */
 import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { accessSync, constants, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { installNpmFolder, isInstalled } from "./npm-folder.mjs";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
-const NPM_FOLDERS = [join("test", "interop", "peers"), join("test", "runtimes"), join("test", "browser", "chromium")];
+const NPM_FOLDERS = ["test/interop/peers", "test/runtimes", "test/browser/chromium"];
 const checkOnly = process.argv.includes("--check");
 
 /** One Debian package: how to see that it is there already, and what a person elsewhere installs instead. */
@@ -99,19 +97,9 @@ function howToGet({ apt, elsewhere }) {
   return `${elsewhere ?? apt} is missing: install it (Debian's package is called ${apt})`;
 }
 
-/** `npm ci` where the folder's lock file has changed since the last one. */
 function installNpmPeers(folder) {
-  const cwd = join(root, folder);
-  const lock = createHash("sha256")
-    .update(readFileSync(join(cwd, "package-lock.json")))
-    .digest("hex");
-  const stamp = join(cwd, "node_modules", ".installed");
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === lock) return;
-  if (checkOnly) fail(`the npm packages of ${folder} are missing: run "npm run peers"`);
-  console.log(`npm: installing the packages of ${folder}`);
-  // None of them needs an install script: all come as prebuilt files inside their packages.
-  run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], { cwd });
-  writeFileSync(stamp, lock);
+  if (checkOnly && !isInstalled(folder)) fail(`the npm packages of ${folder} are missing: run "npm run peers"`);
+  installNpmFolder(folder);
 }
 
 function run(command, args, options = {}) {
