@@ -10,7 +10,7 @@ import { Datapath } from "../../src/wasm/datapath.ts";
 import type { SocketAddress } from "../../src/wire/address.ts";
 import { DropCounters } from "../../src/wire/drops.ts";
 import type { Random } from "./random.ts";
-import type { SimNode } from "./network.ts";
+import type { SctpNode } from "./sctp-node.ts";
 
 /** The packets a browser sends at most, and about what fits a 1,200-byte datagram behind DTLS. */
 const PACKET_BYTES = 1160;
@@ -18,10 +18,11 @@ const PACKET_BYTES = 1160;
 let sharedDatapath: Datapath | undefined;
 
 /** The product's association as a node of the network, its packets bare datagrams. */
-export class AssociationNode implements SimNode {
+export class AssociationNode implements SctpNode {
   readonly association: Association;
   readonly drops = new DropCounters();
   onMessage: (streamId: number, ppid: number, data: Uint8Array) => void = () => {};
+  onTurn: (now: number) => void = () => {};
   isEstablished = false;
   closedBecause: AssociationCloseReason | undefined;
 
@@ -62,11 +63,23 @@ export class AssociationNode implements SimNode {
   }
 
   flush(now: number): void {
+    this.onTurn(now);
     this.association.flush(now);
+  }
+
+  connect(now: number): void {
+    this.association.connect(now);
   }
 
   /** To be called from an action of this node's host, so that the flush follows. */
   send(now: number, message: OutgoingMessage): SendResult {
     return this.association.send(now, message);
   }
+
+  offer(now: number, message: OutgoingMessage): boolean {
+    const result = this.send(now, message);
+    return result === "sent" || result === "queued";
+  }
+
+  close(): void {}
 }

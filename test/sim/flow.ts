@@ -39,21 +39,26 @@ export class Flow {
     return message;
   }
 
-  /** Takes note of an arrival. */
-  receive(message: string | Uint8Array): void {
+  /**
+   * Takes note of an arrival.
+   *
+   * @returns the message's number, counted from 0, where it is intact and new
+   */
+  receive(message: string | Uint8Array): number | undefined {
     if (typeof message === "string" || !this.#isIntact(message)) {
       this.damaged++;
-      return;
+      return undefined;
     }
     const index = indexOf(message);
     if (this.#seen.has(index)) {
       this.duplicates++;
-      return;
+      return undefined;
     }
     this.#seen.add(index);
     this.delivered++;
     if (index < this.#highest) this.outOfOrder++;
     this.#highest = Math.max(this.#highest, index);
+    return index;
   }
 
   has(index: number): boolean {

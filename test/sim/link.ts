@@ -23,6 +23,8 @@ export interface LinkConditions {
   bytesPerMs: number;
   /** Bytes that may wait for the line; a datagram that would exceed it vanishes (tail drop). */
   queueBytes: number;
+  /** What each datagram takes of line and queue beyond its own length: headers that the simulation leaves out. */
+  overheadBytes: number;
 }
 
 export const PERFECT_LINK: Readonly<LinkConditions> = {
@@ -37,6 +39,7 @@ export const PERFECT_LINK: Readonly<LinkConditions> = {
   mtuBytes: Number.POSITIVE_INFINITY,
   bytesPerMs: Number.POSITIVE_INFINITY,
   queueBytes: Number.POSITIVE_INFINITY,
+  overheadBytes: 0,
 };
 
 /** What an interceptor does to one chosen datagram. */
@@ -151,14 +154,15 @@ export class Link {
 
   /** When the line has taken the datagram in full; `undefined` where its queue has no room. */
   #occupyLine(now: number, length: number): number | undefined {
-    const { bytesPerMs, queueBytes } = this.#conditions;
+    const { bytesPerMs, queueBytes, overheadBytes } = this.#conditions;
     if (bytesPerMs === Number.POSITIVE_INFINITY) return now;
     const start = Math.max(now, this.#lineFreeAt);
-    if ((start - now) * bytesPerMs + length > queueBytes) {
+    const lineBytes = length + overheadBytes;
+    if ((start - now) * bytesPerMs + lineBytes > queueBytes) {
       this.counters.overflowed++;
       return undefined;
     }
-    this.#lineFreeAt = start + length / bytesPerMs;
+    this.#lineFreeAt = start + lineBytes / bytesPerMs;
     return this.#lineFreeAt;
   }
 

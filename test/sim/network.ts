@@ -14,7 +14,7 @@ export interface SimNode {
 }
 
 /** A node's place in the network: its public address and the two directions of its access line. */
-export class Host {
+export class Host implements Line {
   readonly node: SimNode;
   /** From the node into the network. */
   readonly up: Link;
@@ -25,20 +25,33 @@ export class Host {
   /** What the others see; changes by {@link Network.rebind}. */
   address: SocketAddress;
 
-  constructor(node: SimNode, address: SocketAddress, random: Random) {
+  constructor(node: SimNode, address: SocketAddress, line: Line) {
     this.node = node;
     this.address = address;
-    this.up = new Link(random.fork("up"));
-    this.down = new Link(random.fork("down"));
+    this.up = line.up;
+    this.down = line.down;
   }
 
-  /** The same conditions for both directions; `rttMs` is split between them. */
-  setLine(conditions: Partial<LinkConditions> & { rttMs?: number }): void {
-    const { rttMs, ...rest } = conditions;
-    const delay = rttMs === undefined ? {} : { delayMs: rttMs / 2 };
-    this.up.set({ ...rest, ...delay });
-    this.down.set({ ...rest, ...delay });
+  setLine(conditions: LineConditions): void {
+    setLine(this, conditions);
   }
+}
+
+/** Both directions of an access line. Hosts that are attached with the same one share its rate and its queues. */
+export interface Line {
+  /** From the nodes into the network. */
+  readonly up: Link;
+  /** From the network to the nodes. */
+  readonly down: Link;
+}
+
+/** The same conditions for both directions; `rttMs` is split between them. */
+export type LineConditions = Partial<LinkConditions> & { rttMs?: number };
+
+export function setLine({ up, down }: Line, { rttMs, ...rest }: LineConditions): void {
+  const delay = rttMs === undefined ? {} : { delayMs: rttMs / 2 };
+  up.set({ ...rest, ...delay });
+  down.set({ ...rest, ...delay });
 }
 
 // An instant in which more happens than this is a loop between nodes, or a deadline that never moves on.
@@ -73,8 +86,15 @@ export class Network {
     this.random = new Random(seed);
   }
 
-  attach(node: SimNode, address: SocketAddress): Host {
-    const host = new Host(node, address, this.random.fork(`host ${this.hosts.length}`));
+  /** A line of its own, for hosts that share it. */
+  createLine(label: string): Line {
+    const random = this.random.fork(label);
+    return { up: new Link(random.fork("up")), down: new Link(random.fork("down")) };
+  }
+
+  /** @param line default: one of the node's own */
+  attach(node: SimNode, address: SocketAddress, line = this.createLine(`host ${this.hosts.length}`)): Host {
+    const host = new Host(node, address, line);
     this.hosts.push(host);
     this.#byAddress.set(formatAddress(address), host);
     return host;

@@ -1,174 +1,123 @@
-/**
- * `npm run sim`: link loss beside message loss, over random and bursty losses and round trips, each way; then the opening
- * trials. Exits with 1 where a bound is missed.
- */
+/** `npm run sim`: tables of what the product does in a simulated network, in virtual time, each with a verdict. */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { PROFILES } from "./browser-peer/profile.ts";
-import { type CellOptions, type CellResult, type DirectionResult, runCell, withinBound } from "./cell.ts";
-import { type OpeningResult, quantile, runOpenings } from "./opening.ts";
+import type { PROFILES } from "./browser-peer/profile.ts";
+import { besideBulk } from "./tables/beside-bulk.ts";
+import { fairness } from "./tables/fairness.ts";
+import { lossTable } from "./tables/loss.ts";
+import { openingsTable } from "./tables/openings.ts";
+import { reliable } from "./tables/reliable.ts";
+import type { Table, Verdict } from "./tables/table.ts";
+import { transfer } from "./tables/transfer.ts";
+import { MissingUsrsctp, usrsctpProgram } from "./usrsctp/build.ts";
 
-const LOSSES = [0, 0.01, 0.02, 0.05, 0.1, 0.2];
-const BURSTS = { random: 1, bursty: 4 };
-const RTTS_MS = [0, 50, 100, 200];
-/**
- * Firefox does not repeat a lost check, and gives a connection up after five of them in a row, within 30 s (measured). Above
- * this loss it so ends connections of five minutes by itself, whatever the server does, and Chromium has all turns.
- */
-const FIREFOX_LOSS = 0.05;
-const OPENING = { loss: 0.1, rttMs: 50 };
-
-const HELP = `Usage: npm run sim -- [options]
+const HELP_HEAD = `Usage: npm run sim -- [options]
+  --table NAME      only this table; may be repeated (default: all)
   --seed TEXT       seed of every draw (default 1)
+  --seeds N         runs of each row, with a seed each; medians and extremes are printed (default 5)
+  --check           exit with 1 where a verdict is "missed"
+  --json FILE       results also as JSON
+
+Of the table "loss":
   --cells PATTERN   only the cells whose name matches, e.g. "bursty 5%" or "200 ms"
   --messages N      messages a cell, each way (default 20000)
   --bytes N         bytes a message (default 100)
   --rate N          messages a second, each way (default 60)
   --browser NAME    chromium or firefox (default: they take turns; above 5 % loss Firefox ends connections by itself)
-  --trials N        opening trials (default 1000; 0 for none)
-  --json FILE       results also as JSON
-`;
 
-interface Cell extends CellOptions {
-  name: string;
-  profile: (typeof PROFILES)[keyof typeof PROFILES];
-}
+Of the table "openings":
+  --trials N        opening trials (default 1000)
+
+Tables:
+`;
 
 interface Settings {
   seed: string;
-  pattern: RegExp;
-  messages: number;
-  messageBytes: number;
-  rateHz: number;
-  browser: keyof typeof PROFILES | undefined;
-  trials: number;
+  seeds: number;
+  check: boolean;
   json: string | undefined;
+  tables: readonly Table[];
 }
 
 function main(): void {
   const settings = readSettings();
-  const cells = allCells(settings).filter(({ name }) => settings.pattern.test(name));
+  const { seed, seeds, tables } = settings;
+  // Found missing now rather than after the tables that need less.
+  if (tables.some(({ usesUsrsctp }) => usesUsrsctp)) usrsctpProgram();
   const started = process.hrtime.bigint();
-  const results: (CellResult & { cell: Cell; ok: boolean })[] = [];
-  print(tableHead());
-  for (const cell of cells) {
-    progress(`${results.length + 1}/${cells.length} ${cell.name}`);
-    const result = runCell(cell);
-    const ok = withinBound(result.up) && withinBound(result.down);
-    results.push({ cell, ...result, ok });
-    progress("");
-    print(tableRow(cell, result, ok));
+  const results: { table: string; rows: unknown[]; verdicts: Verdict[] }[] = [];
+  for (const table of tables) {
+    const rows: unknown[] = [];
+    const verdicts = table.run({ seed, seeds, print, progress, record: (row) => rows.push(row) });
+    for (const { kept, text } of verdicts) print(`${kept ? "kept  " : "MISSED"}  ${text}`);
+    print("");
+    results.push({ table: table.name, rows, verdicts });
   }
-  const missed = results.filter(({ ok }) => !ok);
-  const openings = settings.trials > 0 ? openingTrials(settings) : undefined;
-  const ok = missed.length === 0 && (openings === undefined || openings.failed.length === 0);
-  print(
-    "\nlink loss: of the datagrams large enough to carry a message (not of acknowledgements, which answer what got through)" +
-      `\n${cells.length - missed.length} of ${cells.length} cells within link loss x 1.1 + 0.1 %, no message twice` +
-      (openings === undefined ? "" : `\n${describeOpenings(openings)}`) +
-      `\nseed ${settings.seed}: ${ok ? "passed" : "FAILED"}`,
-  );
+  const verdicts = results.flatMap((result) => result.verdicts);
+  const missed = verdicts.filter(({ kept }) => !kept).length;
+  print(`seed ${seed}: ${verdicts.length - missed} of ${verdicts.length} verdicts kept, ${missed} missed`);
   process.stderr.write(`${Number((process.hrtime.bigint() - started) / 1_000_000n) / 1000} s\n`);
-  if (settings.json !== undefined) writeFileSync(settings.json, JSON.stringify({ results, openings }, undefined, 1));
-  process.exitCode = ok ? 0 : 1;
+  if (settings.json !== undefined) writeFileSync(settings.json, JSON.stringify(results, undefined, 1));
+  if (settings.check && missed > 0) process.exitCode = 1;
 }
 
 function readSettings(): Settings {
   const { values } = parseArgs({
     options: {
+      table: { type: "string", multiple: true, default: [] },
       seed: { type: "string", default: "1" },
+      seeds: { type: "string", default: "5" },
+      check: { type: "boolean", default: false },
+      json: { type: "string" },
       cells: { type: "string", default: "" },
       messages: { type: "string", default: "20000" },
       bytes: { type: "string", default: "100" },
       rate: { type: "string", default: "60" },
       browser: { type: "string" },
       trials: { type: "string", default: "1000" },
-      json: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
+  const all = [
+    lossTable({
+      pattern: new RegExp(values.cells),
+      messages: integer("--messages", values.messages, 1),
+      messageBytes: integer("--bytes", values.bytes, 4),
+      rateHz: integer("--rate", values.rate, 1),
+      browser: browserName(values.browser),
+    }),
+    openingsTable(integer("--trials", values.trials, 1)),
+    besideBulk,
+    transfer,
+    reliable,
+    fairness,
+  ];
   if (values.help) {
-    process.stdout.write(HELP);
+    process.stdout.write(HELP_HEAD + all.map(({ name, summary }) => `  ${name.padEnd(17)} ${summary}\n`).join(""));
     process.exit(0);
   }
-  const browser = values.browser;
-  if (browser !== undefined && browser !== "chromium" && browser !== "firefox") {
-    throw new Error(`--browser must be chromium or firefox, not ${browser}`);
+  const { seed, check, json } = values;
+  return { seed, check, json, seeds: integer("--seeds", values.seeds, 1), tables: select(all, values.table) };
+}
+
+function select(all: readonly Table[], names: readonly string[]): readonly Table[] {
+  for (const name of names) {
+    if (!all.some((table) => table.name === name)) {
+      throw new RangeError(`--table must be one of ${all.map((table) => table.name).join(", ")}, not ${name}`);
+    }
   }
-  return {
-    seed: values.seed,
-    pattern: new RegExp(values.cells),
-    messages: integer("--messages", values.messages, 1),
-    messageBytes: integer("--bytes", values.bytes, 4),
-    rateHz: integer("--rate", values.rate, 1),
-    browser,
-    trials: integer("--trials", values.trials, 0),
-    json: values.json,
-  };
+  return names.length === 0 ? all : all.filter(({ name }) => names.includes(name));
+}
+
+function browserName(text: string | undefined): keyof typeof PROFILES | undefined {
+  if (text === undefined || text === "chromium" || text === "firefox") return text;
+  throw new RangeError(`--browser must be chromium or firefox, not ${text}`);
 }
 
 function integer(name: string, text: string, least: number): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < least)
-    throw new Error(`${name} must be an integer from ${least}, not ${text}`);
-  return value;
-}
-
-function allCells({ seed, messages, messageBytes, rateHz, browser }: Settings): Cell[] {
-  const cells: Cell[] = [];
-  const profiles = Object.values(PROFILES);
-  for (const [kind, lossBurst] of Object.entries(BURSTS)) {
-    for (const loss of LOSSES) {
-      for (const rttMs of RTTS_MS) {
-        const turn = loss > FIREFOX_LOSS ? 0 : LOSSES.indexOf(loss) + RTTS_MS.indexOf(rttMs) + lossBurst;
-        const profile = browser === undefined ? profiles[turn % profiles.length] : PROFILES[browser];
-        const name = `${kind} ${100 * loss}% ${rttMs} ms ${profile.name}`;
-        const cellSeed = `${seed}/${name}`;
-        cells.push({ name, seed: cellSeed, loss, lossBurst, rttMs, messages, messageBytes, rateHz, profile });
-      }
-    }
-  }
-  return cells;
-}
-
-function tableHead(): string {
-  return [
-    "                              browser to server            server to browser",
-    "losses   link    RTT  browser   link loss  message loss      link loss  message loss   twice",
-    "-------  ----  -----  --------  ---------  ------------      ---------  ------------   -----",
-  ].join("\n");
-}
-
-function tableRow({ lossBurst, loss, rttMs, profile }: Cell, { up, down, ended }: CellResult, ok: boolean): string {
-  const percent = (share: number, width: number) => `${(100 * share).toFixed(2)} %`.padStart(width);
-  const direction = (result: DirectionResult) =>
-    `${percent(result.linkLoss, 9)}  ${percent(result.messageLoss, 12)}${withinBound(result) ? " " : "!"}`;
-  return [
-    (lossBurst > 1 ? "bursty" : "random").padEnd(7),
-    `${100 * loss} %`.padStart(4),
-    `${rttMs} ms`.padStart(6),
-    profile.name.padEnd(8),
-    direction(up),
-    "  ",
-    direction(down),
-    String(up.duplicates + down.duplicates).padStart(6),
-    ok ? "" : ` MISSED${ended === undefined ? "" : `, ${ended}`}`,
-  ]
-    .join("  ")
-    .trimEnd();
-}
-
-function openingTrials({ seed, trials }: Settings): OpeningResult {
-  const result = runOpenings({ seed, trials, ...OPENING }, (done) => progress(`opening ${done}/${trials}`));
-  progress("");
-  return result;
-}
-
-function describeOpenings({ trials, failed, setupMs }: OpeningResult): string {
-  const opened = `${trials - failed.length} of ${trials} openings succeeded at ${100 * OPENING.loss} % loss, RTT ${OPENING.rttMs} ms`;
-  const times = `set-up: median ${quantile(setupMs, 0.5).toFixed(0)} ms, p99 ${quantile(setupMs, 0.99).toFixed(0)} ms`;
-  const seeds = failed.length === 0 ? "" : `; seeds that failed: ${failed.slice(0, 10).join(", ")}`;
-  return `${opened}; ${times}${seeds}`;
+  if (Number.isInteger(value) && value >= least) return value;
+  throw new RangeError(`${name} must be an integer from ${least}, not ${text}`);
 }
 
 function print(text: string): void {
@@ -180,4 +129,10 @@ function progress(text: string): void {
   else if (text !== "" && !text.startsWith("opening")) process.stderr.write(`${text}\n`);
 }
 
-main();
+try {
+  main();
+} catch (error) {
+  if (!(error instanceof MissingUsrsctp)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+}
