@@ -5,13 +5,16 @@ import { type Tsn, tsnAfter } from "../wire/serial.ts";
  * browsers' SCTP uses ten. A server that answers a new player with a 10 KB snapshot sends it in one go.
  */
 const INITIAL_PACKETS = 10;
+/** RFC 9260 §7.2.3: the window after a loss is "max(cwnd / 2, 4 * PMDCS)". */
+const LEAST_PACKETS = 4;
 /**
- * The window after a loss is never below this many packets. RFC 9260 §7.2.3 has four, which on a bad line starves a game:
+ * Unreliable messages may fill this many packets whatever the window has become. The RFC's four starve a game on a bad line:
  * 60 messages of 1,000 bytes a second over 200 ms are 15 packets in flight, and losses there are chance, not congestion.
- * Sixteen are little more than a first window, and still fewer per second the longer a congested queue makes the round
- * trip. A time-out brings the window down to one packet all the same.
+ * Sixteen are little more than a first window, and fewer per second the longer a congested queue makes the round trip.
+ * Reliable data gets nothing of it: it would fill it all the time, and others at a narrow line would get no share.
+ * After a time-out it begins with one packet, as the window does: a path that is down is not to be flooded.
  */
-const LEAST_PACKETS = 16;
+const UNRELIABLE_PACKETS = 16;
 /** A window beyond this serves nobody at the rates this library is for, and bounds what may be outstanding. */
 const MAX_WINDOW_BYTES = 4_194_304;
 
@@ -23,6 +26,7 @@ const MAX_WINDOW_BYTES = 4_194_304;
 export class CongestionWindow {
   readonly #packetBytes: number;
   #window: number;
+  #unreliable: number;
   #slowStartThreshold = MAX_WINDOW_BYTES;
   #partialBytesAcked = 0;
   #recoveryPoint: Tsn | undefined;
@@ -31,10 +35,22 @@ export class CongestionWindow {
   constructor(packetBytes: number) {
     this.#packetBytes = packetBytes;
     this.#window = INITIAL_PACKETS * packetBytes;
+    this.#unreliable = this.#window;
   }
 
+  /** What reliable data may have in flight (`cwnd`). */
   get bytes(): number {
     return this.#window;
+  }
+
+  /** What may be in flight in all: where the window is smaller, the rest is for unreliable messages. */
+  get totalBytes(): number {
+    return Math.max(this.#window, this.#unreliable);
+  }
+
+  /** RFC 9260 §6.1 B: no more may leave, reliable or not. */
+  isFull(flight: { readonly bytes: number; readonly reliableBytes: number }, forReliable: boolean): boolean {
+    return flight.bytes >= this.totalBytes || (forReliable && flight.reliableBytes >= this.#window);
   }
 
   get inFastRecovery(): boolean {
@@ -49,6 +65,8 @@ export class CongestionWindow {
    * @param flightAfter bytes in flight after it
    */
   acked(cumulativeTsn: Tsn, ackedBytes: number, flightBefore: number, flightAfter: number): void {
+    const most = UNRELIABLE_PACKETS * this.#packetBytes;
+    if (this.#unreliable < most) this.#unreliable = Math.min(most, this.#unreliable + ackedBytes);
     if (this.#recoveryPoint !== undefined) {
       // §7.2.4: fast recovery ends once everything outstanding at its start is acknowledged; until then no growth.
       if (!tsnAfter(this.#recoveryPoint, cumulativeTsn)) this.#recoveryPoint = undefined;
@@ -82,6 +100,7 @@ export class CongestionWindow {
   timedOut(): void {
     this.#halve();
     this.#window = this.#packetBytes;
+    this.#unreliable = this.#packetBytes;
     this.#recoveryPoint = undefined;
   }
 
@@ -92,7 +111,7 @@ export class CongestionWindow {
   }
 
   #halve(): void {
-    this.#slowStartThreshold = Math.max(this.#window / 2, LEAST_PACKETS * this.#packetBytes);
+    this.#slowStartThreshold = Math.max(this.#window >>> 1, LEAST_PACKETS * this.#packetBytes);
     this.#partialBytesAcked = 0;
   }
 

@@ -121,7 +121,7 @@ export class DataWriter {
     this.#flight.launch(now, chunk);
     this.lastSentAt = now;
     // RFC 9260 §6.1 E, RFC 7053: the window is full or this is a second attempt, so the sender waits for the SACK.
-    const urgent = chunk.transmissions > 1 || this.#flight.bytes >= this.#congestion.bytes;
+    const urgent = chunk.transmissions > 1 || this.#congestion.isFull(this.#flight, chunk.reliableBytes > 0);
     const flags = urgent ? chunk.flags | FLAG_IMMEDIATE : chunk.flags;
     this.#assembler.data(now, flags, chunk.tsn, chunk.streamId, chunk.ssn, chunk.ppid, data, start, chunk.length);
   }

@@ -1,6 +1,7 @@
 import type { MemoryAccount } from "../wire/memory-ledger.ts";
 import { type Tsn, tsnDistance } from "../wire/serial.ts";
 import { ABANDONED, ACKED, IN_FLIGHT, LOST, Outstanding, type SentChunk } from "./outstanding.ts";
+import { FLAG_END } from "./packet.ts";
 import type { RetransmissionTimeout } from "./rto.ts";
 
 /** Lost at the third miss indication (RFC 9260 §7.2.4). */
@@ -26,6 +27,7 @@ export class Flight {
   readonly #rto: RetransmissionTimeout;
   readonly #sender: FlightSender;
   #bytes = 0;
+  #reliableBytes = 0;
   #lost = 0;
   /** No chunk before this one is lost, as long as any is. */
   #lostFrom = 0;
@@ -44,6 +46,11 @@ export class Flight {
   /** User data in flight. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Those of them that are reliable, or sent again. */
+  get reliableBytes(): number {
+    return this.#reliableBytes;
   }
 
   /** Chunks that wait to be sent again. */
@@ -71,19 +78,27 @@ export class Flight {
     return this.#skipPoint;
   }
 
+  /** Never given up. To a peer that does not take FORWARD TSN nothing is. */
+  isReliable(maxRetransmits: number, limitMs: number): boolean {
+    const isUnlimited = maxRetransmits === Number.POSITIVE_INFINITY && limitMs === Number.POSITIVE_INFINITY;
+    return isUnlimited || !this.partialReliability;
+  }
+
   /** A chunk with the next TSN leaves for the first time, or a lost one again. */
   launch(now: number, chunk: SentChunk): void {
     if (chunk.state === LOST) {
       chunk.state = IN_FLIGHT;
       chunk.misses = 0;
       chunk.transmissions++;
+      chunk.reliableBytes = chunk.length;
       this.#lost--;
     } else {
+      chunk.reliableBytes = this.isReliable(chunk.maxRetransmits, chunk.expiresAt) ? chunk.length : 0;
       // RFC 9260 §6.3.1 C4: one measurement per round trip.
       this.#timedTsn ??= chunk.tsn;
     }
     chunk.sentAt = now;
-    this.#bytes += chunk.length;
+    this.#count(chunk, 1);
   }
 
   /** How far a cumulative TSN ack moves the point; negative, or beyond `chunks.count`, where it makes no sense. */
@@ -108,6 +123,7 @@ export class Flight {
   /** The association has ended: nothing is waited for, or sent again. */
   release(): void {
     this.#bytes = 0;
+    this.#reliableBytes = 0;
     this.#lost = 0;
     while (this.chunks.count > 0) this.chunks.forget(this.chunks.shift());
     this.chunks.release();
@@ -185,17 +201,35 @@ export class Flight {
   abandon(index: number): void {
     const { message } = this.chunks.at(index);
     let first = index;
+    let last = index;
     while (first > 0 && this.chunks.at(first - 1).message === message) first--;
     for (let i = first; i < this.chunks.count; i++) {
       const chunk = this.chunks.at(i);
       if (chunk.message !== message) break;
-      if (chunk.state === IN_FLIGHT) this.#bytes -= chunk.length;
+      last = i;
+      if (chunk.state === IN_FLIGHT) this.#count(chunk, -1);
       else if (chunk.state === LOST) this.#lost--;
       chunk.state = ABANDONED;
       this.chunks.forget(chunk);
     }
+    if ((this.chunks.at(last).flags & FLAG_END) === 0) this.#skipRest(this.chunks.at(last));
     this.#sender.abandoned(message);
     this.abandoned++;
+  }
+
+  /**
+   * A TSN for the end of a message that is given up before it was sent: it is skipped, too. All that was sent may have come,
+   * and a FORWARD TSN that says nothing new would leave it in the peer's reassembly queue for ever.
+   */
+  #skipRest({ flags, streamId, ssn, message }: SentChunk): void {
+    const end = this.chunks.push();
+    end.state = ABANDONED;
+    end.flags = flags | FLAG_END;
+    end.streamId = streamId;
+    end.ssn = ssn;
+    end.length = 0;
+    end.reliableBytes = 0;
+    end.message = message;
   }
 
   /** Takes a chunk out of the flight for good; returns the bytes this acknowledges for the first time. */
@@ -206,11 +240,17 @@ export class Flight {
       // §6.3.1 C5, Karn's rule: not from a chunk that was sent twice.
       if (state === IN_FLIGHT && chunk.transmissions === 1) this.#rto.measure(now - chunk.sentAt);
     }
-    if (state === IN_FLIGHT) this.#bytes -= chunk.length;
+    if (state === IN_FLIGHT) this.#count(chunk, -1);
     else if (state === LOST) this.#lost--;
     else return 0;
     if (chunk.sentAt > this.#newestAckedSentAt) this.#newestAckedSentAt = chunk.sentAt;
     return chunk.length;
+  }
+
+  /** Into the flight, or out of it. */
+  #count(chunk: SentChunk, sign: 1 | -1): void {
+    this.#bytes += sign * chunk.length;
+    this.#reliableBytes += sign * chunk.reliableBytes;
   }
 
   #gapAcknowledge(now: number, chunk: SentChunk): number {
@@ -225,7 +265,7 @@ export class Flight {
     if (chunk.state !== ACKED) return;
     chunk.state = IN_FLIGHT;
     chunk.misses = 0;
-    this.#bytes += chunk.length;
+    this.#count(chunk, 1);
     // It may have been one that was skipped over.
     this.#settled = 0;
     this.#skipPoint = undefined;
@@ -240,7 +280,7 @@ export class Flight {
       return;
     }
     chunk.state = LOST;
-    this.#bytes -= chunk.length;
+    this.#count(chunk, -1);
     if (this.#lost === 0 || index < this.#lostFrom) this.#lostFrom = index;
     this.#lost++;
   }

@@ -21,6 +21,8 @@ export class SentChunk {
   ppid = 0;
   /** Bytes of user data. */
   length = 0;
+  /** Those that count as reliable in the flight: all or none. What is sent again always does. */
+  reliableBytes = 0;
   /** Where the user data is kept; undefined for one that will never be sent again. */
   data: Uint8Array | undefined = undefined;
   start = 0;

@@ -72,8 +72,13 @@ export class SendQueue {
     return true;
   }
 
-  /** The message to send from next. It may be another one after a `push`, until `advance` has taken a part of it. */
-  next(now: number): QueuedMessage | undefined {
+  /**
+   * The message to send from next. It may be another one after a `push`, until `advance` has taken a part of it.
+   *
+   * @param unreliableFirst reliable messages can not be sent now: the next unreliable one, if there is any
+   */
+  next(now: number, unreliableFirst = false): QueuedMessage | undefined {
+    if (unreliableFirst && this.#unreliable.length > 0) this.#inARow = 0;
     if (this.#current !== undefined) return this.#current;
     for (;;) {
       const message = this.#nextLine().first;

@@ -174,7 +174,7 @@ export class Transmitter implements FlightSender, Prefetchable {
       (this.#queue === undefined || this.#queue.isEmpty) &&
       this.#flight.lost === 0 &&
       length <= this.#assembler.maxPayloadBytes &&
-      this.#mayTransmit(length)
+      this.#mayTransmit(length, this.#flight.isReliable(maxRetransmits, lifetimeMs))
     ) {
       const isKept = maxRetransmits !== 0 || !this.#flight.partialReliability;
       if (isKept && !this.#takeMemory(length, message.exempt === true)) return "queue-full";
@@ -339,13 +339,15 @@ export class Transmitter implements FlightSender, Prefetchable {
    * @param onePacket whole messages only, and only what fits into the packet under construction
    */
   #pump(now: number, onePacket: boolean): void {
-    if (this.#flight.lost > 0) this.#retransmit(now, false);
-    if (this.#flight.lost > 0) return;
+    const flight = this.#flight;
+    if (flight.lost > 0) this.#retransmit(now, false);
     for (;;) {
-      const message = this.#queue?.next(now);
+      const isReliableHeld = flight.lost > 0 || flight.reliableBytes >= this.#congestion.bytes;
+      const message = this.#queue?.next(now, isReliableHeld);
       if (message === undefined) break;
+      const isReliable = flight.isReliable(message.maxRetransmits, message.expiresAt);
       const length = this.#writer.fragmentBytes(message, onePacket);
-      if (length <= 0 || !this.#mayTransmit(length)) return;
+      if (length <= 0 || (isReliable && flight.lost > 0) || !this.#mayTransmit(length, isReliable)) return;
       this.#writer.writeFragment(now, message, length);
       this.#queue?.advance(length);
       this.#armTimer(now);
@@ -375,10 +377,10 @@ export class Transmitter implements FlightSender, Prefetchable {
   }
 
   /** RFC 9260 §6.1 A (the peer's window; with nothing in flight one chunk may probe it) and B (the congestion window). */
-  #mayTransmit(length: number): boolean {
+  #mayTransmit(length: number, isReliable: boolean): boolean {
     if (this.#flight.bytes === 0) return this.#flight.chunks.count < MAX_OUTSTANDING;
     return (
-      this.#flight.bytes < this.#congestion.bytes &&
+      !this.#congestion.isFull(this.#flight, isReliable) &&
       this.#flight.bytes + length <= this.#peerWindow &&
       this.#flight.chunks.count < MAX_OUTSTANDING
     );
@@ -395,7 +397,7 @@ export class Transmitter implements FlightSender, Prefetchable {
         flight.abandon(i);
         continue;
       }
-      if (fast ? chunk.length > budget : this.#flight.bytes > 0 && this.#flight.bytes >= this.#congestion.bytes) break;
+      if (fast ? chunk.length > budget : flight.bytes > 0 && this.#congestion.isFull(flight, true)) break;
       budget -= chunk.length;
       this.retransmissions++;
       // §6.1: "the sender MUST restart the timer if the earliest … outstanding DATA chunk … is being retransmitted".

@@ -27,7 +27,7 @@ describe("the congestion window", () => {
     expect(window.bytes).toBe(11_400);
   });
 
-  it("halves with a loss, once per window, to no less than sixteen packets", () => {
+  it("halves with a loss, once per window, to no less than four packets", () => {
     const window = grown(40);
     window.lost(tsn(120));
     expect([window.bytes, window.inFastRecovery]).toEqual([20 * PACKET, true]);
@@ -37,14 +37,35 @@ describe("the congestion window", () => {
     expect([window.bytes, window.inFastRecovery]).toEqual([20 * PACKET, true]);
     window.acked(tsn(120), PACKET, PACKET, 0);
     expect(window.inFastRecovery).toBe(false);
-    window.lost(tsn(140));
-    expect(window.bytes).toBe(16 * PACKET);
+    for (let round = 1; round <= 5; round++) {
+      window.lost(tsn(120 + 20 * round));
+      window.acked(tsn(120 + 20 * round), PACKET, PACKET, 0);
+    }
+    expect(window.bytes).toBe(4 * PACKET);
   });
 
   it("does not grow by a loss", () => {
     const window = new CongestionWindow(PACKET);
+    window.timedOut();
     window.lost(tsn(20));
-    expect(window.bytes).toBe(10 * PACKET);
+    expect(window.bytes).toBe(PACKET);
+  });
+
+  it("leaves unreliable messages sixteen packets in all, once as many were acknowledged, whatever it shrinks to", () => {
+    const window = new CongestionWindow(PACKET);
+    expect(window.totalBytes).toBe(10 * PACKET);
+    for (let i = 0; i < 6; i++) window.acked(tsn(i), PACKET, PACKET, 0);
+    window.lost(tsn(20));
+    expect([window.bytes, window.totalBytes]).toEqual([5 * PACKET, 16 * PACKET]);
+    expect(grown(40).totalBytes).toBe(40 * PACKET);
+  });
+
+  it("leaves unreliable messages one packet after a time-out, too, and more as they are acknowledged", () => {
+    const window = grown(40);
+    window.timedOut();
+    expect(window.totalBytes).toBe(PACKET);
+    for (let i = 0; i < 20; i++) window.acked(tsn(i), PACKET, PACKET / 2, 0);
+    expect([window.bytes, window.totalBytes]).toEqual([2 * PACKET, 16 * PACKET]);
   });
 
   it("grows in congestion avoidance by a packet per window's worth of acknowledgements", () => {

@@ -193,6 +193,20 @@ describe("the window", () => {
     ]);
   });
 
+  it("is the RFC's for reliable messages, and what is left of sixteen packets for unreliable ones", () => {
+    const at = establishedParty();
+    for (let i = 0; i < 10; i++) send(at, 0, 1132, RELIABLE);
+    at.party.flush(0);
+    for (let miss = 2; miss <= 4; miss++) acknowledge(at, 100 + miss, 4999, [[2, miss]]);
+    acknowledge(at, 110, 5009);
+    expect(at.party.association.stats).toMatchObject({ congestionWindowBytes: 6 * 1132, flightBytes: 0 });
+    const results = (options: Partial<OutgoingMessage>) =>
+      Array.from({ length: 20 }, () => send(at, 120, 1132, options));
+    expect(results(RELIABLE).filter((result) => result === "sent")).toHaveLength(6);
+    expect(results({ ...UNRELIABLE, streamId: 1 }).filter((result) => result === "sent")).toHaveLength(10);
+    expect(at.party.association.stats.flightBytes).toBe(16 * 1132);
+  });
+
   it("sends unreliable messages before the reliable ones that wait", () => {
     const at = establishedParty();
     for (let i = 0; i < 20; i++) send(at, 0, 1132, { streamId: 1 });
@@ -415,7 +429,7 @@ describe("a time-out", () => {
     sendEach(alive, 0, 5, 16);
     acknowledge(alive, 300, 4999, [[5, 5]]);
     alive.party.association.handleTimeout(alive.party.association.nextDeadline);
-    expect(alive.party.association.stats.congestionWindowBytes).toBe(11_320);
+    expect(alive.party.association.stats.congestionWindowBytes).toBe(5_660);
   });
 
   it("loses only what is as old as that while the path is alive", () => {
@@ -529,6 +543,27 @@ describe("a message with maxRetransmits 0", () => {
     expect(at.party.association.stats.congestionWindowBytes).toBeLessThanOrEqual(before / 2);
   });
 
+  it("is skipped to a TSN behind what was sent, so that the peer forgets it even where all of that has come", () => {
+    const at = establishedParty();
+    const peer = establishedParty({ peerTsn: at.localTsn, initiateTag: 0x1111 });
+    send(at, 0, 20_000);
+    at.party.association.flush(0);
+    for (const bytes of at.party.take()) peer.party.handle(1, bytes);
+    const window = () => {
+      peer.party.association.acknowledgeNow();
+      peer.party.association.flush(401);
+      return peer.party
+        .takeChunks()
+        .filter(({ name }) => name === "SACK")
+        .at(-1)!.window;
+    };
+    const before = window();
+    at.party.association.handleTimeout(400);
+    for (const bytes of at.party.take()) peer.party.handle(401, bytes);
+    expect(before).toBeLessThan(LIMITS.receiveWindowBytes);
+    expect(window()).toBe(LIMITS.receiveWindowBytes);
+  });
+
   it("is abandoned with all its fragments, sent or not", () => {
     const at = establishedParty();
     send(at, 0, 20_000);
@@ -536,10 +571,10 @@ describe("a message with maxRetransmits 0", () => {
     const sent = tsnsOf(at.party.takeChunks());
     at.party.association.handleTimeout(400);
     const chunks = at.party.takeChunks();
-    expect(chunks.map(({ name, tsn }) => [name, tsn])).toEqual([["FORWARD TSN", sent.at(-1)]]);
+    expect(chunks.map(({ name, tsn }) => [name, tsn])).toEqual([["FORWARD TSN", sent.at(-1)! + 1]]);
     expect(at.party.association.stats).toMatchObject({ queuedBytes: 0, flightBytes: 0, abandonedMessages: 1 });
     send(at, 401, 100);
-    expect(at.party.flush(401).map(({ tsn, flags }) => [tsn, flags & 7])).toEqual([[sent.at(-1)! + 1, 7]]);
+    expect(at.party.flush(401).map(({ tsn, flags }) => [tsn, flags & 7])).toEqual([[sent.at(-1)! + 2, 7]]);
   });
 });
 
