@@ -5,6 +5,10 @@ import type { UsrsctpNode } from "./usrsctp/node.ts";
 
 const BULK_BYTES = 4096;
 const MESSAGES = 100;
+const PACKET_HEADER_BYTES = 12;
+const DATA = 0;
+/** RFC 8260 §2.1. */
+const I_DATA = 64;
 
 /** A lossy exchange, and everything that went over the line in it. */
 function trace(seed: string, near: "ours" | "usrsctp"): { arrivals: string[]; delivered: number } {
@@ -51,6 +55,21 @@ describe("usrsctp in virtual time", () => {
       expect(flow.latencies).toHaveLength(1);
       expect(flow.latencies[0]).toBeGreaterThanOrEqual(1000);
       expect(flow.latencies[0]).toBeLessThan(1200);
+    } finally {
+      pair.close();
+    }
+  });
+
+  it.each([true, false])("sends I-DATA where both offer it, and else DATA: %s", (interleaving) => {
+    const network = new Network("interleaving");
+    const pair = new SctpPair(network, { near: "usrsctp", far: "usrsctp", interleaving });
+    const types = new Set<number>();
+    network.onDelivery = (_from, _to, datagram) => types.add(datagram[PACKET_HEADER_BYTES]);
+    try {
+      pair.establish();
+      sendSteadily(network, pair, { streamId: 1, messages: 10, messageBytes: 100, rateHz: 60, ordered: true });
+      network.runUntil(network.now + 1000);
+      expect([types.has(DATA), types.has(I_DATA)]).toEqual([!interleaving, interleaving]);
     } finally {
       pair.close();
     }
