@@ -22,10 +22,8 @@ export class Channel implements ChannelParameters {
   state: ChannelState;
   /** @internal Our OPEN has not been answered: messages stay behind it. */
   awaitsAck = false;
-  /** @internal The peer has closed its direction. */
+  /** @internal The peer has closed its direction. How far ours is closed, the association knows. */
   incomingClosed = false;
-  /** @internal We have closed ours. */
-  outgoingClosed = false;
 
   constructor(id: number, parameters: ChannelParameters, negotiated: boolean, state: ChannelState) {
     this.id = id;

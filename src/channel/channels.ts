@@ -222,6 +222,12 @@ export class Channels implements AssociationEvents, Prefetchable {
       this.#options.drops.count("message-unknown-channel");
       return;
     }
+    if (channel.incomingClosed) {
+      // It was sent on another channel, of which no OPEN has come: one that is negotiated.
+      this.#makeWay(streamId);
+      this.#options.drops.count("message-unknown-channel");
+      return;
+    }
     // RFC 8832 §6: any message on the channel says as much as the ACK.
     if (channel.awaitsAck) this.#acknowledged(channel);
     if (ppid === PPID_BINARY) this.#events.channelMessage(channel, data);
@@ -242,9 +248,9 @@ export class Channels implements AssociationEvents, Prefetchable {
       if (channel === undefined || channel.incomingClosed) continue;
       channel.incomingClosed = true;
       this.#incomingOpen--;
-      if (channel.state !== "closing") answer.push(id);
-      channel.state = "closing";
-      this.#finish(channel);
+      if (channel.state === "closing") this.#finish(channel);
+      else answer.push(id);
+      if (channel.state !== "closed") channel.state = "closing";
     }
     // RFC 8831 §6.7: "if … the peer … resets its outgoing stream, the … endpoint SHOULD also reset the corresponding one".
     if (answer.length > 0) this.#association?.resetStreams(this.#now, answer);
@@ -253,9 +259,8 @@ export class Channels implements AssociationEvents, Prefetchable {
   outgoingStreamsReset(streamIds: readonly number[]): void {
     for (const id of streamIds) {
       const channel = this.#channels.get(id);
-      if (channel === undefined) continue;
-      channel.outgoingClosed = true;
-      this.#finish(channel);
+      if (channel === undefined) this.#freed(id);
+      else if (channel.state === "closing") this.#finish(channel);
     }
   }
 
@@ -268,25 +273,39 @@ export class Channels implements AssociationEvents, Prefetchable {
     // The peer waits for the answer, or for our SACK of its ACK: not for a delayed one.
     this.#association?.acknowledgeNow();
     const channel = this.#channels.get(streamId);
+    const isOver = channel === undefined || channel.incomingClosed;
     // What will not be taken, whatever else it says, is not read: that costs more than such a message should.
-    if (channel !== undefined && !channel.awaitsAck) {
+    if (!isOver && !channel.awaitsAck) {
       this.#options.drops.count("dcep-unexpected");
       return;
     }
     const message = parseDcep(data);
     if (message === undefined) {
       this.#options.drops.count("dcep-malformed");
-      if (channel === undefined) this.#refuse(streamId);
+      if (isOver && this.#makeWay(streamId)) this.#refuse(streamId);
     } else if (message.kind === "ack") {
-      if (channel !== undefined) this.#acknowledged(channel);
+      if (!isOver) this.#acknowledged(channel);
       else this.#options.drops.count("dcep-unexpected");
-    } else if (channel !== undefined) {
+    } else if (isOver && this.#makeWay(streamId)) {
+      this.#accept(streamId, message.channel);
+    } else {
       this.#options.drops.count("dcep-unexpected");
       // Both sides have opened the same stream. Neither channel can be had, and neither must wait for ever.
-      if (channel.awaitsAck) this.close(this.#now, channel);
-    } else {
-      this.#accept(streamId, message.channel);
+      if (channel?.awaitsAck === true) this.close(this.#now, channel);
     }
+  }
+
+  /**
+   * The peer uses a stream anew that is nobody's any more: a channel that was on it is closed by that, though the answer to
+   * our reset may not have come.
+   *
+   * @returns false where the stream is not free: our reset of it has not left yet, and will close what the peer opens
+   */
+  #makeWay(streamId: number): boolean {
+    const reset = this.#association?.confirmReset(streamId);
+    if (reset === undefined) return false;
+    this.outgoingStreamsReset(reset);
+    return !this.#channels.has(streamId);
   }
 
   #refuseText(): void {
@@ -340,8 +359,9 @@ export class Channels implements AssociationEvents, Prefetchable {
     return this.#channels.get(channel.id) === channel;
   }
 
+  /** RFC 8831 §6.7: a channel that is closing is closed once both directions have been reset. */
   #finish(channel: Channel): void {
-    if (channel.incomingClosed && channel.outgoingClosed) this.#closed(channel);
+    if (channel.incomingClosed && this.#association?.isResetting(channel.id) !== true) this.#closed(channel);
   }
 
   #add(channel: Channel): void {
@@ -358,11 +378,20 @@ export class Channels implements AssociationEvents, Prefetchable {
     this.#nameCharacters -= channel.label.length + channel.protocol.length;
     this.#memory.give(bytesOf(channel));
     if (!channel.incomingClosed) this.#incomingOpen--;
-    if (channel.id % 2 === this.#firstFree % 2) this.#firstFree = Math.min(this.#firstFree, channel.id);
+    this.#freed(channel.id);
     this.#tally(channel, -1);
     channel.state = "closed";
     this.#describeMessages();
     this.#events.channelClosed(channel);
+  }
+
+  #freed(streamId: number): void {
+    if (streamId % 2 === this.#firstFree % 2) this.#firstFree = Math.min(this.#firstFree, streamId);
+  }
+
+  /** No channel has it, and no reset of a former one is under way. */
+  #isFree(streamId: number): boolean {
+    return !this.#channels.has(streamId) && this.#association?.isResetting(streamId) !== true;
   }
 
   /** Counts a channel in (1) or out (−1), as it is now. */
@@ -387,9 +416,9 @@ export class Channels implements AssociationEvents, Prefetchable {
     const state = this.#association?.state;
     if (state === "shutting-down" || state === "closed") return undefined;
     const end = this.#outboundStreams();
-    if (wanted !== undefined) return wanted < end && !this.#channels.has(wanted) ? wanted : undefined;
+    if (wanted !== undefined) return wanted < end && this.#isFree(wanted) ? wanted : undefined;
     // Not from the start: that would be n² / 2 looks for n channels.
-    while (this.#channels.has(this.#firstFree)) this.#firstFree += 2;
+    while (!this.#isFree(this.#firstFree)) this.#firstFree += 2;
     return this.#firstFree < end ? this.#firstFree : undefined;
   }
 

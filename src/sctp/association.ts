@@ -24,7 +24,7 @@ import type { InitFields } from "./init.ts";
 import type { OutgoingMessage, SendResult } from "./outgoing-message.ts";
 import type { ReassemblySink } from "./reassembly.ts";
 import { Receiver } from "./receive.ts";
-import { type ResetHost, StreamReset } from "./reset.ts";
+import { type HeldStreams, type ResetHost, StreamReset } from "./reset.ts";
 import { DEFAULT_RTO, RetransmissionTimeout } from "./rto.ts";
 import { PeerShutdown } from "./shutdown.ts";
 import { parseSignalledInit } from "./snap.ts";
@@ -34,6 +34,8 @@ export type { PacketTransport } from "./assembler.ts";
 export type { AssociationOptions } from "./association-options.ts";
 export type { AssociationCloseReason, AssociationEvents } from "./events.ts";
 export type { OutgoingMessage, SendResult } from "./outgoing-message.ts";
+
+const NO_STREAMS: readonly number[] = [];
 
 /** What the parts of an association call. */
 type Inside = HandshakeHost & InboundHost & ReassemblySink & ResetHost;
@@ -74,8 +76,6 @@ export class Association implements Prefetchable {
   readonly #inside: Inside;
   #receiver: Receiver | undefined;
   #reset: StreamReset | undefined;
-  /** Streams to reset once the peer is known. */
-  #earlyResets: number[] | undefined;
   #outboundStreams: number;
   #unreadBytes = 0;
   #skipsOldGaps = false;
@@ -260,7 +260,7 @@ export class Association implements Prefetchable {
   send(now: number, message: OutgoingMessage): SendResult {
     const { streamId, data } = message;
     if (data.length === 0) throw new RangeError("data must have 1 byte or more");
-    if (this.#closed || this.#shutdown !== undefined || this.#reset?.isResetting(streamId) === true) return "closed";
+    if (this.#closed || this.#shutdown !== undefined || this.isResetting(streamId)) return "closed";
     if (!(streamId >= 0 && streamId < this.#outboundStreams)) return "closed";
     return this.#transmitter.send(now, message);
   }
@@ -323,15 +323,32 @@ export class Association implements Prefetchable {
   resetStreams(now: number, streamIds: readonly number[]): void {
     if (this.#closed) return;
     this.#now = now;
-    const { peer } = this.#handshake;
-    if (peer === undefined) {
-      this.#earlyResets ??= [];
-      this.#earlyResets.push(...streamIds);
-    } else {
-      this.#requestResets(peer, streamIds);
-      this.#reset?.advance(now);
-      this.#events.drain();
+    // A peer without RFC 6525 can not be told; to us the streams are closed.
+    if (this.#handshake.peer?.reconfig === false) this.#events.outgoingStreamsReset(streamIds);
+    else {
+      const reset = this.#useReset();
+      reset.request(streamIds);
+      reset.advance(now);
     }
+    this.#events.drain();
+  }
+
+  /** Our direction of this stream is being reset: the peer has not answered yet. */
+  isResetting(streamId: number): boolean {
+    return this.#reset?.isResetting(streamId) === true;
+  }
+
+  /**
+   * The peer uses a stream anew. Where we wait for its answer to our reset of it, that has been performed; see
+   * {@link StreamReset.confirm}.
+   *
+   * @returns the streams that are reset by that; undefined where the stream has not been reset, and takes no messages yet
+   */
+  confirmReset(streamId: number): readonly number[] | undefined {
+    if (!this.isResetting(streamId)) return NO_STREAMS;
+    const streamIds = this.#reset?.confirm(streamId);
+    if (streamIds !== undefined) this.#transmitter.resetStreams(streamIds);
+    return streamIds;
   }
 
   /** Sends what has gathered. Call once per event-loop turn. */
@@ -383,17 +400,17 @@ export class Association implements Prefetchable {
     this.#inbound.receiver = this.#receiver;
     this.#assembler.sackSource = this.#receiver;
     this.#transmitter.learnPeer(peer.receiveWindow, peer.forwardTsn);
-    // The numbers of its requests begin with its initial TSN. What another peer was asked before, behind a cookie that was stale,
-    // this one has not heard.
-    const resetting = this.#reset?.resetting ?? [];
-    this.#reset = undefined;
-    if (resetting.length > 0) this.#requestResets(peer, resetting);
+    this.#beginResets(peer);
   }
 
-  #requestResets(peer: PeerParameters, streamIds: readonly number[]): void {
-    if (peer.reconfig) this.#useReset().request(streamIds);
-    // A peer without RFC 6525 can not be told; to us the streams are closed.
-    else this.#events.outgoingStreamsReset(streamIds);
+  /** What was to be reset before the peer was known. */
+  #beginResets(peer: PeerParameters): void {
+    const reset = this.#reset;
+    if (peer.reconfig) reset?.begin(peer.initialTsn);
+    else if (reset !== undefined) {
+      this.#reset = undefined;
+      this.#events.outgoingStreamsReset(reset.resetting);
+    }
   }
 
   #establish(now: number): void {
@@ -403,9 +420,6 @@ export class Association implements Prefetchable {
     if (this.#heartbeatIntervalMs > 0) this.#useHeartbeat().start(now);
     this.#events.established();
     this.#transmitter.open(now);
-    const resets = this.#earlyResets;
-    this.#earlyResets = undefined;
-    if (resets !== undefined) this.resetStreams(now, resets);
   }
 
   #sendHeartbeat(now: number): void {
@@ -452,9 +466,10 @@ export class Association implements Prefetchable {
 
   /** Made for the first stream that either side resets. */
   #useReset(): StreamReset {
-    const peerInitialTsn = this.#handshake.peer?.initialTsn;
-    if (peerInitialTsn === undefined) throw new Error("the peer is not known yet"); // our own bug
-    this.#reset ??= new StreamReset(this.#local.initialTsn, peerInitialTsn, this.#assembler, this.#inside);
+    if (this.#reset === undefined) {
+      this.#reset = new StreamReset(this.#local.initialTsn, this.#assembler, this.#inside);
+      if (this.#handshake.peer !== undefined) this.#reset.begin(this.#handshake.peer.initialTsn);
+    }
     return this.#reset;
   }
 
@@ -545,12 +560,16 @@ export class Association implements Prefetchable {
 
     outgoingReset(streamIds: readonly number[], performed: boolean): void {
       if (performed) this.#association.#transmitter.resetStreams(streamIds);
-      this.#association.#errors = 0;
       this.#association.#events.outgoingStreamsReset(streamIds);
     }
 
-    retransmitMs(): number {
-      return this.#association.#rto.ms;
+    holdIncoming(held: HeldStreams | undefined): void {
+      const receiver = this.#association.#receiver;
+      if (receiver !== undefined) receiver.heldStreams = held;
+    }
+
+    retransmitMs(attempts: number): number {
+      return this.#association.#rto.backedOff(attempts);
     }
   };
 }

@@ -1,5 +1,5 @@
 import { ByteWriter } from "../wire/bytes.ts";
-import type { Ssn, Tsn } from "../wire/serial.ts";
+import { type Ssn, type Tsn, tsnAfter } from "../wire/serial.ts";
 import { FLAG_UNORDERED, FORWARD_TSN, FORWARD_TSN_HEADER_BYTES, writeChunk } from "./packet.ts";
 import { ABANDONED, ACKED, type Outstanding } from "./outstanding.ts";
 
@@ -7,6 +7,8 @@ import { ABANDONED, ACKED, type Outstanding } from "./outstanding.ts";
 const MAX_CHAIN = 8;
 /** Ordered streams named in one chunk, so that it fits into any packet. */
 const MAX_STREAMS = 64;
+
+const NONE_RESTARTED: ReadonlyMap<number, Tsn> = new Map();
 
 /**
  * FORWARD TSN (RFC 3758 §3.2):
@@ -27,8 +29,15 @@ const MAX_STREAMS = 64;
  * An *ordered* chunk on the way ends the FORWARD TSN and begins a new one. The peer may still hold it for a predecessor
  * that is skipped here, and one chunk that named both the skipped sequence number before and the one after it would make
  * some receivers throw the message between them away.
+ *
+ * A chunk that was sent before its stream was reset (RFC 6525) has a number of the time before: it is skipped, not named.
+ *
+ * @param restarted streams that were reset since, each with the first TSN of the time after it
  */
-export function writeForwardTsns(outstanding: Outstanding): Uint8Array[] {
+export function writeForwardTsns(
+  outstanding: Outstanding,
+  restarted: ReadonlyMap<number, Tsn> = NONE_RESTARTED,
+): Uint8Array[] {
   const chunks: Uint8Array[] = [];
   let point: Tsn | undefined;
   let skipped = new Map<number, Ssn>();
@@ -39,7 +48,8 @@ export function writeForwardTsns(outstanding: Outstanding): Uint8Array[] {
   };
   for (let i = 0; i < outstanding.count && chunks.length < MAX_CHAIN; i++) {
     const chunk = outstanding.at(i);
-    const ordered = (chunk.flags & FLAG_UNORDERED) === 0;
+    const start = restarted.size === 0 ? undefined : restarted.get(chunk.streamId);
+    const ordered = (chunk.flags & FLAG_UNORDERED) === 0 && (start === undefined || !tsnAfter(start, chunk.tsn));
     if (chunk.state === ABANDONED) {
       if (skipped.size === MAX_STREAMS) end();
       point = chunk.tsn;

@@ -6,6 +6,7 @@ import { ssn, type Tsn, tsnAdd, tsnAfter } from "../wire/serial.ts";
 import { FLAG_IMMEDIATE, SACK, SACK_HEADER_BYTES } from "./packet.ts";
 import { Reassembly, type ReassemblySink } from "./reassembly.ts";
 import { ReceivedTsns } from "./received-tsns.ts";
+import type { HeldStreams } from "./reset.ts";
 
 /**
  * RFC 9260 §6.2: "an acknowledgement … SHOULD be generated within 200 ms of the arrival of any unacknowledged DATA chunk"
@@ -68,6 +69,8 @@ export class Receiver implements Prefetchable {
    * only here, our Cumulative TSN Ack (RFC 9260 §3.3.4) passes what is still missing: it will not come.
    */
   skipsOldGaps = false;
+  /** Streams of which the peer's reset is not performed yet: nothing of the time behind it is taken before. */
+  heldStreams: HeldStreams | undefined;
   /** When a SACK is due if nothing is sent before, ms. */
   sackDeadline = Number.POSITIVE_INFINITY;
 
@@ -157,6 +160,12 @@ export class Receiver implements Prefetchable {
     if (!this.#tsns.hasRoomFor(chunkTsn)) {
       this.#due = true;
       this.#drops.count("sctp-receive-window");
+      return;
+    }
+    if (this.heldStreams?.holds(chunkTsn, streamId) === true) {
+      // RFC 6525 §5.2.2 E2 has it queued. Nobody sends it: a sender waits for the answer (§5.1.2), so it may as well come again.
+      this.#due = true;
+      this.#drops.count("sctp-unexpected");
       return;
     }
     const isNext = chunkTsn === next;

@@ -1,4 +1,4 @@
-import { type Tsn, tsnAdd } from "../wire/serial.ts";
+import { type Tsn, tsnAdd, tsnAfter } from "../wire/serial.ts";
 import type { PacketAssembler } from "./assembler.ts";
 import {
   type OutgoingReset,
@@ -21,11 +21,43 @@ export interface ResetHost {
   hasAnyQueued(): boolean;
   hasQueued(streamId: number): boolean;
   hasReceivedAllUpTo(tsn: Tsn): boolean;
+  /** The peer's streams start over behind this TSN, and not yet; see `HeldStreams`. Undefined: no more. */
+  holdIncoming(held: HeldStreams | undefined): void;
   /** The peer's streams start over; empty: all of them. */
   incomingReset(streamIds: readonly number[]): void;
   /** Ours do, where `performed`; otherwise the peer refused and their numbers go on. */
   outgoingReset(streamIds: readonly number[], performed: boolean): void;
-  retransmitMs(): number;
+  /** The peer has answered: it is alive. */
+  peerAnswered(): void;
+  /** How long to wait for an answer after so many attempts without one, ms. */
+  retransmitMs(attempts: number): number;
+}
+
+/**
+ * Streams of the peer whose reset waits for DATA up to `lastTsn` (RFC 6525 §5.2.2 E2). DATA of theirs behind it belongs to the
+ * time after the reset, and must not be delivered before it.
+ */
+export class HeldStreams {
+  readonly lastTsn: Tsn;
+  /** Undefined: every stream. */
+  readonly #streamIds: ReadonlySet<number> | undefined;
+
+  constructor({ lastTsn, streamIds }: OutgoingReset) {
+    this.lastTsn = lastTsn;
+    this.#streamIds = streamIds.length === 0 ? undefined : new Set(streamIds);
+  }
+
+  holds(chunkTsn: Tsn, streamId: number): boolean {
+    return tsnAfter(chunkTsn, this.lastTsn) && this.#streamIds?.has(streamId) !== false;
+  }
+}
+
+interface CurrentRequest {
+  readonly streamIds: readonly number[];
+  readonly sequence: Tsn;
+  readonly chunk: Uint8Array;
+  /** Times it was sent since the peer answered last. */
+  attempts: number;
 }
 
 /** Streams in one request; more follow with the next. Fits any packet. */
@@ -37,29 +69,46 @@ const MAX_ASKED = 16;
  * Stream reset (RFC 6525), as data channels use it to close (RFC 8831 §6.7): one outgoing request of ours at a time, and
  * the peer's answered. Requests to reset *our* streams, to add streams or to reset all sequence numbers are denied: no
  * data channel needs them (RFC 8831 §6.2 asks for outgoing resets only).
+ *
+ * This is the one place that knows how far the resets of our streams are; what the peer has reset is known to those who
+ * use the stream.
  */
 export class StreamReset {
   readonly #assembler: PacketAssembler;
   readonly #host: ResetHost;
+  readonly #initialSequence: Tsn;
   /** Our next request; §5.1.1 begins with the initial TSN. */
   #requestSequence: Tsn;
-  /** The peer's next request. */
-  #expectedSequence: Tsn;
+  /** The peer's next request; undefined as long as the peer is not known, and nothing can be asked. */
+  #expectedSequence: Tsn | undefined;
   #lastResponse: ResetResponse | undefined;
   /** Our streams that are being reset, and of them those that no request has named yet. */
   readonly #resetting = new Set<number>();
   readonly #waiting = new Set<number>();
-  #current: { streamIds: readonly number[]; sequence: Tsn; chunk: Uint8Array } | undefined;
+  #current: CurrentRequest | undefined;
   /** A request of the peer's for which DATA is still missing. */
   #deferred: OutgoingReset | undefined;
   /** When the current request is sent again, absolute ms. */
   deadline = Number.POSITIVE_INFINITY;
 
-  constructor(localInitialTsn: Tsn, peerInitialTsn: Tsn, assembler: PacketAssembler, host: ResetHost) {
+  constructor(localInitialTsn: Tsn, assembler: PacketAssembler, host: ResetHost) {
+    this.#initialSequence = localInitialTsn;
     this.#requestSequence = localInitialTsn;
-    this.#expectedSequence = peerInitialTsn;
     this.#assembler = assembler;
     this.#host = host;
+  }
+
+  /**
+   * The peer is known: the numbers of its requests begin with its initial TSN. What another peer was asked before, behind a
+   * cookie that was stale, this one has not heard.
+   */
+  begin(peerInitialTsn: Tsn): void {
+    this.#expectedSequence = peerInitialTsn;
+    this.#requestSequence = this.#initialSequence;
+    this.#waiting.clear();
+    for (const streamId of this.#resetting) this.#waiting.add(streamId);
+    this.#current = undefined;
+    this.deadline = Number.POSITIVE_INFINITY;
   }
 
   /** Our stream is being reset: it takes no more messages until that is done. */
@@ -83,6 +132,7 @@ export class StreamReset {
 
   /** Sends the next request if there is one and its time has come. Call before each flush. */
   advance(now: number): void {
+    if (this.#expectedSequence === undefined) return;
     if (this.#deferred !== undefined && this.#host.hasReceivedAllUpTo(this.#deferred.lastTsn)) {
       this.#perform(this.#deferred);
     }
@@ -97,10 +147,9 @@ export class StreamReset {
       lastTsn: this.#host.lastSentTsn(),
       streamIds,
     });
-    this.#current = { streamIds, sequence, chunk };
+    this.#current = { streamIds, sequence, chunk, attempts: 0 };
     this.#requestSequence = tsnAdd(sequence, 1);
-    this.#assembler.control(chunk);
-    this.deadline = now + this.#host.retransmitMs();
+    this.#send(now, this.#current);
   }
 
   /** A RE-CONFIG chunk; false where it is malformed. */
@@ -115,12 +164,34 @@ export class StreamReset {
     return true;
   }
 
+  /**
+   * The peer uses a stream anew that it has closed. It does so only once both directions have been reset (RFC 8831 §6.7), so
+   * it has performed our request: the answer is lost, or late.
+   *
+   * @returns the streams of that request, whose numbers start over now; undefined where the stream is in no request yet
+   */
+  confirm(streamId: number): readonly number[] | undefined {
+    if (this.#current?.streamIds.includes(streamId) !== true) return undefined;
+    return this.#takeCurrent();
+  }
+
   /** The request went unanswered. */
   timeout(now: number): void {
     this.deadline = Number.POSITIVE_INFINITY;
-    if (this.#current === undefined) return;
-    this.#assembler.control(this.#current.chunk);
-    this.deadline = now + this.#host.retransmitMs();
+    if (this.#current !== undefined) this.#send(now, this.#current);
+  }
+
+  #send(now: number, request: CurrentRequest): void {
+    this.#assembler.control(request.chunk);
+    this.deadline = now + this.#host.retransmitMs(request.attempts++);
+  }
+
+  #takeCurrent(): readonly number[] {
+    const { streamIds } = this.#current!;
+    this.#current = undefined;
+    this.deadline = Number.POSITIVE_INFINITY;
+    for (const streamId of streamIds) this.#resetting.delete(streamId);
+    return streamIds;
   }
 
   /** Streams on which nothing waits any more. */
@@ -143,7 +214,10 @@ export class StreamReset {
     // §5.2.2 E2: DATA up to the last assigned TSN is still missing, so the streams cannot start over yet. The request stays
     // open; it is performed, and answered again, when the last of it has come.
     if (!this.#host.hasReceivedAllUpTo(reset.lastTsn)) {
-      this.#deferred = reset;
+      if (this.#deferred === undefined) {
+        this.#deferred = reset;
+        this.#host.holdIncoming(new HeldStreams(reset));
+      }
       this.#assembler.control(
         writeResetResponse({ responseSequence: reset.requestSequence, result: RESULT_IN_PROGRESS }),
       );
@@ -153,6 +227,7 @@ export class StreamReset {
   }
 
   #perform(reset: OutgoingReset): void {
+    if (this.#deferred !== undefined) this.#host.holdIncoming(undefined);
     this.#deferred = undefined;
     this.#host.incomingReset(reset.streamIds);
     this.#answer(reset.requestSequence, RESULT_PERFORMED);
@@ -185,14 +260,14 @@ export class StreamReset {
   #handleResponse(now: number, response: ResetResponse): void {
     const current = this.#current;
     if (current === undefined || response.responseSequence !== current.sequence) return;
+    this.#host.peerAnswered();
     if (response.result === RESULT_IN_PROGRESS) {
-      this.deadline = now + this.#host.retransmitMs();
+      // §5.2.7: it is asked again until it is done. That is no error: the peer is there, and waits for DATA.
+      current.attempts = 0;
+      this.deadline = now + this.#host.retransmitMs(0);
       return;
     }
-    this.#current = undefined;
-    for (const streamId of current.streamIds) this.#resetting.delete(streamId);
-    this.deadline = Number.POSITIVE_INFINITY;
     const performed = response.result === RESULT_PERFORMED || response.result === RESULT_NOTHING_TO_DO;
-    this.#host.outgoingReset(current.streamIds, performed);
+    this.#host.outgoingReset(this.#takeCurrent(), performed);
   }
 }

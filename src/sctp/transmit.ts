@@ -60,6 +60,8 @@ export class Transmitter implements FlightSender, Prefetchable {
   /** a_rwnd of the last SACK. */
   #peerWindow = 0;
   #closedWindow: ClosedWindow | undefined;
+  /** Streams that were reset while chunks of theirs may have been outstanding; see `writeForwardTsns`. */
+  #restarted: Map<number, Tsn> | undefined;
   /** When a SACK acknowledged something new last, ms. */
   #progressAt = Number.NEGATIVE_INFINITY;
   #forwardPoint: Tsn | undefined;
@@ -322,7 +324,7 @@ export class Transmitter implements FlightSender, Prefetchable {
   forwardTsns(now: number): Uint8Array[] {
     this.#forwardDue = false;
     this.#forwardSentAt = now;
-    const chunks = writeForwardTsns(this.#flight.chunks);
+    const chunks = writeForwardTsns(this.#flight.chunks, this.#restarted);
     // RFC 3758 §3.5 C5: "If a FORWARD TSN is sent, the sender MUST assure that at least one T3-rtx timer is running."
     this.#armTimer(now);
     return chunks;
@@ -331,6 +333,9 @@ export class Transmitter implements FlightSender, Prefetchable {
   /** Outgoing streams start over (RFC 6525 §5.2.3). Empty: all of them. */
   resetStreams(streamIds: readonly number[]): void {
     this.#writer.resetStreams(streamIds);
+    const { count, nextTsn } = this.#flight.chunks;
+    this.#restarted = count === 0 ? undefined : (this.#restarted ?? new Map());
+    for (const streamId of streamIds) this.#restarted?.set(streamId, nextTsn);
   }
 
   /**

@@ -13,6 +13,7 @@ class Side {
   readonly log: string[] = [];
   readonly opened: Channel[] = [];
   sent: Uint8Array[] = [];
+  sentLast: Uint8Array[] = [];
 
   constructor(role: "client" | "server", options: Partial<ChannelsOptions> = {}) {
     this.channels = new Channels(
@@ -63,17 +64,18 @@ class Pair {
   }
 
   /** Passes packets to and fro until nobody has anything to say. */
-  settle(drop: (chunks: SeenChunk[]) => boolean = () => false): void {
+  settle(drop: (chunks: SeenChunk[], bytes: Uint8Array) => boolean = () => false): void {
     for (let round = 0; round < 50; round++) {
       this.now += 5;
       for (const side of [this.client, this.server]) side.association.flush(this.now);
       const packets = [this.client.sent.splice(0), this.server.sent.splice(0)];
+      this.client.sentLast = packets[0];
       if (packets[0].length + packets[1].length === 0) return;
       for (const [i, to] of [this.server, this.client].entries()) {
         for (const bytes of packets[i]) {
           const chunks = chunksOf(bytes);
           this.seen.push(...chunks);
-          if (!drop(chunks)) to.association.handlePacket(this.now, bytes);
+          if (!drop(chunks, bytes)) to.association.handlePacket(this.now, bytes);
         }
       }
     }
@@ -369,6 +371,93 @@ describe("closing", () => {
     expect(pair.server.log.slice(-3)).toEqual(["close 0", "close 2", "down peer-abort"]);
     expect(pair.client.log.slice(-3)).toEqual(["close 0", "close 2", "down local-abort"]);
     expect(pair.client.channels.send(pair.now, pair.client.opened[0], "x")).toBe("closed");
+  });
+});
+
+describe("a stream that is used again", () => {
+  const isAnswer = ({ name, value }: SeenChunk) => name === "RE-CONFIG" && value[1] === 16;
+  const isRequest = ({ name, value }: SeenChunk) => name === "RE-CONFIG" && value[1] === 13;
+  const RELIABLE = { ordered: true, maxRetransmits: null };
+
+  /** The client's channel is closed, by itself or by refusal; its answer to the server's reset is lost. */
+  function closedWithoutAnswer(server: Partial<ChannelsOptions> = {}): Pair {
+    const pair = new Pair({}, server).connect();
+    const isClients = (chunks: SeenChunk[], bytes: Uint8Array) =>
+      chunks.some(isAnswer) && pair.client.sentLast.includes(bytes);
+    const first = pair.client.channels.create(pair.now, "first", RELIABLE);
+    pair.settle(isClients);
+    pair.client.channels.close(pair.now, first);
+    pair.settle(isClients);
+    if (first.state !== "closed") {
+      // Its own request was in the packet that was lost.
+      pair.now = pair.client.association.nextDeadline;
+      pair.client.association.handleTimeout(pair.now);
+      pair.settle(isClients);
+    }
+    expect([first.state, pair.server.association.isResetting(0)]).toEqual(["closed", true]);
+    pair.client.takeLog();
+    return pair;
+  }
+
+  it("is another channel's, though the answer to our reset of the former one is lost", () => {
+    const pair = closedWithoutAnswer();
+    expect(pair.server.opened[0].state).toBe("closing");
+    pair.server.takeLog();
+    const second = pair.client.channels.create(pair.now, "second", RELIABLE);
+    pair.client.channels.send(pair.now, second, "there");
+    pair.settle();
+    expect([second.id, pair.server.takeLog()]).toEqual([0, ["close 0", "open 0", '0: "there"']]);
+    pair.server.channels.send(pair.now, pair.server.opened[1], "and back");
+    pair.settle();
+    expect(pair.client.takeLog()).toEqual(["open 0", '0: "and back"']);
+    expect(pair.server.association.isResetting(0)).toBe(false);
+  });
+
+  it("stays the new channel's when a reset of the former one comes again", () => {
+    const pair = new Pair().connect();
+    const first = pair.client.channels.create(pair.now, "first");
+    pair.settle();
+    const copies: Uint8Array[][] = [[], []];
+    pair.client.channels.close(pair.now, first);
+    pair.settle((chunks, bytes) => {
+      if (chunks.some(isRequest)) copies[pair.client.sentLast.includes(bytes) ? 1 : 0].push(bytes);
+      return false;
+    });
+    const second = pair.client.channels.create(pair.now, "second");
+    pair.settle();
+    for (const bytes of copies[1]) pair.server.association.handlePacket(pair.now, bytes);
+    for (const bytes of copies[0]) pair.client.association.handlePacket(pair.now, bytes);
+    pair.settle();
+    expect(copies.map(({ length }) => length)).toEqual([1, 1]);
+    expect([second.state, pair.server.opened[1].state]).toEqual(["open", "open"]);
+  });
+
+  it("has no use for messages of a negotiated channel that this side has not opened again: the former one is closed", () => {
+    const pair = new Pair().connect();
+    const options = { negotiated: true, id: 4, ...RELIABLE };
+    const [first, other] = [pair.client, pair.server].map(({ channels }) => channels.create(pair.now, "x", options));
+    pair.client.channels.close(pair.now, first);
+    pair.settle((chunks) => chunks.some(isAnswer) && first.state === "closed");
+    expect(other.state).toBe("closing");
+    pair.server.takeLog();
+    const second = pair.client.channels.create(pair.now, "x", options);
+    pair.client.channels.send(pair.now, second, "nobody is there");
+    pair.settle();
+    expect(pair.server.takeLog()).toEqual(["close 4"]);
+    expect(pair.server.drops.get("message-unknown-channel")).toBe(1);
+  });
+
+  it("is open to a peer that was refused it before, though the answer to our reset is lost", () => {
+    const limits = { ...LIMITS, maxNameCharacters: 4 };
+    const pair = closedWithoutAnswer({ limits });
+    const second = pair.client.channels.create(pair.now, "2", RELIABLE);
+    pair.settle();
+    expect([second.state, pair.server.opened.map(({ label }) => label)]).toEqual(["open", ["2"]]);
+  });
+
+  it("is not ours to open as long as our reset of it is under way", () => {
+    const pair = closedWithoutAnswer({ maxChannels: 0 });
+    expect(pair.server.channels.create(pair.now, "x", { id: 0 }).state).toBe("closed");
   });
 });
 

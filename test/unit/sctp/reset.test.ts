@@ -87,6 +87,18 @@ describe("a reset by the peer", () => {
     expect(at.party.log.slice(-2)).toEqual(["message 2", "incoming reset 2"]);
   });
 
+  it("that waits keeps back what its streams send behind it, and nothing else", () => {
+    const at = establishedParty();
+    hear(at, 0, request(1000, 1000, 2));
+    const ordered = (tsn: number, streamId: number) => data({ tsn, flags: 3, streamId, ssn: 0 });
+    hear(at, 1, ordered(1001, 2), ordered(1002, 4));
+    expect(at.party.messages.map(({ streamId }) => streamId)).toEqual([4]);
+    hear(at, 2, ordered(1000, 2));
+    hear(at, 3, ordered(1001, 2));
+    expect(at.party.log).toEqual(["established", "message 4", "message 2", "incoming reset 2", "message 2"]);
+    expect(at.party.association.stats.flightBytes).toBe(0);
+  });
+
   it("makes the stream's numbers start over", () => {
     const at = establishedParty();
     hear(at, 0, data({ tsn: 1000, flags: 3, streamId: 2, ssn: 0 }), data({ tsn: 1001, flags: 3, streamId: 2, ssn: 1 }));
@@ -172,6 +184,69 @@ describe("a reset by us", () => {
     expect(at.party.takeChunks()).toEqual([first]);
     hear(at, 910, response(5000, 1));
     expect([at.party.association.nextDeadline, at.party.outgoingResets]).toEqual([Number.POSITIVE_INFINITY, [[1]]]);
+  });
+
+  it("that stays in progress for minutes ends nothing", () => {
+    const at = establishedParty();
+    at.party.association.resetStreams(0, [1]);
+    at.party.association.flush(0);
+    for (let now = 0; now < 300_000; now = at.party.association.nextDeadline) {
+      at.party.association.handleTimeout(now);
+      hear(at, now + 50, response(5000, 6));
+    }
+    expect(at.party.closedBecause).toBeUndefined();
+    hear(at, 300_000, response(5000, 1));
+    expect(at.party.outgoingResets).toEqual([[1]]);
+  });
+
+  it("that nobody answers ends the association after ten time-outs, which become longer", () => {
+    const at = establishedParty();
+    at.party.association.resetStreams(0, [1]);
+    at.party.association.flush(0);
+    const deadlines: number[] = [];
+    while (at.party.closedBecause === undefined) {
+      deadlines.push(at.party.association.nextDeadline);
+      at.party.association.handleTimeout(deadlines[deadlines.length - 1]);
+    }
+    expect([at.party.closedBecause, deadlines.length]).toEqual(["timeout", 11]);
+    expect(deadlines.slice(0, 4)).toEqual([400, 1200, 2800, 4800]);
+  });
+
+  it("is taken for performed where the peer uses the stream anew, and then an answer changes nothing", () => {
+    const at = establishedParty();
+    at.party.association.send(0, { streamId: 1, ppid: 53, data: bytesOf(5), ordered: true });
+    at.party.association.resetStreams(0, [1, 2]);
+    expect(at.party.association.confirmReset(3)).toEqual([]);
+    expect(at.party.association.confirmReset(2)).toEqual([1, 2]);
+    expect(at.party.association.isResetting(1)).toBe(false);
+    at.party.association.send(1, { streamId: 1, ppid: 53, data: bytesOf(5), ordered: true });
+    expect(at.party.flush(1).at(-1)).toMatchObject({ streamId: 1, ssn: 0 });
+    hear(at, 2, response(5000, 1));
+    expect(at.party.outgoingResets).toEqual([]);
+  });
+
+  it("that has not left cannot have been performed", () => {
+    const at = establishedParty();
+    for (let i = 0; i < 12; i++) at.party.association.send(0, { streamId: 3, ppid: 53, data: bytesOf(1132) });
+    at.party.association.resetStreams(0, [3]);
+    expect(at.party.association.confirmReset(3)).toBeUndefined();
+    expect(at.party.association.isResetting(3)).toBe(true);
+  });
+
+  it("leaves old numbers out of a FORWARD TSN that follows it", () => {
+    const at = establishedParty();
+    const send = (now: number, streamId: number, ordered: boolean) =>
+      at.party.association.send(now, { streamId, ppid: 53, data: bytesOf(5), ordered, maxRetransmits: 0 });
+    for (let i = 0; i < 3; i++) send(0, 1, true);
+    at.party.association.resetStreams(0, [1]);
+    at.party.association.flush(0);
+    // The peer has skipped the three; the SACK that says so is lost, the answer is not.
+    hear(at, 10, response(5000, 1));
+    send(20, 9, false);
+    at.party.flush(20);
+    at.party.association.handleTimeout(at.party.association.nextDeadline);
+    const forward = at.party.takeChunks().find(({ name }) => name === "FORWARD TSN");
+    expect(toHex(forward?.value ?? bytesOf(0))).toBe(hex32(5003));
   });
 
   it("that the peer denies is done as well, and the numbers go on", () => {
