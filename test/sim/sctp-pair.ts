@@ -1,4 +1,3 @@
-import type { AssociationOptions } from "../../src/sctp/association.ts";
 import type { SocketAddress } from "../../src/wire/address.ts";
 import { AssociationNode } from "./association-node.ts";
 import { Flow } from "./flow.ts";
@@ -86,8 +85,7 @@ function createNode(
   interleaving: boolean,
 ): SctpNode {
   if (stack === "usrsctp") return new UsrsctpNode(random, send, { role, interleaving });
-  const options: Partial<AssociationOptions> = {};
-  return new AssociationNode(random, send, options);
+  return new AssociationNode(random, send, { interleaving });
 }
 
 export interface BulkOptions {

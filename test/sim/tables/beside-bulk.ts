@@ -110,6 +110,8 @@ type Way = Pick<BesideBulkOptions, "near" | "far" | "interleaving"> & { bulks: r
 const WAYS: Way[] = [
   { near: "ours", far: "ours", interleaving: false, bulks: [0, ...BULK_BYTES] },
   { near: "ours", far: "usrsctp", interleaving: false, bulks: BULK_BYTES },
+  { near: "ours", far: "ours", interleaving: true, bulks: BULK_BYTES },
+  { near: "ours", far: "usrsctp", interleaving: true, bulks: BULK_BYTES },
   { near: "usrsctp", far: "usrsctp", interleaving: false, bulks: [65_536] },
 ];
 const SECONDS = 20;
