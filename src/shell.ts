@@ -11,7 +11,7 @@ export interface Driven {
 
 /** What is flushed after it: a socket, or many. */
 export interface Flushable {
-  flush?(): void;
+  flush?: (() => void) | undefined;
 }
 
 /** setTimeout keeps its delay in 31 bits. */

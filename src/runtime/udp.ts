@@ -25,7 +25,7 @@ export interface UdpSocket {
   /** Set by the owner; called where the socket is free again because its source address, or the way from it, is gone. */
   onPathLost?: (() => void) | undefined;
   /** Called at the end of each turn; adapters that collect datagrams for one system call send them here. */
-  flush?(): void;
+  flush?: (() => void) | undefined;
   /** Datagrams the operating system refused. */
   readonly sendErrors: number;
   /** Errors the operating system reported while receiving. */

@@ -261,7 +261,7 @@ describe("where the server names the session", () => {
       if (asked.length === 1) return Response.json(SESSION);
       const status = statuses.shift();
       if (status === undefined) {
-        await new Promise((_, reject) => signal!.addEventListener("abort", () => reject(signal!.reason)));
+        return new Promise<never>((_, reject) => signal!.addEventListener("abort", () => reject(signal!.reason)));
       }
       if (status === 0) throw new TypeError("no network");
       return status === 200 ? Response.json(SESSION) : new Response("no", { status });

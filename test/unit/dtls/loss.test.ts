@@ -16,11 +16,11 @@ interface Setup {
 
 function run(setup: Setup, link: Parameters<typeof runOverLink>[2] = {}): Outcome {
   const { version, mtuBytes, cookie } = setup;
-  const helloVerify = cookie ? { secret: new Uint8Array(32), peer: new Uint8Array(6) } : undefined;
+  const verify = cookie && { helloVerify: { secret: new Uint8Array(32), peer: new Uint8Array(6) } };
   // A classic group, so that a hello is one datagram and the numbers below hold for both versions.
   const common = { mtuBytes, versions: [version], groups: [0x001d] };
   const client = new Party({ role: "client", ...common });
-  const server = new Party({ role: "server", ...common, helloVerify });
+  const server = new Party({ role: "server", ...common, ...verify });
   return runOverLink(client, server, { delayMs: DELAY_MS, ...link });
 }
 

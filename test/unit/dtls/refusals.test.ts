@@ -109,8 +109,8 @@ describe("a wrong fingerprint", () => {
   });
 
   it("of the server is refused by the client, with bad_certificate", () => {
-    for (const helloVerify of [undefined, { secret: new Uint8Array(32), peer: new Uint8Array(6) }]) {
-      const { client, server } = connectedPair({ verifyPeerCertificate: () => false }, { helloVerify });
+    for (const options of [{}, { helloVerify: { secret: new Uint8Array(32), peer: new Uint8Array(6) } }]) {
+      const { client, server } = connectedPair({ verifyPeerCertificate: () => false }, options);
       expect(client.closedWith).toEqual({ cause: "alert", alert: BAD_CERTIFICATE });
       expect(server.closedWith).toEqual({ cause: "peer-alert", alert: BAD_CERTIFICATE });
       expect(server.connectedTimes + client.connectedTimes).toBe(0);
