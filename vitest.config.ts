@@ -12,6 +12,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: TEST_FOLDERS.map((folder) => `test/${folder}/**/*.test.ts`),
+          globalSetup: "test/support/setup/kernels.ts",
           // Tests are bounded by counts. The clock only ends one that hangs, on however busy a machine.
           testTimeout: 120_000,
           hookTimeout: 60_000,
@@ -21,6 +22,7 @@ export default defineConfig({
         test: {
           name: "interop",
           include: ["test/interop/**/*.test.ts", "test/runtimes/**/*.test.ts"],
+          globalSetup: "test/support/setup/package.ts",
           testTimeout: 60_000,
           // Those that say "concurrent" wait for timers of seconds, not for the processor.
           maxConcurrency: 100,
@@ -32,6 +34,7 @@ export default defineConfig({
         test: {
           name: "browser",
           include: ["test/browser/**/*.test.ts"],
+          globalSetup: "test/support/setup/package.ts",
           testTimeout: 90_000,
           hookTimeout: 120_000,
           fileParallelism: false,
