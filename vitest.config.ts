@@ -6,6 +6,13 @@ export default defineConfig({
   test: {
     // All cores: vitest itself has little to do while they test.
     maxWorkers: "100%",
+    // npm run coverage: the protocols, as the tests of the project "unit" reach them.
+    coverage: {
+      provider: "v8",
+      include: ["src/{sctp,dtls,ice}/**/*.ts"],
+      reporter: ["text", "html"],
+      reportsDirectory: "coverage/lines",
+    },
     // The browser tests come last and one file at a time: each starts browsers that want the whole machine.
     projects: [
       {
