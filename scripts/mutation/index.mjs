@@ -1,0 +1,36 @@
+/**
+ * npm run mutation: changes the source in small ways, one after the other, and asks whether a unit test notices. The score is
+ * the part of these mutants that was noticed; those that were not are listed, each as a difference.
+ *
+ *   --only src/sctp/rto.ts    a file, or a folder. Default: src/sctp, src/dtls and src/ice, which takes many hours
+ *   --jobs 2                  mutants at the same time. Default: one less than the machine has cores
+ *
+ * The report is in coverage/mutation/report.html.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, statSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { readArguments } from "../arguments.mjs";
+import { installNpmFolder } from "../npm-folder.mjs";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const stryker = fileURLToPath(new URL("node_modules/.bin/stryker", import.meta.url));
+const config = fileURLToPath(new URL("stryker.config.json", import.meta.url));
+
+const { only, jobs } = readArguments(import.meta.url, {
+  only: { type: "string" },
+  jobs: { type: "string", default: String(Math.max(1, availableParallelism() - 1)) },
+});
+const paths = only === undefined ? ["src/sctp", "src/dtls", "src/ice"] : [only];
+for (const path of paths) {
+  if (existsSync(join(root, path))) continue;
+  console.error(`${path}: there is no such file or folder.`);
+  process.exit(2);
+}
+installNpmFolder("scripts/mutation");
+const mutate = paths.map((path) => (statSync(join(root, path)).isDirectory() ? `${path}/**/*.ts` : path)).join();
+const args = ["run", config, "--mutate", mutate, "--concurrency", jobs];
+const { status } = spawnSync(stryker, args, { cwd: root, stdio: "inherit" });
+process.exit(status ?? 1);
