@@ -10,7 +10,9 @@ const CHUNK_HEADER: u32 = 4;
 
 const DATA: u32 = 0;
 const SACK: u32 = 3;
+const I_DATA: u32 = 64;
 const FORWARD_TSN: u32 = 192;
+const I_FORWARD_TSN: u32 = 194;
 
 /** A mask for {@link checksum}: section 6.8 has the checksum field taken as zero. In memory it stays as it is. */
 // prettier-ignore
@@ -82,6 +84,20 @@ function describe(entry: usize, chunk: usize, size: u32): bool {
     // RFC 3758 section 3.2: new cumulative TSN (4), then stream (2) and stream sequence number (2) each.
     fixed = 8;
     if (size < fixed || (size & 3)) return false;
+    tsn = bswap(load<u32>(chunk, 4));
+  } else if (type == I_DATA) {
+    // RFC 8260 section 2.1: TSN (4), stream identifier (2), reserved (2), message identifier (4), PPID of a first fragment or
+    // fragment sequence number of another (4), user data.
+    fixed = 20;
+    if (size < fixed) return false;
+    tsn = bswap(load<u32>(chunk, 4));
+    second = bswap<u16>(load<u16>(chunk, 8));
+    third = bswap(load<u32>(chunk, 12));
+    fourth = bswap(load<u32>(chunk, 16));
+  } else if (type == I_FORWARD_TSN) {
+    // RFC 8260 section 2.3.1: new cumulative TSN (4), then stream (2), flags (2) and message identifier (4) each.
+    fixed = 8;
+    if (size < fixed || (size & 7)) return false;
     tsn = bswap(load<u32>(chunk, 4));
   }
   store<u32>(entry, type | (<u32>load<u8>(chunk, 1) << 8) | (size << 16));

@@ -394,7 +394,8 @@ export class Association implements Prefetchable {
   #learnPeer(peer: PeerParameters): void {
     this.#assembler.peerTag = peer.tag | 0;
     this.#outboundStreams = Math.min(this.#limits.maxStreams, peer.inboundStreams);
-    this.#receiver = new Receiver(peer.initialTsn, this.#limits, this.#inside, this.#drops, this.#memory);
+    const { initialTsn, interleaving } = peer;
+    this.#receiver = new Receiver(initialTsn, this.#limits, this.#inside, this.#drops, this.#memory, interleaving);
     this.#receiver.unreadBytes = this.#unreadBytes;
     this.#receiver.skipsOldGaps = this.#skipsOldGaps;
     this.#inbound.receiver = this.#receiver;

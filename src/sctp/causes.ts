@@ -4,6 +4,7 @@ import {
   CAUSE_INVALID_STREAM,
   CAUSE_MISSING_PARAMETER,
   CAUSE_NO_USER_DATA,
+  CAUSE_OUT_OF_RESOURCE,
   CAUSE_PROTOCOL_VIOLATION,
   CAUSE_STALE_COOKIE,
   CAUSE_UNRECOGNIZED_CHUNK,
@@ -43,6 +44,11 @@ export function missingCookie(): Uint8Array {
 export function staleCookie(stalenessMs: number): Uint8Array {
   const microseconds = Math.min(0xffff_ffff, Math.round(stalenessMs * 1000));
   return writeParameter(CAUSE_STALE_COOKIE, new ByteWriter(4).u32(microseconds).finish());
+}
+
+/** §3.3.10.4: what the association needs cannot be held. */
+export function outOfResource(): Uint8Array {
+  return writeParameter(CAUSE_OUT_OF_RESOURCE);
 }
 
 /** §3.3.10.5: a host name where an address should be, given back as it came. */

@@ -17,7 +17,15 @@ import {
 import type { DropCounters, DropReason } from "../wire/drops.ts";
 import { tsn } from "../wire/serial.ts";
 import type { PacketAssembler } from "./assembler.ts";
-import { causeCodes, invalidStream, noUserData, unrecognizedChunk, writeError } from "./causes.ts";
+import {
+  causeCodes,
+  invalidStream,
+  noUserData,
+  outOfResource,
+  protocolViolation,
+  unrecognizedChunk,
+  writeError,
+} from "./causes.ts";
 import type { AssociationCloseReason } from "./events.ts";
 import type { Handshake } from "./handshake.ts";
 import type { Heartbeat } from "./heartbeat.ts";
@@ -32,6 +40,8 @@ import {
   FORWARD_TSN,
   HEARTBEAT,
   HEARTBEAT_ACK,
+  I_DATA,
+  I_FORWARD_TSN,
   INIT,
   INIT_ACK,
   RE_CONFIG,
@@ -43,6 +53,7 @@ import {
   UNKNOWN_CHUNK_SKIP,
   writeChunk,
 } from "./packet.ts";
+import type { ReassemblyFault } from "./reassembly.ts";
 import type { Receiver } from "./receive.ts";
 import type { StreamReset } from "./reset.ts";
 import type { RetransmissionTimeout } from "./rto.ts";
@@ -191,7 +202,7 @@ export class Inbound {
     if (receiver === undefined) {
       return HANDSHAKE_CHUNKS.has(type) ? this.#handleControl(now, type, entry, index, count, tag) : this.#unexpected();
     }
-    if (type === DATA) return this.#handleData(now, entry, receiver);
+    if (type === DATA || type === I_DATA) return this.#handleData(now, type, entry, receiver);
     const body = words[entry + CHUNK_BODY];
     if (type === SACK) {
       // One costs time in proportion to what is outstanding. Nobody has a second to send, but a packet has room for hundreds.
@@ -203,7 +214,8 @@ export class Inbound {
       if (this.#transmitter.sack(now, cumulative, window, view, body, gaps)) this.#host.peerAnswered();
       return true;
     }
-    if (type === FORWARD_TSN) {
+    if (type === FORWARD_TSN || type === I_FORWARD_TSN) {
+      if (type !== receiver.forwardType) return this.#violated(now, type);
       if (++this.#forwardTsns > MAX_FORWARD_TSNS) return this.#unexpected();
       receiver.forward(tsn(words[entry + CHUNK_TSN]), view, body, words[entry + CHUNK_BODY_LENGTH]);
       return true;
@@ -211,7 +223,8 @@ export class Inbound {
     return this.#handleControl(now, type, entry, index, count, tag);
   }
 
-  #handleData(now: number, entry: number, receiver: Receiver): boolean {
+  #handleData(now: number, type: number, entry: number, receiver: Receiver): boolean {
+    if (type !== receiver.dataType) return this.#violated(now, type);
     const datapath = this.#datapath;
     const limits = this.#limits;
     const assembler = this.#assembler;
@@ -222,7 +235,7 @@ export class Inbound {
     const length = words[entry + CHUNK_BODY_LENGTH];
     const streamId = words[entry + CHUNK_STREAM];
     if (length === 0) {
-      // RFC 9260 §6.2: a DATA chunk without user data is answered with an ABORT, cause "No User Data".
+      // RFC 9260 §6.2, and I-DATA like it: a DATA chunk without user data is answered with an ABORT, cause "No User Data".
       this.#host.violated(now, noUserData(chunkTsn));
       return false;
     }
@@ -237,7 +250,19 @@ export class Inbound {
     const sequence = words[entry + CHUNK_SSN];
     const ppid = words[entry + CHUNK_PPID];
     receiver.data(flags, chunkTsn, streamId, sequence, ppid, memory, words[entry + CHUNK_BODY], length);
-    return true;
+    if (receiver.fault === undefined) return true;
+    this.#host.violated(now, faultCause(receiver.fault));
+    return false;
+  }
+
+  /**
+   * RFC 8260 §2.2.3, §2.3.1: a chunk of the kind that was not agreed on is a violation, "and therefore the receiver … MUST abort the
+   * association by sending an ABORT chunk".
+   */
+  #violated(now: number, type: number): false {
+    const agreed = type === DATA || type === FORWARD_TSN ? "interleaving was" : "interleaving was not";
+    this.#host.violated(now, protocolViolation(`chunk type ${type} though ${agreed} agreed on`));
+    return false;
   }
 
   #handleControl(now: number, type: number, entry: number, index: number, count: number, tag: number): boolean {
@@ -355,6 +380,10 @@ export class Inbound {
     this.#drops.count("sctp-unexpected");
     return true;
   }
+}
+
+function faultCause(fault: ReassemblyFault): Uint8Array {
+  return fault === "exhausted" ? outOfResource() : protocolViolation("fragments contradict each other");
 }
 
 /** What a control chunk asks for. */

@@ -95,6 +95,46 @@ export const SACK_HEADER_BYTES = 16;
 /** FORWARD TSN (RFC 3758 §3.2): new cumulative TSN, then 4 bytes (stream, stream sequence number) per skipped ordered stream. */
 export const FORWARD_TSN_HEADER_BYTES = 8;
 
+/**
+ * I-DATA (RFC 8260 §2.1), DATA of messages that alternate. The reserved bits are ignored.
+ *
+ * ```
+ * +---------------+-------+-+-+-+-+-------------------------------+
+ * |   type 0x40   |  res  |I|U|B|E|        length (20 + n)        |
+ * +---------------+-------+-+-+-+-+-------------------------------+
+ * |                              TSN                              |
+ * +-------------------------------+-------------------------------+
+ * |       stream identifier       |           reserved            |
+ * +-------------------------------+-------------------------------+
+ * |                   message identifier (MID)                    |
+ * +---------------------------------------------------------------+
+ * |    B: payload protocol identifier, else: fragment sequence    |
+ * |                         number (FSN)                          |
+ * +---------------------------------------------------------------+
+ * |                        user data …                            |
+ * ```
+ */
+export const I_DATA_HEADER_BYTES = 20;
+
+/**
+ * I-FORWARD-TSN (RFC 8260 §2.3.1): the last message skipped, 8 bytes for each stream and kind of messages.
+ *
+ * ```
+ * +---------------+---------------+-------------------------------+
+ * |   type 0xc2   |       0       |     length (8 + 8 · entries)  |
+ * +---------------+---------------+-------------------------------+
+ * |                      new cumulative TSN                       |
+ * +-------------------------------+-----------------------------+-+
+ * |       stream identifier       |          reserved           |U|
+ * +-------------------------------+-----------------------------+-+
+ * |                   message identifier (MID)                    | …
+ * ```
+ */
+export const I_FORWARD_TSN_HEADER_BYTES = 8;
+export const I_FORWARD_TSN_ENTRY_BYTES = 8;
+/** An entry is about unordered messages. */
+export const FLAG_SKIPS_UNORDERED = 0x0001;
+
 /** ABORT and SHUTDOWN COMPLETE: the sender had no tag of ours and reflects its own (RFC 9260 §8.5.1). */
 export const FLAG_TAG_REFLECTED = 0x01;
 
@@ -120,6 +160,7 @@ export const FORWARD_TSN_SUPPORTED = 0xc000;
 export const CAUSE_INVALID_STREAM = 0x0001;
 export const CAUSE_MISSING_PARAMETER = 0x0002;
 export const CAUSE_STALE_COOKIE = 0x0003;
+export const CAUSE_OUT_OF_RESOURCE = 0x0004;
 export const CAUSE_UNRESOLVABLE_ADDRESS = 0x0005;
 export const CAUSE_UNRECOGNIZED_CHUNK = 0x0006;
 export const CAUSE_INVALID_PARAMETER = 0x0007;

@@ -1,17 +1,19 @@
-import {
-  type Ssn,
-  ssn,
-  ssnAdd,
-  ssnAfter,
-  ssnDistance,
-  type Tsn,
-  tsnAdd,
-  tsnAfter,
-  tsnDistance,
-} from "../wire/serial.ts";
 import { type MemoryAccount, unlimitedAccount } from "../wire/memory-ledger.ts";
+import {
+  fsn,
+  MID,
+  type MessageNumber,
+  messageNumber,
+  messageNumberAdd,
+  messageNumberDistance,
+  type NumberKind,
+  SSN,
+  type Tsn,
+} from "../wire/serial.ts";
 import { SmallMap } from "../wire/small-map.ts";
+import { dataOf, FragmentRuns, type Holder } from "./fragment-runs.ts";
 import { FLAG_BEGIN, FLAG_END, FLAG_UNORDERED } from "./packet.ts";
+import { PartialMessages } from "./partial-messages.ts";
 
 export interface ReassemblyLimits {
   maxMessageBytes: number;
@@ -23,6 +25,16 @@ export interface ReassemblyLimits {
 const HELD_CHUNK_BYTES = 540;
 /** A stream on which an ordered message has come (measured). */
 const STREAM_BYTES = 100;
+/**
+ * With I-DATA a message may be under way on each stream, and none of them can be delivered before its last fragment. So more may be
+ * held than the window: of the longest messages by default 64 at once. A peer that has more under way can never finish one.
+ */
+const INTERLEAVED_WINDOWS = 16;
+/**
+ * The chunk that everything held waits for was refused so often in a row: there will be no room for it. The peer sends it again ever
+ * more slowly, so a budget that others have filled has had some seconds to become free.
+ */
+const MAX_REFUSALS = 4;
 
 /** What comes out: whole messages, in the order of delivery, and messages given up because they grew too large. */
 export interface ReassemblySink {
@@ -30,29 +42,11 @@ export interface ReassemblySink {
   tooLarge(): void;
 }
 
-/** The user data of one chunk, and what comes behind it: so that two runs are joined in one step, whichever is longer. */
-interface Fragment {
-  readonly data: Uint8Array;
-  next: Fragment | undefined;
-}
-
-/** Adjacent fragments of one message. There is no data left once the message has grown too large. */
-interface Run {
-  first: Tsn;
-  last: Tsn;
-  begins: boolean;
-  ends: boolean;
-  tooLarge: boolean;
-  readonly streamId: number;
-  readonly ssn: Ssn;
-  readonly ppid: number;
-  readonly unordered: boolean;
-  head: Fragment | undefined;
-  tail: Fragment | undefined;
-  bytes: number;
-  /** What the run counts for in `maxReassemblyChunks`. */
-  chunks: number;
-}
+/**
+ * Why the association cannot go on: a fragment contradicts what has come of its message, or so many messages are under way at once that
+ * none can be finished.
+ */
+export type ReassemblyFault = "contradiction" | "exhausted";
 
 /** A whole ordered message whose turn has not come. `data` is undefined where it grew too large: it only takes its turn. */
 interface Waiting {
@@ -61,36 +55,49 @@ interface Waiting {
 }
 
 interface IncomingStream {
-  nextSsn: Ssn;
+  next: MessageNumber;
   /** Those whose turn has not come; made for the first. */
-  waiting: Map<Ssn, Waiting> | undefined;
+  waiting: Map<MessageNumber, Waiting> | undefined;
 }
 
 /**
- * Puts DATA chunks together to messages and ordered messages in order (RFC 9260 §6.5, §6.6, §6.9).
+ * Puts DATA or I-DATA chunks together to messages and ordered messages in order (RFC 9260 §6.5, §6.6, §6.9; RFC 8260 §2.2.3).
  *
- * Fragments of one message have consecutive TSNs, so they are kept as runs of adjacent TSNs that grow together. What is
- * held is bounded in bytes and in chunks; a chunk beyond that is refused, and the peer sees it as lost.
+ * What is held is bounded in bytes and in chunks; a chunk beyond that is refused, and the peer sees it as lost.
  *
  * A message beyond `maxMessageBytes` is given up, counted, and takes its turn in its stream as if it had been delivered:
  * the peer was told the limit (RFC 8841 §6) and browsers keep it, so nobody is served by ending the association over it.
  */
-export class Reassembly {
+export class Reassembly implements Holder {
   readonly #limits: ReassemblyLimits;
   readonly #sink: ReassemblySink;
   readonly #memory: MemoryAccount;
-  /** Messages of which a part has come, by the TSNs of their ends. Made for the first. */
-  #byFirst: SmallMap<Tsn, Run> | undefined;
-  #byLast: SmallMap<Tsn, Run> | undefined;
+  readonly #kind: NumberKind;
+  /** Bytes that may be held. */
+  readonly #maxBytes: number;
+  /** Messages of which a part has come, in DATA or in I-DATA. Made for the first. */
+  #runs: FragmentRuns | undefined;
+  #partial: PartialMessages | undefined;
   /** Streams on which an ordered message has come. */
   readonly #streams = new SmallMap<number, IncomingStream>();
   #heldBytes = 0;
   #heldChunks = 0;
+  /** See {@link MAX_REFUSALS}. */
+  #refusals = 0;
+  /** Set by an `add` that returned false: the association must end. */
+  fault: ReassemblyFault | undefined;
 
-  constructor(limits: ReassemblyLimits, sink: ReassemblySink, memory: MemoryAccount = unlimitedAccount()) {
+  constructor(
+    limits: ReassemblyLimits,
+    sink: ReassemblySink,
+    memory: MemoryAccount = unlimitedAccount(),
+    interleaving = false,
+  ) {
     this.#limits = limits;
     this.#sink = sink;
     this.#memory = memory;
+    this.#kind = interleaving ? MID : SSN;
+    this.#maxBytes = limits.receiveWindowBytes * (interleaving ? INTERLEAVED_WINDOWS : 1);
   }
 
   /** User data held for missing fragments or missing predecessors, bytes. */
@@ -98,18 +105,25 @@ export class Reassembly {
     return this.#heldBytes;
   }
 
+  /** User data that the peer may send, as far as what is held goes, bytes. */
+  get windowBytes(): number {
+    return Math.min(this.#limits.receiveWindowBytes, Math.max(0, this.#maxBytes - this.#heldBytes));
+  }
+
   /**
    * Takes a chunk that has not come before. `data` is copied out of `memory` only if it is kept or delivered.
    *
+   * @param number SSN or MID
+   * @param ppid of I-DATA that does not begin a message, its FSN
    * @param isNext the chunk's TSN is the one right behind the cumulative point; it may exceed the limits by one message,
    *   because nothing held can be released without it
-   * @returns false where there is no room: the chunk must not be acknowledged
+   * @returns false where there is no room, or `fault` is set: the chunk must not be acknowledged
    */
   add(
     flags: number,
     tsn: Tsn,
     streamId: number,
-    sequence: number,
+    number: number,
     ppid: number,
     memory: Uint8Array,
     offset: number,
@@ -122,191 +136,194 @@ export class Reassembly {
         this.#sink.message(streamId, ppid, memory.slice(offset, offset + length));
         return true;
       }
+      const kind = this.#kind;
+      const sequence = messageNumber(number, kind);
       const stream = this.#stream(streamId);
-      if (stream.nextSsn === sequence) {
-        stream.nextSsn = ssnAdd(stream.nextSsn, 1);
+      if (stream.next === sequence) {
+        stream.next = messageNumberAdd(sequence, 1, kind);
         this.#sink.message(streamId, ppid, memory.slice(offset, offset + length));
         if (stream.waiting !== undefined) this.#drain(streamId, stream);
         return true;
       }
       if (!this.#hasRoom(length, isNext)) return false;
-      this.#wait(streamId, stream, ssn(sequence), { ppid, data: memory.slice(offset, offset + length) });
+      this.#wait(streamId, stream, sequence, { ppid, data: memory.slice(offset, offset + length) });
       return true;
     }
     if (!this.#hasRoom(length, isNext)) return false;
-    this.#addFragment(flags, tsn, streamId, ssn(sequence), ppid, memory.slice(offset, offset + length));
-    return true;
+    return this.#kind === MID
+      ? this.#addToPartial(flags, tsn, streamId, number, ppid, memory, offset, length)
+      : this.#addToRun(flags, tsn, streamId, number, ppid, memory.slice(offset, offset + length));
   }
 
   /**
    * FORWARD TSN (RFC 3758 §3.6): "The receiver MUST remove any partially reassembled message, which is still missing one
-   * or more TSNs earlier than or equal to the new cumulative TSN point."
+   * or more TSNs earlier than or equal to the new cumulative TSN point." Not for I-FORWARD-TSN, which names what it skips.
    *
    * @param oldCumulative the point before; everything up to it has come, or has been forgotten
    */
   forward(oldCumulative: Tsn, newCumulative: Tsn): void {
-    const runs = this.#byFirst;
-    if (runs === undefined) return;
-    const steps = tsnDistance(newCumulative, oldCumulative);
-    // A step over few TSNs looks for what begins at each of them: what is further on is not looked at each time.
-    if (steps > runs.size) {
-      for (const run of runs.values()) if (!tsnAfter(run.first, newCumulative)) this.#forget(run);
-      return;
-    }
-    // A run that began before is one that the cumulative point stood in.
-    const open = this.#byLast?.get(oldCumulative);
-    if (open !== undefined) this.#forget(open);
-    for (let step = 1; step <= steps; step++) {
-      const run = runs.get(tsnAdd(oldCumulative, step));
-      if (run !== undefined) this.#forget(run);
-    }
+    this.#runs?.forward(oldCumulative, newCumulative);
+  }
+
+  /** Nothing up to this TSN is waited for any more, though the peer has not said so: messages without later news are given up. */
+  forsake(oldCumulative: Tsn, newCumulative: Tsn): void {
+    this.#runs?.forward(oldCumulative, newCumulative);
+    this.#partial?.forgetUpTo(newCumulative);
   }
 
   /**
    * FORWARD TSN's stream entries (RFC 3758 §3.6): "immediately make available for delivery stream sequence numbers earlier
-   * than or equal to the stream sequence number listed".
+   * than or equal to the stream sequence number listed". Those of I-FORWARD-TSN (RFC 8260 §2.3.1) also say which messages will never
+   * be whole.
    */
-  skip(streamId: number, sequence: Ssn): void {
+  skip(streamId: number, number: number): void {
+    const kind = this.#kind;
+    const last = messageNumber(number, kind);
     const stream = this.#stream(streamId);
-    const { nextSsn, waiting } = stream;
-    if (ssnAfter(nextSsn, sequence)) return;
-    const steps = ssnDistance(sequence, nextSsn) + 1;
+    const { next, waiting } = stream;
+    const steps = messageNumberDistance(last, next, kind) + 1;
+    if (steps <= 0) return;
+    if (kind === MID) this.#partial?.skip(streamId, false, last);
     if (waiting !== undefined && steps > waiting.size) {
-      const due = [...waiting.keys()].filter((key) => !ssnAfter(key, sequence));
-      due.sort((a, b) => (ssnAfter(a, b) ? 1 : -1));
+      const due = [...waiting.keys()].filter((key) => messageNumberDistance(key, last, kind) <= 0);
+      due.sort((a, b) => messageNumberDistance(a, b, kind));
       for (const key of due) this.#deliverWaiting(streamId, stream, key);
     } else if (waiting !== undefined) {
       // A step over few numbers looks for each: what waits further on is not looked at each time.
-      for (let step = 0; step < steps; step++) this.#deliverWaiting(streamId, stream, ssnAdd(nextSsn, step));
+      for (let step = 0; step < steps; step++) {
+        this.#deliverWaiting(streamId, stream, messageNumberAdd(next, step, kind));
+      }
     }
-    stream.nextSsn = ssnAdd(sequence, 1);
+    stream.next = messageNumberAdd(last, 1, kind);
     this.#drain(streamId, stream);
   }
 
-  /** Incoming streams start over with SSN 0 (RFC 6525 §5.2.2 E4). Empty: all of them. */
+  /** I-FORWARD-TSN's entries for unordered messages: those up to this one will never be whole. */
+  skipUnordered(streamId: number, number: number): void {
+    this.#usePartial().skip(streamId, true, messageNumber(number, MID));
+  }
+
+  /** Incoming streams start over with SSN 0 (RFC 6525 §5.2.2 E4) or MID 0. Empty: all of them. */
   reset(streamIds: readonly number[]): void {
     for (const streamId of streamIds.length === 0 ? this.#streams.keys() : streamIds) {
       const stream = this.#streams.get(streamId);
       if (stream === undefined) continue;
-      for (const { data } of stream.waiting?.values() ?? []) this.#hold(-(data?.length ?? 0), -1);
+      for (const { data } of stream.waiting?.values() ?? []) this.hold(-(data?.length ?? 0), -1);
       this.#streams.delete(streamId);
       this.#memory.give(STREAM_BYTES);
     }
+    if (streamIds.length === 0) this.#partial?.resetAll();
+    else if (this.#partial !== undefined) for (const streamId of streamIds) this.#partial.reset(streamId);
   }
 
   /** The association has ended: gives back what is held. */
   release(): void {
     this.reset([]);
-    this.#byFirst = undefined;
-    this.#byLast = undefined;
-    this.#hold(-this.#heldBytes, -this.#heldChunks);
+    this.#runs = undefined;
+    this.#partial = undefined;
+    this.hold(-this.#heldBytes, -this.#heldChunks);
   }
 
-  #forget(run: Run): void {
-    this.#byFirst?.delete(run.first);
-    this.#byLast?.delete(run.last);
-    this.#hold(-run.bytes, -run.chunks);
+  /** From the parts of messages. */
+  hold(bytes: number, chunks: number): void {
+    this.#heldBytes += bytes;
+    this.#heldChunks += chunks;
+    this.#memory.add(bytes + chunks * HELD_CHUNK_BYTES);
   }
 
-  #addFragment(flags: number, tsn: Tsn, streamId: number, sequence: Ssn, ppid: number, data: Uint8Array): void {
-    const fragment: Fragment = { data, next: undefined };
-    let run: Run = {
-      first: tsn,
-      last: tsn,
-      begins: (flags & FLAG_BEGIN) !== 0,
-      ends: (flags & FLAG_END) !== 0,
-      tooLarge: false,
+  #addToRun(flags: number, tsn: Tsn, streamId: number, number: number, ppid: number, data: Uint8Array): true {
+    this.#runs ??= new FragmentRuns(this.#limits.maxMessageBytes, this);
+    const [begins, ends] = [(flags & FLAG_BEGIN) !== 0, (flags & FLAG_END) !== 0];
+    const unordered = (flags & FLAG_UNORDERED) !== 0;
+    const sequence = messageNumber(number, SSN);
+    const run = this.#runs.add(tsn, begins, ends, unordered, streamId, sequence, ppid, data);
+    if (run !== undefined) this.#complete(streamId, unordered, run.number, run.ppid, dataOf(run));
+    return true;
+  }
+
+  #addToPartial(
+    flags: number,
+    tsn: Tsn,
+    streamId: number,
+    number: number,
+    ppid: number,
+    memory: Uint8Array,
+    offset: number,
+    length: number,
+  ): boolean {
+    const begins = (flags & FLAG_BEGIN) !== 0;
+    const ends = (flags & FLAG_END) !== 0;
+    const unordered = (flags & FLAG_UNORDERED) !== 0;
+    const mid = messageNumber(number, MID);
+    if (!unordered) {
+      const stream = this.#streams.get(streamId);
+      // It has had its turn: it was skipped.
+      if (messageNumberDistance(mid, stream?.next ?? messageNumber(0, MID), MID) < 0) return true;
+      if (stream?.waiting?.has(mid) === true) return this.#contradicts();
+    }
+    const place = fsn(begins ? 0 : ppid);
+    const added = this.#usePartial().add(
       streamId,
-      ssn: sequence,
+      unordered,
+      mid,
+      tsn,
+      place,
+      begins,
+      ends,
       ppid,
-      unordered: (flags & FLAG_UNORDERED) !== 0,
-      head: fragment,
-      tail: fragment,
-      bytes: data.length,
-      chunks: 1,
-    };
-    this.#hold(data.length, 1);
-    this.#byFirst ??= new SmallMap();
-    this.#byLast ??= new SmallMap();
-    const left = this.#byLast.get(tsnAdd(tsn, -1));
-    if (left !== undefined && belongTogether(left, run)) {
-      this.#byLast.delete(left.last);
-      run = this.#join(left, run);
-    }
-    const right = this.#byFirst.get(tsnAdd(tsn, 1));
-    if (right !== undefined && belongTogether(run, right)) {
-      this.#byFirst.delete(right.first);
-      run = this.#join(run, right);
-    }
-    if (run.bytes > this.#limits.maxMessageBytes) this.#giveUp(run);
-    if (run.begins && run.ends) {
-      this.#byFirst.delete(run.first);
-      this.#byLast.delete(run.last);
-      this.#complete(run);
-    } else {
-      this.#byFirst.set(run.first, run);
-      this.#byLast.set(run.last, run);
-    }
+      memory,
+      offset,
+      length,
+    );
+    if (added === "contradiction") return this.#contradicts();
+    if (added !== "taken") this.#complete(streamId, unordered, mid, added.ppid, added.data());
+    return true;
   }
 
-  /** Appends `right` to `left`. */
-  #join(left: Run, right: Run): Run {
-    left.last = right.last;
-    left.ends = right.ends;
-    left.tooLarge ||= right.tooLarge;
-    left.bytes += right.bytes;
-    left.chunks += right.chunks;
-    if (left.tail === undefined) left.head = right.head;
-    else left.tail.next = right.head;
-    left.tail = right.tail ?? left.tail;
-    if (left.tooLarge) this.#giveUp(left);
-    return left;
+  #contradicts(): false {
+    this.fault = "contradiction";
+    return false;
   }
 
-  /** The run's data goes; the run stays, as one chunk, to know where the message ends. */
-  #giveUp(run: Run): void {
-    this.#hold(-run.bytes, 1 - run.chunks);
-    run.bytes = 0;
-    run.chunks = 1;
-    run.head = undefined;
-    run.tail = undefined;
-    run.tooLarge = true;
-  }
-
-  #complete(run: Run): void {
-    const data = run.tooLarge ? undefined : concat(run.head, run.bytes);
-    this.#hold(-run.bytes, -run.chunks);
+  /** A message has been put together; without `data` it was too large. */
+  #complete(
+    streamId: number,
+    unordered: boolean,
+    number: MessageNumber,
+    ppid: number,
+    data: Uint8Array | undefined,
+  ): void {
     if (data === undefined) this.#sink.tooLarge();
-    if (run.unordered) {
-      if (data !== undefined) this.#sink.message(run.streamId, run.ppid, data);
+    if (unordered) {
+      if (data !== undefined) this.#sink.message(streamId, ppid, data);
       return;
     }
-    const stream = this.#stream(run.streamId);
-    this.#wait(run.streamId, stream, run.ssn, { ppid: run.ppid, data });
-    this.#drain(run.streamId, stream);
+    const stream = this.#stream(streamId);
+    this.#wait(streamId, stream, number, { ppid, data });
+    this.#drain(streamId, stream);
   }
 
-  #wait(streamId: number, stream: IncomingStream, sequence: Ssn, message: Waiting): void {
-    // A sequence number that had its turn, or comes twice, is a fault of the peer: the first one stands.
-    if (ssnAfter(stream.nextSsn, sequence) || stream.waiting?.has(sequence) === true) return;
+  #wait(streamId: number, stream: IncomingStream, number: MessageNumber, message: Waiting): void {
+    // A number that had its turn, or comes twice, is a fault of the peer: the first one stands.
+    if (messageNumberDistance(number, stream.next, this.#kind) < 0 || stream.waiting?.has(number) === true) return;
     stream.waiting ??= new Map();
-    stream.waiting.set(sequence, message);
-    this.#hold(message.data?.length ?? 0, 1);
+    stream.waiting.set(number, message);
+    this.hold(message.data?.length ?? 0, 1);
     this.#streams.set(streamId, stream);
   }
 
   #drain(streamId: number, stream: IncomingStream): void {
-    while (this.#deliverWaiting(streamId, stream, stream.nextSsn)) {
-      stream.nextSsn = ssnAdd(stream.nextSsn, 1);
+    while (this.#deliverWaiting(streamId, stream, stream.next)) {
+      stream.next = messageNumberAdd(stream.next, 1, this.#kind);
     }
   }
 
-  #deliverWaiting(streamId: number, stream: IncomingStream, sequence: Ssn): boolean {
-    const message = stream.waiting?.get(sequence);
+  #deliverWaiting(streamId: number, stream: IncomingStream, number: MessageNumber): boolean {
+    const message = stream.waiting?.get(number);
     if (message === undefined) return false;
-    stream.waiting?.delete(sequence);
+    stream.waiting?.delete(number);
     if (stream.waiting?.size === 0) stream.waiting = undefined;
-    this.#hold(-(message.data?.length ?? 0), -1);
+    this.hold(-(message.data?.length ?? 0), -1);
     if (message.data !== undefined) this.#sink.message(streamId, message.ppid, message.data);
     return true;
   }
@@ -314,46 +331,29 @@ export class Reassembly {
   #stream(streamId: number): IncomingStream {
     let stream = this.#streams.get(streamId);
     if (stream === undefined) {
-      stream = { nextSsn: ssn(0), waiting: undefined };
+      stream = { next: messageNumber(0, this.#kind), waiting: undefined };
       this.#streams.set(streamId, stream);
       this.#memory.add(STREAM_BYTES);
     }
     return stream;
   }
 
+  #usePartial(): PartialMessages {
+    this.#partial ??= new PartialMessages(this.#limits.maxMessageBytes, this, this.#memory);
+    return this.#partial;
+  }
+
   #hasRoom(length: number, isNext: boolean): boolean {
     const { receiveWindowBytes, maxReassemblyChunks, maxMessageBytes } = this.#limits;
-    const bytes = receiveWindowBytes + (isNext ? maxMessageBytes : 0);
-    const chunks = isNext ? 2 * maxReassemblyChunks : maxReassemblyChunks;
-    if (this.#heldBytes + length > bytes || this.#heldChunks >= chunks) return false;
-    return isNext || this.#memory.hasRoomFor(length + HELD_CHUNK_BYTES);
+    const hasMemory = this.#memory.hasRoomFor(length + HELD_CHUNK_BYTES);
+    const held = this.#heldBytes + length;
+    if (!isNext) return held <= this.#maxBytes && this.#heldChunks < maxReassemblyChunks && hasMemory;
+    const most = (hasMemory ? this.#maxBytes : receiveWindowBytes) + maxMessageBytes;
+    if (held <= most && this.#heldChunks < 2 * maxReassemblyChunks) {
+      this.#refusals = 0;
+      return true;
+    }
+    if (++this.#refusals >= MAX_REFUSALS) this.fault = "exhausted";
+    return false;
   }
-
-  #hold(bytes: number, chunks: number): void {
-    this.#heldBytes += bytes;
-    this.#heldChunks += chunks;
-    this.#memory.add(bytes + chunks * HELD_CHUNK_BYTES);
-  }
-}
-
-/** True where `right`, whose first TSN follows the last of `left`, continues the same message. */
-function belongTogether(left: Run, right: Run): boolean {
-  return (
-    !left.ends &&
-    !right.begins &&
-    left.streamId === right.streamId &&
-    left.unordered === right.unordered &&
-    (left.unordered || left.ssn === right.ssn)
-  );
-}
-
-function concat(first: Fragment | undefined, bytes: number): Uint8Array {
-  if (first !== undefined && first.next === undefined) return first.data;
-  const data = new Uint8Array(bytes);
-  let at = 0;
-  for (let fragment = first; fragment !== undefined; fragment = fragment.next) {
-    data.set(fragment.data, at);
-    at += fragment.data.length;
-  }
-  return data;
 }

@@ -2,9 +2,19 @@ import type { AssociationLimits } from "../options.ts";
 import type { DropCounters } from "../wire/drops.ts";
 import { type MemoryAccount, unlimitedAccount } from "../wire/memory-ledger.ts";
 import type { Prefetchable } from "../wire/prefetch.ts";
-import { ssn, type Tsn, tsnAdd, tsnAfter } from "../wire/serial.ts";
-import { FLAG_IMMEDIATE, SACK, SACK_HEADER_BYTES } from "./packet.ts";
-import { Reassembly, type ReassemblySink } from "./reassembly.ts";
+import { type Tsn, tsnAdd, tsnAfter } from "../wire/serial.ts";
+import {
+  DATA,
+  FLAG_IMMEDIATE,
+  FLAG_SKIPS_UNORDERED,
+  FORWARD_TSN,
+  I_DATA,
+  I_FORWARD_TSN,
+  I_FORWARD_TSN_ENTRY_BYTES,
+  SACK,
+  SACK_HEADER_BYTES,
+} from "./packet.ts";
+import { Reassembly, type ReassemblyFault, type ReassemblySink } from "./reassembly.ts";
 import { ReceivedTsns } from "./received-tsns.ts";
 import type { HeldStreams } from "./reset.ts";
 
@@ -73,6 +83,9 @@ export class Receiver implements Prefetchable {
   heldStreams: HeldStreams | undefined;
   /** When a SACK is due if nothing is sent before, ms. */
   sackDeadline = Number.POSITIVE_INFINITY;
+  /** The one type of chunk that brings user data, and the one that skips some (RFC 8260 §2.2.1, §2.3.1). */
+  readonly dataType: number;
+  readonly forwardType: number;
 
   constructor(
     initialTsn: Tsn,
@@ -80,12 +93,15 @@ export class Receiver implements Prefetchable {
     sink: ReassemblySink,
     drops: DropCounters,
     memory: MemoryAccount = unlimitedAccount(),
+    interleaving = false,
   ) {
     this.#tsns = new ReceivedTsns(initialTsn);
     this.#recent = this.#tsns.cumulative;
     this.#old = this.#recent;
     this.#limits = limits;
-    this.#reassembly = new Reassembly(limits, sink, memory);
+    this.#reassembly = new Reassembly(limits, sink, memory, interleaving);
+    this.dataType = interleaving ? I_DATA : DATA;
+    this.forwardType = interleaving ? I_FORWARD_TSN : FORWARD_TSN;
     this.#drops = drops;
   }
 
@@ -124,10 +140,15 @@ export class Receiver implements Prefetchable {
 
   /** What the peer may send beyond what is held (§6.2: "SHOULD reflect the current receive buffer space"), bytes. */
   get window(): number {
-    return Math.max(0, this.#limits.receiveWindowBytes - this.#reassembly.heldBytes - this.#unreadBytes);
+    return Math.max(0, this.#reassembly.windowBytes - this.#unreadBytes);
   }
 
-  /** One DATA chunk, its user data at `memory[offset …]`. */
+  /** The association must end, and why. */
+  get fault(): ReassemblyFault | undefined {
+    return this.#reassembly.fault;
+  }
+
+  /** One DATA or I-DATA chunk, its user data at `memory[offset …]`; see {@link Reassembly.add}. */
   data(
     flags: number,
     chunkTsn: Tsn,
@@ -186,7 +207,7 @@ export class Receiver implements Prefetchable {
     this.#tsns.add(chunkTsn);
   }
 
-  /** FORWARD TSN with its stream entries at `view[offset …]`, 4 bytes each (RFC 3758 §3.6). */
+  /** FORWARD TSN or I-FORWARD-TSN with its stream entries at `view[offset …]` (RFC 3758 §3.6, RFC 8260 §2.3.1). */
   forward(newCumulative: Tsn, view: DataView, offset: number, length: number): void {
     this.#sawData = true;
     this.#pending = true;
@@ -197,12 +218,29 @@ export class Receiver implements Prefetchable {
       this.#due = true;
       return;
     }
+    if (this.forwardType === I_FORWARD_TSN) {
+      this.#skipMessages(view, offset, length);
+      return;
+    }
     this.#reassembly.forward(oldCumulative, newCumulative);
     // A peer names each stream once at most; more entries than streams are there to cost time.
     const end = offset + Math.min(length, 4 * this.#limits.maxStreams);
     for (let at = offset; at + 4 <= end; at += 4) {
       const streamId = view.getUint16(at);
-      if (streamId < this.#limits.maxStreams) this.#reassembly.skip(streamId, ssn(view.getUint16(at + 2)));
+      if (streamId < this.#limits.maxStreams) this.#reassembly.skip(streamId, view.getUint16(at + 2));
+    }
+  }
+
+  /** The entries of I-FORWARD-TSN, 8 bytes each: a stream may be named twice, for its ordered and its unordered messages. */
+  #skipMessages(view: DataView, offset: number, length: number): void {
+    const end = offset + Math.min(length, 2 * I_FORWARD_TSN_ENTRY_BYTES * this.#limits.maxStreams);
+    for (let at = offset; at + I_FORWARD_TSN_ENTRY_BYTES <= end; at += I_FORWARD_TSN_ENTRY_BYTES) {
+      const streamId = view.getUint16(at);
+      if (streamId >= this.#limits.maxStreams) continue;
+      const isUnordered = (view.getUint16(at + 2) & FLAG_SKIPS_UNORDERED) !== 0;
+      const number = view.getUint32(at + 4);
+      if (isUnordered) this.#reassembly.skipUnordered(streamId, number);
+      else this.#reassembly.skip(streamId, number);
     }
   }
 
@@ -242,7 +280,7 @@ export class Receiver implements Prefetchable {
     }
     if (!this.skipsOldGaps || this.#tsns.blockCount <= MAX_OPEN_GAPS) return;
     const { cumulative } = this.#tsns;
-    if (this.#tsns.forward(this.#old)) this.#reassembly.forward(cumulative, this.#old);
+    if (this.#tsns.forward(this.#old)) this.#reassembly.forsake(cumulative, this.#old);
   }
 
   /** The SACK should leave with the next flush: a DCEP message wants its answer. */

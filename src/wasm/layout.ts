@@ -35,18 +35,18 @@ export const MAX_CHUNKS = 512;
 /**
  * Words (32 bits) of one descriptor in the chunk table.
  *
- * | word | every chunk | DATA (0) | SACK (3) | FORWARD TSN (192) |
+ * | word | every chunk | DATA (0), I-DATA (64) | SACK (3) | FORWARD TSN (192), I-FORWARD-TSN (194) |
  * |---|---|---|---|---|
  * | 0 | type, flags << 8, length field << 16 | | | |
- * | 1 | body offset: the value, absolute in memory | user data | gap ack blocks, then duplicate TSNs | streams, 4 bytes each |
+ * | 1 | body offset: the value, absolute in memory | user data | gap ack blocks, then duplicate TSNs | streams, 4 or 8 bytes each |
  * | 2 | body length, without padding | of the user data | of both | of the streams |
  * | 3 | 0 | TSN | cumulative TSN ack | new cumulative TSN |
  * | 4 | 0 | stream identifier | advertised receiver window | 0 |
- * | 5 | 0 | stream sequence number | number of gap ack blocks | 0 |
- * | 6 | 0 | PPID | number of duplicate TSNs | 0 |
+ * | 5 | 0 | stream sequence number; I-DATA: message identifier | number of gap ack blocks | 0 |
+ * | 6 | 0 | PPID; I-DATA that does not begin a message: fragment sequence number | number of duplicate TSNs | 0 |
  * | 7 | chunk offset: its type byte, absolute in memory | | | |
  *
- * A DATA chunk without user data is reported with body length 0; what to do about it is the association's business.
+ * A DATA or I-DATA chunk without user data is reported with body length 0; what to do about it is the association's business.
  */
 export const CHUNK_WORDS = 8;
 export const CHUNK_HEAD = 0;

@@ -57,6 +57,15 @@ function fieldsOf(
     case 192:
       if (length < 8 || length % 4 !== 0) return null;
       return { fixed: 8, fields: [view.getUint32(at + 4), 0, 0, 0] };
+    case 64:
+      if (length < 20) return null;
+      return {
+        fixed: 20,
+        fields: [view.getUint32(at + 4), view.getUint16(at + 8), view.getUint32(at + 12), view.getUint32(at + 16)],
+      };
+    case 194:
+      if (length < 8 || length % 8 !== 0) return null;
+      return { fixed: 8, fields: [view.getUint32(at + 4), 0, 0, 0] };
     default:
       return { fixed: 4, fields: [0, 0, 0, 0] };
   }

@@ -29,6 +29,10 @@ function data(text: Uint8Array): Uint8Array {
   return chunk(0, 3, concat(random.bytes(12), text));
 }
 
+function iData(text: Uint8Array): Uint8Array {
+  return chunk(64, 3, concat(random.bytes(16), text));
+}
+
 function sack(gaps: number, duplicates: number): Uint8Array {
   const counts = Uint8Array.of(gaps >> 8, gaps & 0xff, duplicates >> 8, duplicates & 0xff);
   return chunk(3, 0, concat(random.bytes(8), counts, random.bytes(4 * (gaps + duplicates))));
@@ -87,9 +91,24 @@ describe.each(["simd", "relaxed", "jsc"] as const)("SCTP packets, %s build", (bu
     ]);
   });
 
+  test("I-DATA is described by TSN, stream, message number, PPID or fragment number and where its user data are", () => {
+    const value = Uint8Array.of(0x80, 0, 0, 1, 0xff, 0xfe, 9, 9, 0xff, 0xfd, 0, 2, 0x80, 0, 0, 0x33, 104, 105);
+    expect(parse(concat(commonHeader, chunk(64, 0xf7, value)))).toEqual([
+      {
+        type: 64,
+        flags: 0xf7,
+        length: 22,
+        offset: 12,
+        body: 32,
+        bodyLength: 2,
+        fields: [0x80000001, 0xfffe, 0xfffd0002, 0x80000033],
+      },
+    ]);
+  });
+
   test("DATA without user data is reported with length 0", () => {
-    const chunks = parse(concat(commonHeader, data(new Uint8Array(0)))) as Chunk[];
-    expect(chunks.map(({ bodyLength }) => bodyLength)).toEqual([0]);
+    const chunks = parse(concat(commonHeader, data(new Uint8Array(0)), iData(new Uint8Array(0)))) as Chunk[];
+    expect(chunks.map(({ bodyLength }) => bodyLength)).toEqual([0, 0]);
   });
 
   test("a packet without chunks has none", () => {
@@ -98,8 +117,16 @@ describe.each(["simd", "relaxed", "jsc"] as const)("SCTP packets, %s build", (bu
 
   test("many chunks of all kinds in one packet come out in order", () => {
     const parts = [sack(2, 1), data(random.bytes(5)), chunk(192, 0, random.bytes(12)), chunk(130, 0, random.bytes(17))];
+    const interleaved = [iData(random.bytes(7)), chunk(194, 0, random.bytes(20))];
     expectLikeReference(
-      concat(commonHeader, ...parts, ...parts, chunk(14, 0, new Uint8Array(0)), data(random.bytes(1000))),
+      concat(
+        commonHeader,
+        ...parts,
+        ...interleaved,
+        ...parts,
+        chunk(14, 0, new Uint8Array(0)),
+        data(random.bytes(1000)),
+      ),
     );
     expect(path.parsePacket(at, 12)).toBe(BAD_CHECKSUM);
   });
@@ -117,6 +144,8 @@ describe.each(["simd", "relaxed", "jsc"] as const)("SCTP packets, %s build", (bu
     ["DATA", data(random.bytes(21))],
     ["SACK", sack(3, 2)],
     ["FORWARD TSN", chunk(192, 0, random.bytes(12))],
+    ["I-DATA", iData(random.bytes(21))],
+    ["I-FORWARD-TSN", chunk(194, 0, random.bytes(20))],
     ["another", chunk(130, 0, random.bytes(22))],
   ])("every length field of a %s chunk: all values up to behind the packet, and the largest", (_, subject) => {
     const packet = concat(commonHeader, subject, data(random.bytes(6)));
@@ -146,6 +175,8 @@ describe.each(["simd", "relaxed", "jsc"] as const)("SCTP packets, %s build", (bu
       sack(1, 1),
       data(random.bytes(21)),
       chunk(192, 0, random.bytes(8)),
+      iData(random.bytes(9)),
+      chunk(194, 0, random.bytes(12)),
       data(random.bytes(3)),
     );
     for (let length = 0; length <= packet.length; length++) {
@@ -200,7 +231,7 @@ describe.each(["simd", "relaxed", "jsc"] as const)("SCTP packets, %s build", (bu
     const value = fc.uint8Array({ maxLength: 40 });
     const anyChunk = fc
       .record({
-        type: fc.oneof(fc.constantFrom(0, 1, 2, 3, 6, 14, 130, 192), fc.nat(255)),
+        type: fc.oneof(fc.constantFrom(0, 1, 2, 3, 6, 14, 64, 130, 192, 194), fc.nat(255)),
         flags: fc.nat(255),
         value,
         wrong: fc.option(fc.nat(70), { freq: 6 }),

@@ -86,6 +86,33 @@ export function forwardTsn(cumulative: number, ...streams: readonly [number, num
   return chunk(192, 0, hex32(cumulative) + hex16(...streams.flat()));
 }
 
+export interface IDataFields {
+  tsn: number;
+  flags?: number;
+  streamId?: number;
+  mid?: number;
+  /** Of a fragment that does not begin its message; otherwise `ppid` stands in its place. */
+  fsn?: number;
+  ppid?: number;
+  data?: Uint8Array;
+}
+
+/** An I-DATA chunk; unordered, whole and one byte long unless told otherwise. */
+export function iData(fields: IDataFields): Uint8Array {
+  const { tsn, flags = 7, streamId = 0, mid = 0, fsn = 0, ppid = 53, data: bytes = Uint8Array.of(1) } = fields;
+  const last = (flags & 2) !== 0 ? ppid : fsn;
+  return chunk(64, flags, hex32(tsn) + hex16(streamId, 0) + hex32(mid, last) + toHex(bytes));
+}
+
+/** An I-FORWARD-TSN; each entry is a stream, whether it is about unordered messages, and the last message that is skipped. */
+export function iForwardTsn(
+  cumulative: number,
+  ...entries: readonly [streamId: number, unordered: boolean, mid: number][]
+): Uint8Array {
+  const skipped = entries.map(([streamId, unordered, mid]) => hex16(streamId, unordered ? 1 : 0) + hex32(mid));
+  return chunk(194, 0, hex32(cumulative) + skipped.join(""));
+}
+
 /** One chunk of a sent packet, decoded here on its own, not by the code under test. */
 export interface SeenChunk {
   readonly name: string;
@@ -96,6 +123,9 @@ export interface SeenChunk {
   readonly ssn: number;
   readonly ppid: number;
   readonly data: Uint8Array;
+  /** I-DATA: in place of `ssn` and, where it does not begin a message, of `ppid`. */
+  readonly mid: number;
+  readonly fsn: number;
   /** SACK: cumulative TSN ack, window, gap blocks, duplicates. */
   readonly window: number;
   readonly gaps: readonly [number, number][];
@@ -117,7 +147,9 @@ const NAMES: Record<number, string> = {
   11: "COOKIE ACK",
   14: "SHUTDOWN COMPLETE",
   130: "RE-CONFIG",
+  64: "I-DATA",
   192: "FORWARD TSN",
+  194: "I-FORWARD-TSN",
 };
 
 export function tagOf(bytes: Uint8Array): number {
@@ -132,6 +164,7 @@ export function chunksOf(bytes: Uint8Array): SeenChunk[] {
     const type = bytes[at];
     const u32 = (offset: number) => (length >= offset + 4 ? view.getUint32(at + offset) : 0);
     const u16 = (offset: number) => (length >= offset + 2 ? view.getUint16(at + offset) : 0);
+    const isIData = type === 64;
     const gapCount = type === 3 ? u16(12) : 0;
     const duplicateCount = type === 3 ? u16(14) : 0;
     chunks.push({
@@ -141,8 +174,10 @@ export function chunksOf(bytes: Uint8Array): SeenChunk[] {
       tsn: u32(4),
       streamId: u16(8),
       ssn: u16(10),
-      ppid: u32(12),
-      data: bytes.slice(at + 16, at + length),
+      ppid: u32(isIData ? 16 : 12),
+      data: bytes.slice(at + (isIData ? 20 : 16), at + length),
+      mid: u32(12),
+      fsn: u32(16),
       window: u32(8),
       gaps: Array.from({ length: gapCount }, (_, i) => [u16(16 + 4 * i), u16(18 + 4 * i)] as [number, number]),
       duplicates: Array.from({ length: duplicateCount }, (_, i) => u32(16 + 4 * (gapCount + i))),
@@ -248,6 +283,8 @@ export function establishedParty(
     reconfig?: boolean;
     peerWindow?: number;
     peerStreams?: number;
+    /** Both sides offer I-DATA. */
+    interleaving?: boolean;
   } = {},
 ): Established {
   const { peerTsn = 1000, forwardTsn: partial = true, reconfig = true, peerWindow = 1_000_000, ...rest } = options;
@@ -255,6 +292,7 @@ export function establishedParty(
   const localTsn = partyOptions.initialTsn ?? 5000;
   const party = new Party({ initiateTag: 0x2222, ...partyOptions, initialTsn: localTsn });
   const extensions = [...(reconfig ? [130] : []), ...(partial ? [192] : [])];
+  if (partyOptions.interleaving === true) extensions.push(64, ...(partial ? [194] : []));
   const supported =
     extensions.length === 0 ? "" : `8008${hex16(4 + extensions.length)}${toHex(Uint8Array.from(extensions))}`;
   const init = chunk(1, 0, hex32(0x1111, peerWindow) + hex16(peerStreams, peerStreams) + hex32(peerTsn) + supported);
