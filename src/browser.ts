@@ -1,8 +1,13 @@
 /** The client for pages: the platform's RTCPeerConnection behind the same `Connection` as the server's and the native client's. */
-import { ClientConnection } from "./browser/connection.ts";
+import { ClientConnection } from "./client/browser/connection.ts";
 import type { ConnectOptions } from "./client/options.ts";
 
-export { ClientConnection, type ClientEvents, type ClientStats, type ClientMessage } from "./browser/connection.ts";
+export {
+  ClientConnection,
+  type ClientEvents,
+  type ClientStats,
+  type ClientMessage,
+} from "./client/browser/connection.ts";
 export type { ChannelOptions, ConnectOptions, Reconnecting, ReconnectOptions } from "./client/options.ts";
 export {
   ClosedError,
@@ -12,7 +17,7 @@ export {
   SendError,
   type SendErrorCode,
 } from "./errors.ts";
-export type { MessageData } from "./message-data.ts";
+export type { MessageData } from "./shell/message-data.ts";
 
 /**
  * Opens a connection to a webrtc-datagram server, or to any other that answers a POST of an SDP offer with

@@ -5,7 +5,7 @@ export {
   type ConnectionStats,
   type Message,
   type SendOptions,
-} from "./connection.ts";
+} from "./server/connection.ts";
 export type { Channel } from "./channel/channel.ts";
 export { Certificate } from "./dtls/certificate.ts";
 export {
@@ -16,9 +16,9 @@ export {
   SendError,
   type SendErrorCode,
 } from "./errors.ts";
-export type { MessageData } from "./message-data.ts";
-export { Server, type ServerEvents, type ServerStats } from "./server.ts";
-export { DEFAULT_LIMITS, type Limits, type ListenOptions } from "./server-options.ts";
+export type { MessageData } from "./shell/message-data.ts";
+export { Server, type ServerEvents, type ServerStats } from "./server/server.ts";
+export { DEFAULT_LIMITS, type Limits, type ListenOptions } from "./server/options.ts";
 export type { SocketAddress } from "./wire/address.ts";
 export type { DropReason } from "./wire/drops.ts";
 export type { Negotiated, SessionAnswer } from "./signalling/negotiate.ts";
@@ -34,7 +34,7 @@ export {
   connect,
   type Reconnecting,
   type ReconnectOptions,
-} from "./client.ts";
+} from "./client/native/connect.ts";
 export type { ChooseTrace, TracedSession, TraceSink } from "./trace/sink.ts";
 export { traceToFiles } from "./trace/files.ts";
 export type { ConditionerOptions, LinkConditions } from "./runtime/conditioner.ts";

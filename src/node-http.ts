@@ -3,7 +3,7 @@
  * on a framework which does this itself.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
-import { surface } from "./events.ts";
+import { surface } from "./application/user-code.ts";
 import { noteRemoteAddress } from "./signalling/remote-address.ts";
 
 /**

@@ -4,9 +4,9 @@
  *
  *   node bench/path/check.mjs [CHECKS] [MEGABYTES …]
  */
-import { Endpoint } from "../../build/core/endpoint.js";
+import { Endpoint } from "../../build/core/server-endpoint.js";
 import { Certificate } from "../../build/dtls/certificate.js";
-import { resolveLimits } from "../../build/server-options.js";
+import { resolveLimits } from "../../build/server/options.js";
 import { ControllingIce } from "../load/ice.mjs";
 import { random } from "./memory-client.mjs";
 import { reader } from "./reader.mjs";

@@ -2,9 +2,9 @@
  * A server's endpoint and one connected client in memory, without sockets: what the client sends is collected, and given to
  * the endpoint one datagram at a time.
  */
-import { Endpoint } from "../../build/core/endpoint.js";
+import { Endpoint } from "../../build/core/server-endpoint.js";
 import { Certificate } from "../../build/dtls/certificate.js";
-import { resolveLimits } from "../../build/server-options.js";
+import { resolveLimits } from "../../build/server/options.js";
 import { Datapath } from "../../build/wasm/datapath.js";
 import { MemoryClient, random } from "./memory-client.mjs";
 

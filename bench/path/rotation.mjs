@@ -4,9 +4,9 @@
  *
  *   node bench/path/rotation.mjs [ROUNDS] [CASE …]     a case is CONNECTIONS or CONNECTIONS,MEGABYTES
  */
-import { Endpoint } from "../../build/core/endpoint.js";
+import { Endpoint } from "../../build/core/server-endpoint.js";
 import { Certificate } from "../../build/dtls/certificate.js";
-import { resolveLimits } from "../../build/server-options.js";
+import { resolveLimits } from "../../build/server/options.js";
 import { Datapath } from "../../build/wasm/datapath.js";
 import { MemoryClient, random } from "./memory-client.mjs";
 import { reader } from "./reader.mjs";

@@ -1,11 +1,11 @@
 /** The floors of the house, as the drawing in ARCHITECTURE.md has them. */
 
-/** `floor 4  src/server.ts, clock.ts   what they are for`: a floor's first line has its name, each line may have rooms. */
+/** `floor 4  src/server/server.ts, clock.ts   what they are for`: a floor's first line has its name, each line may have rooms. */
 const LINE = /^(floor \d+|ground)?\s*(?:((?:src|assembly)\/[^\s,]*(?:, [^\s,]+)*))?/;
 
 /**
- * Rooms are folders (`src/core/`) and files (`src/server.ts`). Further names of a line need not repeat the first one's
- * folder: in `src/client.ts, client/` the second is `src/client/`.
+ * Rooms are folders (`src/core/`) and files (`src/server/server.ts`). Further names of a line need not repeat the first one's
+ * folder: in `src/client/native/connect.ts, client/` the second is `src/client/`.
  *
  * @param {string} text of ARCHITECTURE.md
  * @returns {{ name: string, rooms: string[] }[]} the lowest floor first

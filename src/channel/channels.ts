@@ -1,5 +1,5 @@
-import { checkNames, type Names } from "../names.ts";
-import type { AssociationLimits } from "../options.ts";
+import { checkNames, type Names } from "../application/names.ts";
+import type { AssociationLimits } from "../limits.ts";
 import type { Association, AssociationCloseReason, AssociationEvents, SendResult } from "../sctp/association.ts";
 import type { OutgoingMessage } from "../sctp/outgoing-message.ts";
 import type { DropCounters } from "../wire/drops.ts";

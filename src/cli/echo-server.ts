@@ -1,11 +1,11 @@
 import { createServer, type Server as HttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { nodeListener } from "../node-http.ts";
-import { Server } from "../server.ts";
+import { Server } from "../server/server.ts";
 import type { ConditionerOptions } from "../runtime/conditioner.ts";
 import { traceToFiles } from "../trace/files.ts";
 import type { ChooseTrace, TraceSink } from "../trace/sink.ts";
-import { DEFAULT_LIMITS, parsePublicAddress } from "../server-options.ts";
+import { DEFAULT_LIMITS, parsePublicAddress } from "../server/options.ts";
 import { addressBytes, formatAddress, isIpv6, type SocketAddress } from "../wire/address.ts";
 import { CONDITION_FLAGS, parseConditions } from "./conditions.ts";
 import { DEMO_PAGE } from "./demo-page.ts";

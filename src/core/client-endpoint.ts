@@ -1,7 +1,7 @@
 import type { Channel } from "../channel/channel.ts";
 import { Datapath } from "../wasm/datapath.ts";
-import { checkNames, type Names } from "../names.ts";
-import { DEFAULT_ENDPOINT_LIMITS } from "../options.ts";
+import { checkNames, type Names } from "../application/names.ts";
+import { DEFAULT_ENDPOINT_LIMITS } from "../limits.ts";
 import { DropCounters } from "../wire/drops.ts";
 import { MemoryLedger } from "../wire/memory-ledger.ts";
 import { Agenda } from "./agenda.ts";

@@ -4,7 +4,7 @@ import { clientRandom } from "../dtls/client-random.ts";
 import type { HelloVerify } from "../dtls/retry-cookie.ts";
 import { formatAddress } from "../wire/address.ts";
 import type { Challenger, Route } from "./address-table.ts";
-import { type Connection, type ConnectionHost, HANDSHAKE_BYTES } from "./connection.ts";
+import { type Connection, type ConnectionHost, HANDSHAKE_BYTES } from "./server-connection.ts";
 import { Peer } from "./peer.ts";
 import { NOWHERE, type Occupant } from "./places.ts";
 import { type Blocks, blocksOf, type Share, UNKNOWN } from "./shares.ts";

@@ -2,8 +2,8 @@ import type { ChannelOptions } from "../channel/channels.ts";
 import type { RandomSource } from "../crypto/platform.ts";
 import type { Certificate } from "../dtls/certificate.ts";
 import type { DtlsVersion } from "../dtls/connection.ts";
-import type { Names } from "../names.ts";
-import type { AssociationLimits, EndpointLimits } from "../options.ts";
+import type { Names } from "../application/names.ts";
+import type { AssociationLimits, EndpointLimits } from "../limits.ts";
 
 /** What signalling says of the peer. */
 export interface PeerDescription {

@@ -11,7 +11,7 @@ import {
   verifySignature,
   wallClockMs,
 } from "../crypto/platform.ts";
-import { checkNames, type Names } from "../names.ts";
+import { checkNames, type Names } from "../application/names.ts";
 import { concatBytes, fromHex } from "../wire/bytes.ts";
 import {
   DER_BIT_STRING,

@@ -28,7 +28,7 @@ import {
   UNCOMPRESSED_ONLY,
 } from "./extensions.ts";
 import { GROUPS_12, type KeyShare, offerKey } from "./groups.ts";
-import type { HandshakeMessage } from "./handshake.ts";
+import type { HandshakeMessage } from "./reassembly.ts";
 import {
   type DtlsVersion,
   type HandshakeHost,

@@ -14,7 +14,7 @@ import {
 import { EMPTY } from "./extensions.ts";
 import { CHANGE_CIPHER_SPEC, type FlightItem } from "./flight.ts";
 import { GROUPS_12, offerKey } from "./groups.ts";
-import { encodeWhole, type HandshakeMessage } from "./handshake.ts";
+import { encodeWhole, type HandshakeMessage } from "./reassembly.ts";
 import { refuseExtensions12 } from "./hello12.ts";
 import { deriveKeys, extendedMasterSecret, verifyData } from "./keys12.ts";
 import { type HandshakeHost, type HandshakeMachine, MALFORMED, type Outcome, UNEXPECTED } from "./machine.ts";

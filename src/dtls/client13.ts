@@ -17,7 +17,7 @@ import {
   parseNumbers,
 } from "./extensions.ts";
 import type { KeyShare } from "./groups.ts";
-import type { HandshakeMessage } from "./handshake.ts";
+import type { HandshakeMessage } from "./reassembly.ts";
 import { deriveHandshakeSecrets, type HandshakeSecrets, signedContent, verifyData13 } from "./keys13.ts";
 import { type HandshakeHost, type HandshakeMachine, MALFORMED, type Outcome, UNEXPECTED } from "./machine.ts";
 import {

@@ -18,7 +18,7 @@ import {
 import { Delivery } from "./delivery.ts";
 import { EarlyQueue } from "./early.ts";
 import { HANDSHAKE_EPOCH } from "./epochs.ts";
-import { type DtlsState, Handshaking, type HandshakingEvents } from "./handshaking.ts";
+import { type DtlsState, Handshaking, type HandshakingEvents } from "./handshake.ts";
 import type { DtlsVersion } from "./machine.ts";
 import { CLIENT_HELLO, HELLO_REQUEST } from "./messages.ts";
 import { type DtlsCloseReason, type DtlsEvents, type DtlsOptions, MAX_RECORDS_13, resolveOptions } from "./options.ts";
@@ -34,7 +34,7 @@ import {
   RecordLayer,
 } from "./record.ts";
 
-export type { DtlsState } from "./handshaking.ts";
+export type { DtlsState } from "./handshake.ts";
 export type { DtlsVersion } from "./machine.ts";
 export type { DtlsCloseReason, DtlsEvents, DtlsOptions } from "./options.ts";
 

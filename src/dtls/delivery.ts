@@ -5,7 +5,7 @@ import { Timers } from "../wire/timers.ts";
 import { AckList, encodeAck, type RecordNumber } from "./ack.ts";
 import type { AlertDescription } from "./alert.ts";
 import { Flight, type FlightItem } from "./flight.ts";
-import { HANDSHAKE_HEADER_BYTES, type HandshakeMessage, messageSequence, Reassembly } from "./handshake.ts";
+import { HANDSHAKE_HEADER_BYTES, type HandshakeMessage, messageSequence, Reassembly } from "./reassembly.ts";
 import { CLIENT_HELLO } from "./messages.ts";
 import type { FlightPlan } from "./machine.ts";
 import { MAX_TIMEOUT_MS } from "./options.ts";

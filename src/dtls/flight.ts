@@ -1,6 +1,6 @@
 import type { Datapath } from "../wasm/datapath.ts";
 import type { RecordNumber } from "./ack.ts";
-import { HANDSHAKE_HEADER_BYTES, type HandshakeMessage, writeFragment } from "./handshake.ts";
+import { HANDSHAKE_HEADER_BYTES, type HandshakeMessage, writeFragment } from "./reassembly.ts";
 import { addRange, coversAll, nextGap, type Ranges } from "./ranges.ts";
 import { CONTENT_CHANGE_CIPHER_SPEC, CONTENT_HANDSHAKE, type RecordLayer } from "./record.ts";
 

@@ -1,253 +1,297 @@
-import type { DropReason } from "../wire/drops.ts";
-import { type MemoryAccount, unlimitedAccount } from "../wire/memory-ledger.ts";
+import type { DropCounters } from "../wire/drops.ts";
+import { Timers } from "../wire/timers.ts";
+import type { RecordNumber } from "./ack.ts";
+import { ALERT_DECODE_ERROR, ALERT_UNEXPECTED_MESSAGE, type AlertDescription } from "./alert.ts";
+import { ClientStart } from "./client-start.ts";
+import type { Delivery } from "./delivery.ts";
+import { FIRST_APPLICATION_EPOCH, HANDSHAKE_EPOCH } from "./epochs.ts";
+import type { FlightItem } from "./flight.ts";
+import type { HandshakeMessage } from "./reassembly.ts";
+import { type KeyLog, type KeyLogLabel, keyLogLine } from "./keylog.ts";
+import type { TrafficKey } from "./keys12.ts";
 import {
-  ALERT_DECODE_ERROR,
-  ALERT_ILLEGAL_PARAMETER,
-  ALERT_UNEXPECTED_MESSAGE,
-  type AlertDescription,
-} from "./alert.ts";
-import { Fragments } from "./fragments.ts";
+  type FlightPlan,
+  type HandshakeFacts,
+  type HandshakeHost,
+  type HandshakeMachine,
+  type HandshakeSettings,
+  MALFORMED,
+  UNEXPECTED,
+} from "./machine.ts";
+import type { ResolvedOptions } from "./options.ts";
+import type { RecordLayer } from "./record.ts";
+import { ServerStart } from "./server-start.ts";
 
-/**
- * Handshake messages travel as fragments (RFC 6347 §4.2.2, the same in RFC 9147 §5.2):
- *
- *     | msg_type 1 | length 3 | message_seq 2 | fragment_offset 3 | fragment_length 3 | fragment |
- *
- * `length` is that of the whole message, the same in each of its fragments.
- */
-export const HANDSHAKE_HEADER_BYTES = 12;
+export type DtlsState = "new" | "handshaking" | "connected" | "closed";
 
-/** A whole message, as state machines see it. */
-export interface HandshakeMessage {
-  readonly type: number;
-  readonly sequence: number;
-  /** The epoch of the records it came in; for our own, of the records it leaves in. */
-  readonly epoch: number;
-  readonly body: Uint8Array;
+/** RFC 9147 §5.8.1: for "at least twice the default MSL", 2 minutes, a server answers the client's repeated last flight. */
+const LINGER_MS = 240_000;
+
+/** After the handshake a server of DTLS 1.3 takes nothing but a KeyUpdate, a client tickets as well, which it ignores. */
+const KEY_UPDATE_BYTES = 1;
+const MAX_TICKET_BYTES = 2_048;
+
+/** What a handshake tells the connection that it is for. */
+export interface HandshakingEvents {
+  /** Application data may be sent from now on, though the peer is not verified yet (DTLS 1.3 server). */
+  writable(): void;
+  /** It is complete and the peer verified. */
+  connected(): void;
+  /** What the peer sent was refused, with this alert. */
+  failed(alert: AlertDescription): void;
+  /** It took too long. */
+  timedOut(): void;
+  /** There is no message_seq left. */
+  outOfNumbers(): void;
 }
 
-/** The largest message we take: an X.509 chain with RSA keys fits with room to spare. */
-export const MAX_MESSAGE_BYTES = 8_192;
-/** How far ahead of the next message fragments are kept: the longest flight of either version has fewer messages. */
-const MAX_MESSAGES_AHEAD = 8;
-/** What all unfinished messages together may hold. */
-const MAX_BUFFERED_BYTES = 16_384;
-/** Pieces apart from each other of all unfinished messages: a hello with a hybrid key, cut to fragments of 2 bytes in any order. */
-const MAX_PIECES = 1_024;
-
-/** What an unfinished message takes beside its fragments (measured). */
-const PARTIAL_BYTES = 500;
-
 /**
- * What became of a fragment that was not simply kept. `repeated`: the end of a message that was already taken, so the peer sends
- * again. `drop`: why it was dropped; with the alert for it if it was protected, unless it may come again.
+ * The handshake of one connection, and what comes after it in handshake messages. Around the machine of its role and version it has
+ * the time and the keys.
  */
-export type FragmentResult =
-  | { readonly repeated: number }
-  | { readonly drop: DropReason; readonly alert: AlertDescription | undefined };
+export class Handshaking implements HandshakeHost {
+  /** How far the connection has come. Written only here. */
+  state: DtlsState = "new";
+  readonly facts: HandshakeFacts = {
+    version: undefined,
+    cipherSuite: undefined,
+    group: undefined,
+    peerCertificate: undefined,
+  };
+  readonly #records: RecordLayer;
+  readonly #delivery: Delivery;
+  readonly #drops: DropCounters;
+  readonly #events: HandshakingEvents;
+  readonly #keyLog: KeyLog | undefined;
+  readonly #mtuBytes: number;
+  readonly #timeoutMs: number;
+  readonly #compact: boolean;
+  readonly #timers = new Timers<"handshake" | "linger">();
+  /** Until the handshake is complete. */
+  #settings: HandshakeSettings | undefined;
+  #machine: HandshakeMachine;
+  #isAuthenticated = false;
+  readonly #isServer: boolean;
+  #now = 0;
 
-const MALFORMED: FragmentResult = { drop: "dtls-malformed", alert: ALERT_DECODE_ERROR };
-const CONTRADICTION: FragmentResult = { drop: "dtls-unexpected", alert: ALERT_ILLEGAL_PARAMETER };
-const TOO_LARGE: FragmentResult = { drop: "dtls-too-large", alert: ALERT_ILLEGAL_PARAMETER };
-const OUT_OF_PLACE: FragmentResult = { drop: "dtls-too-large", alert: ALERT_UNEXPECTED_MESSAGE };
-const TOO_EARLY: FragmentResult = { drop: "dtls-unexpected", alert: undefined };
-const NO_ROOM: FragmentResult = { drop: "dtls-reassembly-limit", alert: undefined };
-
-interface Partial {
-  readonly type: number;
-  readonly epoch: number;
-  readonly length: number;
-  readonly fragments: Fragments;
-}
-
-/** Puts messages together from fragments that come in any order, cut and number, and hands them out in sequence. */
-export class Reassembly {
-  /** The longest message that is taken. */
-  maxMessageBytes = MAX_MESSAGE_BYTES;
-  /** The number of the next message. */
-  next = 0;
-  /** By sequence; `undefined` while there are none: a connection is idle longer than it shakes hands. */
-  #partials: Map<number, Partial> | undefined;
-  readonly #memory: MemoryAccount;
-
-  constructor(memory: MemoryAccount = unlimitedAccount()) {
-    this.#memory = memory;
+  constructor(options: ResolvedOptions, records: RecordLayer, delivery: Delivery, events: HandshakingEvents) {
+    this.#records = records;
+    this.#delivery = delivery;
+    this.#drops = options.drops;
+    this.#events = events;
+    this.#keyLog = options.keyLog;
+    this.#mtuBytes = options.mtuBytes;
+    this.#timeoutMs = options.handshakeTimeoutMs;
+    this.#compact = options.compact;
+    this.#settings = options.settings;
+    this.#isServer = options.role === "server";
+    this.#machine = options.role === "server" ? new ServerStart(this) : new ClientStart(this);
   }
 
-  /** True while part of a message is held: something of the peer's flight is missing. */
-  get incomplete(): boolean {
-    return this.#partials !== undefined;
+  // --- for the connection ---
+
+  get nextDeadline(): number {
+    return Math.min(this.#timers.next, this.#delivery.nextDeadline);
   }
 
-  /** Takes every fragment in `content`, the plaintext of a handshake record. */
-  addRecord(epoch: number, content: Uint8Array, report: (result: FragmentResult) => void): void {
-    let at = 0;
-    while (at < content.length) {
-      if (content.length - at < HANDSHAKE_HEADER_BYTES) {
-        report(MALFORMED);
-        return;
-      }
-      const length = u24(content, at + 9);
-      const from = at + HANDSHAKE_HEADER_BYTES;
-      if (length > content.length - from) {
-        report(MALFORMED);
-        return;
-      }
-      const result = this.#addFragment(epoch, content, at, content.subarray(from, from + length));
-      if (result !== undefined) report(result);
-      at = from + length;
+  /** A protected record of the peer was opened: from then on nothing unprotected can end the connection. */
+  get isAuthenticated(): boolean {
+    return this.#isAuthenticated;
+  }
+
+  /** Client: sends the ClientHello. A server waits for one and needs no start. */
+  start(now: number): void {
+    if (this.state !== "new" || this.#machine.start === undefined) return;
+    this.#now = now;
+    this.#begin();
+    this.#machine.start();
+  }
+
+  /** Takes the content of a handshake record. */
+  handleRecord(now: number, epoch: number, sequence: number, content: Uint8Array): void {
+    this.#now = now;
+    if (this.state === "new") {
+      this.#begin();
+      // The request to say hello again may have come from another object, which kept nothing of it (RFC 6347 §4.2.1).
+      if (this.#settings?.helloVerify !== undefined) this.#delivery.beginWith(content);
+    }
+    if (epoch === 0) this.#mirrorSequence(sequence);
+    const alert = this.#delivery.handleHandshake(now, epoch, sequence, content);
+    if (alert !== undefined && epoch > 0) this.#events.failed(alert);
+    while (this.state !== "closed") {
+      const message = this.#delivery.take();
+      if (message === undefined || !this.#handleMessage(message)) return;
     }
   }
 
-  /** The next message in sequence, once it is whole. */
-  take(): HandshakeMessage | undefined {
-    const sequence = this.next;
-    const partial = this.#partials?.get(sequence);
-    if (partial === undefined || partial.fragments.byteCount < partial.length) return undefined;
-    const { type, epoch, fragments } = partial;
-    this.next++;
-    this.#forget(sequence);
-    // Epochs only rise: what is held of an earlier one is nobody's.
-    for (const [later, { epoch: other }] of this.#partials ?? []) if (other < epoch) this.#forget(later);
-    return { type, sequence, epoch, body: fragments.assemble() };
+  /** Takes an acknowledgement, which may be what the machine waits for. */
+  handleAck(now: number, epoch: number, numbers: readonly RecordNumber[]): void {
+    this.#now = now;
+    this.#delivery.handleAck(now, epoch, numbers);
   }
 
-  /** Gives a message back as never received: it has no place in its epoch, which anybody can send in. */
-  reject({ sequence }: HandshakeMessage): void {
-    this.next = sequence;
+  /** A protected record was opened: the hellos, and whatever else its key rests on, are the peer's. */
+  authenticate(): void {
+    this.#isAuthenticated = true;
   }
 
-  /** The connection has ended: forgets what is unfinished. */
-  release(): void {
-    for (const sequence of this.#partials?.keys() ?? []) this.#forget(sequence);
-  }
-
-  #addFragment(epoch: number, header: Uint8Array, at: number, fragment: Uint8Array): FragmentResult | undefined {
-    const type = header[at];
-    const length = u24(header, at + 1);
-    const sequence = messageSequence(header, at);
-    const start = u24(header, at + 6);
-    const end = start + fragment.length;
-    if (end > length) return MALFORMED;
-    if (sequence < this.next) return end === length ? { repeated: sequence } : undefined;
-    if (sequence >= this.next + MAX_MESSAGES_AHEAD) return TOO_EARLY;
-    // After the handshake the messages that have a place are short: a longer one is of another kind.
-    if (length > this.maxMessageBytes) return this.maxMessageBytes < MAX_MESSAGE_BYTES ? OUT_OF_PLACE : TOO_LARGE;
-    const known = this.#partials?.get(sequence);
-    // An authenticated fragment replaces what anybody could have sent in an earlier epoch; never the other way round.
-    if (known !== undefined && known.epoch < epoch) this.#forget(sequence);
-    else if (known !== undefined && known.epoch > epoch) return TOO_EARLY;
-    else if (known !== undefined && !(known.type === type && known.length === length)) return CONTRADICTION;
-    if (!this.#makeRoom(sequence, epoch, fragment.length)) return NO_ROOM;
-    const { fragments } = this.#partialOf(sequence, epoch, type, length);
-    const before = fragments.heldBytes;
-    fragments.add(start, fragment);
-    this.#memory.add(fragments.heldBytes - before);
-    return undefined;
-  }
-
-  #partialOf(sequence: number, epoch: number, type: number, length: number): Partial {
-    this.#partials ??= new Map();
-    let partial = this.#partials.get(sequence);
-    if (partial === undefined) {
-      partial = { type, epoch, length, fragments: new Fragments() };
-      this.#partials.set(sequence, partial);
-      this.#memory.add(PARTIAL_BYTES);
+  handleTimeout(now: number): void {
+    this.#now = now;
+    for (let due = this.#timers.expire(now); due !== undefined; due = this.#timers.expire(now)) {
+      if (due === "linger") this.#records.epochs.releaseRead(HANDSHAKE_EPOCH);
+      else this.#events.timedOut();
     }
-    return partial;
+    this.#delivery.handleTimeout(now);
   }
 
-  /**
-   * Where there is no room, what is farthest ahead goes first, and what anybody could have sent before what is authenticated:
-   * forged fragments ahead must not keep out the ones that are next.
-   */
-  #makeRoom(sequence: number, epoch: number, bytes: number): boolean {
-    while (!this.#hasRoom(bytes)) {
-      const worst = this.#leastWorthy(sequence, epoch);
-      if (worst === undefined) return false;
-      this.#forget(worst);
+  /** DTLS 1.3: replaces our key for application data, and the peer's if `requestPeer`. Does nothing in DTLS 1.2. */
+  updateKey(now: number, requestPeer: boolean): void {
+    this.#now = now;
+    if (this.#delivery.isOutOfNumbers) this.#events.outOfNumbers();
+    else this.#machine.updateKey?.(requestPeer);
+  }
+
+  exportKeyingMaterial(label: string, length: number, context: Uint8Array | undefined): Uint8Array {
+    return this.#machine.exportKeyingMaterial(label, length, context);
+  }
+
+  /** Wipes the secrets and forgets what was to be sent again. */
+  close(): void {
+    this.state = "closed";
+    this.#machine.wipe();
+    this.#timers.clearAll();
+    this.#delivery.close();
+  }
+
+  // --- for the machine ---
+
+  get settings(): HandshakeSettings {
+    if (this.#settings === undefined) throw new Error("the handshake is over"); // our own bug
+    return this.#settings;
+  }
+
+  get now(): number {
+    return this.#now;
+  }
+
+  message(type: number, body: Uint8Array, epoch = 0): HandshakeMessage {
+    return { type, body, epoch, sequence: this.#delivery.takeNumber() };
+  }
+
+  sendFlight(items: readonly FlightItem[], answered: HandshakeMessage | undefined, plan: FlightPlan = {}): void {
+    if (this.state === "connected") {
+      this.#delivery.sendNext(this.#now, items, plan);
+      return;
     }
+    // From a HelloRetryRequest on (RFC 9147 §7.1: a part of the second hello is acknowledged).
+    if (this.facts.version === "1.3") this.#delivery.acknowledges = true;
+    this.#delivery.send(this.#now, items, answered, plan);
+    const last = items[items.length - 1];
+    if (typeof last === "object" && last.epoch > this.#records.epochs.current.epoch)
+      this.#records.epochs.use(last.epoch);
+  }
+
+  installKeys12(write: TrafficKey, read: TrafficKey): boolean {
+    return this.#records.epochs.install12(write, read);
+  }
+
+  installWrite13(epoch: number, trafficSecret: Uint8Array): boolean {
+    if (!this.#records.epochs.installWrite13(epoch, trafficSecret)) return false;
+    this.#delivery.acknowledges = true;
+    // Replaced by an acknowledged KeyUpdate: nothing will be sent in it again.
+    if (epoch > FIRST_APPLICATION_EPOCH) this.#records.epochs.releaseWrite(epoch - 1);
     return true;
   }
 
-  /** The message that is farthest ahead, of those that may be forgotten for one with this number and epoch. */
-  #leastWorthy(sequence: number, epoch: number): number | undefined {
-    for (let other = this.next + MAX_MESSAGES_AHEAD - 1; other >= this.next; other--) {
-      const partial = this.#partials?.get(other);
-      if (partial === undefined) continue;
-      if (partial.epoch < epoch || (partial.epoch === epoch && other > sequence)) return other;
+  installRead13(epoch: number, trafficSecret: Uint8Array): boolean {
+    if (epoch > FIRST_APPLICATION_EPOCH) {
+      // RFC 9147 §8: of the epochs before, the last is kept for what was on its way. So there are never more than four keys.
+      this.#records.epochs.releaseRead(epoch - 2);
+      // Who changes keys has long had the acknowledgement of its last handshake flight.
+      this.#records.epochs.releaseRead(HANDSHAKE_EPOCH);
     }
-    return undefined;
+    return this.#records.epochs.installRead13(epoch, trafficSecret);
   }
 
-  #hasRoom(bytes: number): boolean {
-    let buffered = bytes;
-    let pieces = 1;
-    for (const { fragments } of this.#partials?.values() ?? []) {
-      buffered += fragments.byteCount;
-      pieces += fragments.pieceCount;
+  releaseHandshakeKeys(): void {
+    this.#records.epochs.releaseWrite(HANDSHAKE_EPOCH);
+    this.#records.epochs.releaseRead(HANDSHAKE_EPOCH);
+  }
+
+  writable(): void {
+    this.#events.writable();
+  }
+
+  complete(keepFlight: boolean): void {
+    this.state = "connected";
+    this.#timers.clear("handshake");
+    // A smaller one was a guess about why nothing came back; now something does.
+    this.#records.mtuBytes = this.#mtuBytes;
+    if (!keepFlight) {
+      this.#delivery.forgetFlight();
+      this.#records.epochs.releaseWrite(0);
     }
-    return buffered <= MAX_BUFFERED_BYTES && pieces <= MAX_PIECES && this.#memory.hasRoomFor(PARTIAL_BYTES + bytes);
+    // The client of DTLS 1.3 waits for the acknowledgement of its last flight, the server gives it.
+    if (this.facts.version === "1.3" && !keepFlight) {
+      this.#delivery.acknowledgeAll();
+      this.#records.epochs.releaseWrite(HANDSHAKE_EPOCH);
+      this.#timers.set("linger", this.#now + LINGER_MS);
+    }
+    this.#settings = undefined;
+    this.#delivery.maxMessageBytes = this.#isServer ? KEY_UPDATE_BYTES : MAX_TICKET_BYTES;
+    this.#events.connected();
+    if (!this.#compact) return;
+    this.#machine.forgetExporter?.();
+    this.facts.peerCertificate = undefined;
   }
 
-  #forget(sequence: number): void {
-    const partial = this.#partials?.get(sequence);
-    if (partial === undefined) return;
-    this.#memory.give(PARTIAL_BYTES + partial.fragments.heldBytes);
-    this.#partials?.delete(sequence);
-    if (this.#partials?.size === 0) this.#partials = undefined;
+  become(machine: HandshakeMachine): void {
+    this.#machine = machine;
   }
-}
 
-/** The message_seq in the header of a fragment at `at`. */
-export function messageSequence(bytes: Uint8Array, at: number): number {
-  return (bytes[at + 4] << 8) | bytes[at + 5];
-}
+  logSecret(label: KeyLogLabel, clientRandom: Uint8Array, secret: Uint8Array): void {
+    this.#keyLog?.(keyLogLine(label, clientRandom, secret));
+  }
 
-/** Writes a fragment's header and content at `at` and returns the bytes written. */
-export function writeFragment(
-  target: Uint8Array,
-  at: number,
-  message: HandshakeMessage,
-  start: number,
-  end: number,
-): number {
-  writeHeader(target, at, message, start, end - start);
-  target.set(message.body.subarray(start, end), at + HANDSHAKE_HEADER_BYTES);
-  return HANDSHAKE_HEADER_BYTES + end - start;
-}
+  // --- messages in ---
 
-/** RFC 9147 §5.2: transcripts of DTLS 1.3 hash messages with the header of TLS: msg_type (1), length (3). */
-export function encodeAsTls(type: number, body: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(4 + body.length);
-  whole[0] = type;
-  writeU24(whole, 1, body.length);
-  whole.set(body, 4);
-  return whole;
-}
+  #begin(): void {
+    this.state = "handshaking";
+    this.#timers.set("handshake", this.#now + this.#timeoutMs);
+  }
 
-/** RFC 6347 §4.2.6: transcripts of DTLS 1.2 hash each message "as if it were sent in a single fragment". */
-export function encodeWhole(message: HandshakeMessage): Uint8Array {
-  const whole = new Uint8Array(HANDSHAKE_HEADER_BYTES + message.body.length);
-  writeFragment(whole, 0, message, 0, message.body.length);
-  return whole;
-}
+  /**
+   * RFC 6347 §4.2.1: a server that asks for cookies "MUST use the record sequence number in the ClientHello" in its answer, so
+   * that it repeats none of which it has kept no account.
+   */
+  #mirrorSequence(sequence: number): void {
+    if (this.#settings?.helloVerify === undefined) return;
+    const write = this.#records.epochs.write(0);
+    if (sequence > write.sequence) write.sequence = sequence;
+  }
 
-function writeHeader(target: Uint8Array, at: number, message: HandshakeMessage, start: number, length: number): void {
-  target[at] = message.type;
-  writeU24(target, at + 1, message.body.length);
-  target[at + 4] = message.sequence >>> 8;
-  target[at + 5] = message.sequence;
-  writeU24(target, at + 6, start);
-  writeU24(target, at + 9, length);
-}
-
-function u24(bytes: Uint8Array, at: number): number {
-  return (bytes[at] << 16) | (bytes[at + 1] << 8) | bytes[at + 2];
-}
-
-function writeU24(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value >>> 16;
-  bytes[at + 1] = value >>> 8;
-  bytes[at + 2] = value;
+  /** False where the message was given back. */
+  #handleMessage(message: HandshakeMessage): boolean {
+    const { flight, isOutOfNumbers } = this.#delivery;
+    if (isOutOfNumbers) {
+      this.#events.outOfNumbers();
+      return false;
+    }
+    const outcome = this.#machine.handle(message);
+    if (outcome === UNEXPECTED && message.epoch === 0) {
+      // RFC 6347 §4.1.2.7, RFC 9147 §4.5.2: what anybody can send is dropped, and what belongs in its place may still come.
+      this.#drops.count("dtls-unexpected");
+      this.#delivery.reject(message);
+      return false;
+    }
+    if (outcome === MALFORMED) this.#events.failed(ALERT_DECODE_ERROR);
+    else if (outcome === UNEXPECTED) this.#events.failed(ALERT_UNEXPECTED_MESSAGE);
+    else if (outcome !== undefined) this.#events.failed(outcome);
+    else if (message.epoch > 0 && this.state === "handshaking" && flight === this.#delivery.flight) {
+      // RFC 9147 §7.2: "the receipt of any record responding to a given flight MUST be taken as an implicit acknowledgement".
+      // Not an unprotected one: where more of the answer is missing, our flight asks for all of it again.
+      this.#delivery.forgetFlight();
+    }
+    return true;
+  }
 }

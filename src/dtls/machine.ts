@@ -1,6 +1,6 @@
 import type { AlertDescription } from "./alert.ts";
 import type { FlightItem } from "./flight.ts";
-import type { HandshakeMessage } from "./handshake.ts";
+import type { HandshakeMessage } from "./reassembly.ts";
 import type { KeyLogLabel } from "./keylog.ts";
 import type { TrafficKey } from "./keys12.ts";
 import type { HelloVerify } from "./retry-cookie.ts";

@@ -1,5 +1,5 @@
 import { type RandomSource, randomBytes } from "../crypto/platform.ts";
-import { checkNames, type Names } from "../names.ts";
+import { checkNames, type Names } from "../application/names.ts";
 import type { Datapath } from "../wasm/datapath.ts";
 import { DropCounters } from "../wire/drops.ts";
 import type { MemoryAccount } from "../wire/memory-ledger.ts";

@@ -1,7 +1,7 @@
 import { equalConstantTime, hmacSha256 } from "../crypto/platform.ts";
 import { ALERT_INAPPROPRIATE_FALLBACK, ALERT_PROTOCOL_VERSION } from "./alert.ts";
 import { EXTENSION_SUPPORTED_VERSIONS, parseNumbers } from "./extensions.ts";
-import type { HandshakeMessage } from "./handshake.ts";
+import type { HandshakeMessage } from "./reassembly.ts";
 import { type HandshakeHost, type HandshakeMachine, MALFORMED, type Outcome, UNEXPECTED } from "./machine.ts";
 import {
   CLIENT_HELLO,

@@ -30,7 +30,7 @@ import {
   UNCOMPRESSED_ONLY,
 } from "./extensions.ts";
 import { CHANGE_CIPHER_SPEC } from "./flight.ts";
-import { encodeWhole, type HandshakeMessage } from "./handshake.ts";
+import { encodeWhole, type HandshakeMessage } from "./reassembly.ts";
 import { refuseExtensions12 } from "./hello12.ts";
 import { deriveKeys, extendedMasterSecret, verifyData } from "./keys12.ts";
 import { type HandshakeHost, type HandshakeMachine, MALFORMED, type Outcome, UNEXPECTED } from "./machine.ts";

@@ -24,7 +24,7 @@ import {
   parseCookie,
 } from "./extensions.ts";
 import { answerKey } from "./groups.ts";
-import { encodeAsTls, type HandshakeMessage } from "./handshake.ts";
+import { encodeAsTls, type HandshakeMessage } from "./reassembly.ts";
 import { deriveHandshakeSecrets, type HandshakeSecrets, signedContent, verifyData13 } from "./keys13.ts";
 import { type HandshakeHost, type HandshakeMachine, MALFORMED, type Outcome, UNEXPECTED } from "./machine.ts";
 import {

@@ -1,7 +1,7 @@
 import { WorkBudget, type WorkRate } from "../wire/work-budget.ts";
 import { ALERT_ILLEGAL_PARAMETER, ALERT_INTERNAL_ERROR, ALERT_UNEXPECTED_MESSAGE } from "./alert.ts";
 import { FIRST_APPLICATION_EPOCH } from "./epochs.ts";
-import type { HandshakeMessage } from "./handshake.ts";
+import type { HandshakeMessage } from "./reassembly.ts";
 import { exportKeyingMaterial13, nextTrafficSecret } from "./keys13.ts";
 import { type HandshakeHost, type HandshakeMachine, MALFORMED, type Outcome, UNEXPECTED } from "./machine.ts";
 import { encodeKeyUpdate, KEY_UPDATE, NEW_SESSION_TICKET, parseKeyUpdate } from "./messages.ts";

@@ -1,5 +1,5 @@
 import { RunningSha256 } from "../crypto/platform.ts";
-import { encodeAsTls, type HandshakeMessage } from "./handshake.ts";
+import { encodeAsTls, type HandshakeMessage } from "./reassembly.ts";
 import { MESSAGE_HASH, SERVER_HELLO } from "./messages.ts";
 
 /** The messages of a DTLS 1.3 handshake, as the hash over them with the header of TLS (RFC 9147 §5.2). The messages are not kept. */

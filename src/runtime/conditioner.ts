@@ -1,5 +1,5 @@
 /** A bad network for trying things out, between a socket and its owner: it loses, delays, reorders, repeats and throttles. */
-import { checkNames, type Names } from "../names.ts";
+import { checkNames, type Names } from "../application/names.ts";
 import type { SocketAddress } from "../wire/address.ts";
 import { SeededRandom } from "./seeded.ts";
 import type { OpenUdp, UdpSocket } from "./udp.ts";

@@ -1,5 +1,5 @@
 import type { RandomSource } from "../crypto/platform.ts";
-import type { AssociationLimits } from "../options.ts";
+import type { AssociationLimits } from "../limits.ts";
 import type { DropCounters } from "../wire/drops.ts";
 import type { MemoryAccount } from "../wire/memory-ledger.ts";
 import type { RtoTimes } from "./rto.ts";

@@ -1,5 +1,5 @@
 import type { RandomSource } from "../crypto/platform.ts";
-import { type AssociationLimits, DEFAULT_ASSOCIATION_LIMITS } from "../options.ts";
+import { type AssociationLimits, DEFAULT_ASSOCIATION_LIMITS } from "../limits.ts";
 import type { Datapath } from "../wasm/datapath.ts";
 import type { DropCounters } from "../wire/drops.ts";
 import { type MemoryAccount, unlimitedAccount } from "../wire/memory-ledger.ts";

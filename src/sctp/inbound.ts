@@ -1,4 +1,4 @@
-import type { AssociationLimits } from "../options.ts";
+import type { AssociationLimits } from "../limits.ts";
 import {
   BAD_CHECKSUM,
   CHUNK_BODY,

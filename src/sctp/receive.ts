@@ -1,4 +1,4 @@
-import type { AssociationLimits } from "../options.ts";
+import type { AssociationLimits } from "../limits.ts";
 import type { DropCounters } from "../wire/drops.ts";
 import { type MemoryAccount, unlimitedAccount } from "../wire/memory-ledger.ts";
 import type { Prefetchable } from "../wire/prefetch.ts";

@@ -3,7 +3,7 @@
  * the association needs no handshake. What a cookie protects from is settled below it, by DTLS.
  */
 import type { RandomSource } from "../crypto/platform.ts";
-import type { AssociationLimits } from "../options.ts";
+import type { AssociationLimits } from "../limits.ts";
 import { tsn } from "../wire/serial.ts";
 import { OFFERS_INTERLEAVING } from "./association-options.ts";
 import { isAcceptable, randomTag } from "./handshake.ts";

@@ -2,7 +2,7 @@
  * Signalling over HTTP in web-standard terms: a `Request` with an SDP offer in, a `Response` with the answer out. The
  * JSON is that of webrtc-unreliable and WebUDP, so pages written for these work unchanged.
  */
-import { checkNames, type Names } from "../names.ts";
+import { checkNames, type Names } from "../application/names.ts";
 import { ByteWriter } from "../wire/bytes.ts";
 import type { DropCounters } from "../wire/drops.ts";
 import {

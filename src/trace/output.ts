@@ -1,4 +1,4 @@
-import { surface } from "../events.ts";
+import { surface } from "../application/user-code.ts";
 import type { TraceSink } from "./sink.ts";
 
 /** What an output needs of whoever runs the connection. */

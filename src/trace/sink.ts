@@ -1,5 +1,5 @@
-import { surface } from "../events.ts";
-import { checkNames, type Names } from "../names.ts";
+import { surface } from "../application/user-code.ts";
+import { checkNames, type Names } from "../application/names.ts";
 
 /**
  * Where a trace goes. Functions of the application, called when the call that gave rise to it is done, with as much as there is. What

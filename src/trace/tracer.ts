@@ -1,6 +1,6 @@
 import type { Channel } from "../channel/channel.ts";
 import type { ClientConnection } from "../core/client-connection.ts";
-import type { Connection } from "../core/connection.ts";
+import type { Connection } from "../core/server-connection.ts";
 import type { PeerTrace } from "../core/peer-trace.ts";
 import type { ConnectionStats } from "../core/stats.ts";
 import { alertName } from "../dtls/alert.ts";

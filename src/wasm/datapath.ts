@@ -1,4 +1,4 @@
-import { checkNames, type Names } from "../names.ts";
+import { checkNames, type Names } from "../application/names.ts";
 import { instantiateKernels, type KernelBuild, type KernelExports, preferredBuild } from "./kernels.ts";
 import {
   CHUNK_TABLE,

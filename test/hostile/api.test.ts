@@ -2,11 +2,11 @@
 import { afterEach, describe, expect, test } from "vitest";
 import type { Channel } from "../../src/channel/channel.ts";
 import type { ChannelOptions } from "../../src/channel/channels.ts";
-import { type ClientConnection, type ClientOptions, connect } from "../../src/client.ts";
-import type { Connection } from "../../src/connection.ts";
+import { type ClientConnection, type ClientOptions, connect } from "../../src/client/native/connect.ts";
+import type { Connection } from "../../src/server/connection.ts";
 import { SendError } from "../../src/errors.ts";
-import { Server } from "../../src/server.ts";
-import { DEFAULT_LIMITS, type ListenOptions } from "../../src/server-options.ts";
+import { Server } from "../../src/server/server.ts";
+import { DEFAULT_LIMITS, type ListenOptions } from "../../src/server/options.ts";
 import { EventLog } from "../support/wait.ts";
 import { editInit, offerLine, openAnd, withoutExtensions } from "./support/words.ts";
 import { UdpRogue, type UdpRogueOptions } from "./support/udp-rogue.ts";

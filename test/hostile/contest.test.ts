@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { HANDSHAKE_BYTES } from "../../src/core/connection.ts";
+import { HANDSHAKE_BYTES } from "../../src/core/server-connection.ts";
 import type { DtlsVersion } from "../../src/dtls/connection.ts";
 import { isStun } from "../../src/ice/stun.ts";
 import { Random } from "../sim/random.ts";

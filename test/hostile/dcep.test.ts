@@ -11,7 +11,7 @@ import {
   writeAck,
   writeOpen,
 } from "../../src/channel/dcep.ts";
-import { DEFAULT_ASSOCIATION_LIMITS } from "../../src/options.ts";
+import { DEFAULT_ASSOCIATION_LIMITS } from "../../src/limits.ts";
 import { concatBytes } from "../../src/wire/bytes.ts";
 import { DropCounters } from "../../src/wire/drops.ts";
 import { fuzzTests } from "./support/fuzz.ts";

@@ -1,10 +1,10 @@
 /** What sessions and connections keep of the largest offers: nothing of their text. */
 import { expect, test } from "vitest";
-import { readAnswer } from "../../src/client/description.ts";
+import { readAnswer } from "../../src/client/native/description.ts";
 import { randomBytes } from "../../src/crypto/platform.ts";
 import { DtlsConnection, type DtlsVersion } from "../../src/dtls/connection.ts";
 import { remoteDescription } from "../../src/core/session.ts";
-import type { EndpointLimits } from "../../src/options.ts";
+import type { EndpointLimits } from "../../src/limits.ts";
 import { MAX_OFFER_CHARACTERS, parseOffer } from "../../src/signalling/offer.ts";
 import { Datapath } from "../../src/wasm/datapath.ts";
 import { pageCertificate, ScriptedPage, ScriptedServer } from "../unit/core/support/scripted-page.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { HeldSession } from "../../src/core/endpoint.ts";
+import type { HeldSession } from "../../src/core/server-endpoint.ts";
 import { writeBindingRequest } from "../../src/ice/stun-write.ts";
 import { Random } from "../sim/random.ts";
 import { ScriptedPage, ScriptedServer } from "../unit/core/support/scripted-page.ts";

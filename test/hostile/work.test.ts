@@ -5,7 +5,7 @@
 import { expect, test, vi } from "vitest";
 import { Channels } from "../../src/channel/channels.ts";
 import { Association } from "../../src/sctp/association.ts";
-import { DEFAULT_ASSOCIATION_LIMITS } from "../../src/options.ts";
+import { DEFAULT_ASSOCIATION_LIMITS } from "../../src/limits.ts";
 import { DropCounters } from "../../src/wire/drops.ts";
 import {
   chunk,

@@ -1,7 +1,7 @@
 /** The native client and other stacks as servers. They answer our actpass with active: so we are the server in DTLS. */
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { type ClientConnection, connect } from "../../src/client.ts";
+import { type ClientConnection, connect } from "../../src/client/native/connect.ts";
 import { findNode, PEERS } from "../support/commands.ts";
 import { Program } from "../support/program.ts";
 

@@ -31,16 +31,17 @@ test.each(["webrtc-datagram", "webrtc-datagram/browser"])(
     expect(gzipSync(outputFiles[0].contents).length).toBeLessThan(3_500);
     const files = Object.keys(metafile.inputs).filter((path) => path !== "<stdin>");
     expect(files.map((path) => path.replace(/^.*build\//, "")).sort()).toEqual([
-      "backlog.js",
+      "application/user-code.js",
       "browser.js",
-      "browser/connection.js",
-      "browser/dial.js",
-      "browser/restart.js",
       "client/body.js",
+      "client/browser/connection.js",
+      "client/browser/dial.js",
+      "client/browser/restart.js",
       "client/redial.js",
       "errors.js",
-      "events.js",
-      "receive-queue.js",
+      "shell/backlog.js",
+      "shell/emitter.js",
+      "shell/receive-queue.js",
     ]);
   },
 );

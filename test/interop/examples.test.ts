@@ -1,7 +1,7 @@
 /** The examples do what they say. They import the built package: `npm run build` first. */
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { connect } from "../../src/client.ts";
+import { connect } from "../../src/client/native/connect.ts";
 import { ROOT } from "../support/commands.ts";
 import { startEchoServer } from "../support/echo-server.ts";
 import { freePorts } from "../support/ports.ts";

@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
-import { connect } from "../../src/client.ts";
+import { connect } from "../../src/client/native/connect.ts";
 import { type Connection, type ListenOptions, Server } from "../../src/index.ts";
 import { REQUESTS, sendRequest } from "../hostile/support/requests.ts";
 import { UdpRogue, type UdpRogueOptions } from "../hostile/support/udp-rogue.ts";

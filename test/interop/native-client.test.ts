@@ -1,7 +1,7 @@
 /** `connect` of the package itself against a server in the same process, over real sockets. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { connect } from "../../src/client.ts";
-import type { ClientOptions } from "../../src/client.ts";
+import { connect } from "../../src/client/native/connect.ts";
+import type { ClientOptions } from "../../src/client/native/connect.ts";
 import { type EchoServer, startEchoServer } from "../support/echo-server.ts";
 import { UdpProxy } from "../support/proxy.ts";
 import { EventLog, within } from "../support/wait.ts";

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { build } from "esbuild";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type * as Page from "../../src/browser.ts";
-import { type ClientConnection, type ClientOptions, connect } from "../../src/client.ts";
+import { type ClientConnection, type ClientOptions, connect } from "../../src/client/native/connect.ts";
 import { BROWSERS, launchBrowser, type RunningBrowser } from "../support/browsers.ts";
 import { ROOT } from "../support/commands.ts";
 import { UdpProxy } from "../support/proxy.ts";

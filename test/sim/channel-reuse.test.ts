@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Channel } from "../../src/channel/channel.ts";
 import type { ChannelOptions } from "../../src/channel/channels.ts";
-import { DEFAULT_ASSOCIATION_LIMITS } from "../../src/options.ts";
+import { DEFAULT_ASSOCIATION_LIMITS } from "../../src/limits.ts";
 import { ChannelsNode } from "./channels-node.ts";
 import type { LinkConditions } from "./link.ts";
 import { type Host, Network } from "./network.ts";

@@ -1,6 +1,6 @@
 import type { Channel } from "../../src/channel/channel.ts";
 import { Channels } from "../../src/channel/channels.ts";
-import { type AssociationLimits, DEFAULT_ASSOCIATION_LIMITS } from "../../src/options.ts";
+import { type AssociationLimits, DEFAULT_ASSOCIATION_LIMITS } from "../../src/limits.ts";
 import { Association, type AssociationCloseReason } from "../../src/sctp/association.ts";
 import { Datapath } from "../../src/wasm/datapath.ts";
 import type { SocketAddress } from "../../src/wire/address.ts";

@@ -5,7 +5,7 @@ import { Certificate } from "../../src/dtls/certificate.ts";
 import type { DtlsVersion } from "../../src/dtls/connection.ts";
 import type { CloseReason } from "../../src/errors.ts";
 import { generateCredentials } from "../../src/ice/credentials.ts";
-import { DEFAULT_ASSOCIATION_LIMITS, DEFAULT_ENDPOINT_LIMITS } from "../../src/options.ts";
+import { DEFAULT_ASSOCIATION_LIMITS, DEFAULT_ENDPOINT_LIMITS } from "../../src/limits.ts";
 import { createSignalledInit, type SignalledInit, writeSignalledInit } from "../../src/sctp/snap.ts";
 import type { SocketAddress } from "../../src/wire/address.ts";
 import type { Host, SimNode } from "./network.ts";

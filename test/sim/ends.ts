@@ -1,4 +1,4 @@
-import type { Connection } from "../../src/core/connection.ts";
+import type { Connection } from "../../src/core/server-connection.ts";
 import type { PeerChannel } from "./browser-peer/data-channels.ts";
 import type { End } from "./exchange.ts";
 import type { Browser, World } from "./world.ts";

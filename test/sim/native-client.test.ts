@@ -2,7 +2,7 @@ import type { DtlsVersion } from "../../src/dtls/connection.ts";
 import { describe, expect, it } from "vitest";
 import { ClientNode, type ClientNodeOptions } from "./client-node.ts";
 import { CHROMIUM, FIREFOX } from "./browser-peer/profile.ts";
-import { DEFAULT_ENDPOINT_LIMITS } from "../../src/options.ts";
+import { DEFAULT_ENDPOINT_LIMITS } from "../../src/limits.ts";
 import type { Fate, Link } from "./link.ts";
 import { quantile } from "./opening.ts";
 import { SERVER_ADDRESS, UNRELIABLE, World } from "./world.ts";

@@ -1,6 +1,6 @@
 import type { Channel } from "../../src/channel/channel.ts";
-import type { Connection } from "../../src/core/connection.ts";
-import { Endpoint } from "../../src/core/endpoint.ts";
+import type { Connection } from "../../src/core/server-connection.ts";
+import { Endpoint } from "../../src/core/server-endpoint.ts";
 import type { Certificate } from "../../src/dtls/certificate.ts";
 import type { DtlsVersion } from "../../src/dtls/connection.ts";
 import type { CloseReason } from "../../src/errors.ts";
@@ -9,7 +9,7 @@ import {
   DEFAULT_ASSOCIATION_LIMITS,
   DEFAULT_ENDPOINT_LIMITS,
   type EndpointLimits,
-} from "../../src/options.ts";
+} from "../../src/limits.ts";
 import type { SocketAddress } from "../../src/wire/address.ts";
 import { DTLS_VERSIONS } from "../support/dtls-versions.ts";
 import type { Host, Network, SimNode } from "./network.ts";

@@ -1,7 +1,7 @@
 import { Certificate } from "../../src/dtls/certificate.ts";
-import type { HeldSession } from "../../src/core/endpoint.ts";
+import type { HeldSession } from "../../src/core/server-endpoint.ts";
 import type { DtlsVersion } from "../../src/dtls/connection.ts";
-import type { AssociationLimits, EndpointLimits } from "../../src/options.ts";
+import type { AssociationLimits, EndpointLimits } from "../../src/limits.ts";
 import { Datapath } from "../../src/wasm/datapath.ts";
 import type { SocketAddress } from "../../src/wire/address.ts";
 import { BrowserPeer } from "./browser-peer/browser-peer.ts";

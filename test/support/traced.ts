@@ -1,6 +1,6 @@
 /** Traces connections of the simulator: in virtual time, with what came out kept as objects. */
 import type { ClientConnection } from "../../src/core/client-connection.ts";
-import type { Connection } from "../../src/core/connection.ts";
+import type { Connection } from "../../src/core/server-connection.ts";
 import type { TraceEventName } from "../../src/trace/events.ts";
 import type { TraceSink } from "../../src/trace/sink.ts";
 import { Tracer } from "../../src/trace/tracer.ts";

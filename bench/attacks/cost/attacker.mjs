@@ -3,12 +3,12 @@
  * is the library's own; then the keys are taken over, so that records of any type can be sealed.
  */
 import { randomBytes } from "node:crypto";
-import { Endpoint } from "../../../build/core/endpoint.js";
+import { Endpoint } from "../../../build/core/server-endpoint.js";
 import { Certificate } from "../../../build/dtls/certificate.js";
 import { DtlsConnection } from "../../../build/dtls/connection.js";
 import { nextTrafficSecret, trafficKeys } from "../../../build/dtls/keys13.js";
 import { writeInit } from "../../../build/sctp/init.js";
-import { resolveLimits } from "../../../build/server-options.js";
+import { resolveLimits } from "../../../build/server/options.js";
 import { Datapath } from "../../../build/wasm/datapath.js";
 import { DropCounters } from "../../../build/wire/drops.js";
 import { ControllingIce } from "../../load/ice.mjs";

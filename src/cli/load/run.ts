@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import { type ClientConnection, connect } from "../../client.ts";
+import { type ClientConnection, connect } from "../../client/native/connect.ts";
 import { ConnectError } from "../../errors.ts";
 import { Flows } from "./flows.ts";
 import { Measurements, type Report, type Second } from "./measurements.ts";

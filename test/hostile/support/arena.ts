@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import type { Connection } from "../../../src/core/connection.ts";
+import type { Connection } from "../../../src/core/server-connection.ts";
 import { Certificate } from "../../../src/dtls/certificate.ts";
 import { isStun } from "../../../src/ice/stun.ts";
-import type { AssociationLimits, EndpointLimits } from "../../../src/options.ts";
+import type { AssociationLimits, EndpointLimits } from "../../../src/limits.ts";
 import { Datapath } from "../../../src/wasm/datapath.ts";
 import type { SocketAddress } from "../../../src/wire/address.ts";
 import { BrowserPeer } from "../../sim/browser-peer/browser-peer.ts";

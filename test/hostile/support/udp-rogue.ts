@@ -1,5 +1,5 @@
 import { createSocket, type Socket, type SocketOptions } from "node:dgram";
-import { readAnswer, writeOffer } from "../../../src/client/description.ts";
+import { readAnswer, writeOffer } from "../../../src/client/native/description.ts";
 import { Certificate } from "../../../src/dtls/certificate.ts";
 import { Datapath } from "../../../src/wasm/datapath.ts";
 import type { SocketAddress } from "../../../src/wire/address.ts";

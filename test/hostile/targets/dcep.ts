@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Channels } from "../../../src/channel/channels.ts";
 import { parseDcep, writeAck, writeOpen } from "../../../src/channel/dcep.ts";
-import { DEFAULT_ASSOCIATION_LIMITS } from "../../../src/options.ts";
+import { DEFAULT_ASSOCIATION_LIMITS } from "../../../src/limits.ts";
 import { DropCounters } from "../../../src/wire/drops.ts";
 import { checkMemory, readRecording, SctpSide } from "../support/sctp.ts";
 import { bytesOf, type CoverageTarget, readSteps, type Step, writeSteps } from "./target.ts";

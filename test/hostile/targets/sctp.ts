@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { DEFAULT_ASSOCIATION_LIMITS } from "../../../src/options.ts";
+import { DEFAULT_ASSOCIATION_LIMITS } from "../../../src/limits.ts";
 import { COOKIE_ECHO, DATA, FORWARD_TSN, INIT_ACK, SACK } from "../../../src/sctp/packet.ts";
 import { concatBytes } from "../../../src/wire/bytes.ts";
 import {

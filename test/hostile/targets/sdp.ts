@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readAnswer } from "../../../src/client/description.ts";
+import { readAnswer } from "../../../src/client/native/description.ts";
 import { type AnswerParts, buildAnswer } from "../../../src/signalling/answer.ts";
 import { parseOffer } from "../../../src/signalling/offer.ts";
 import { offerFixture } from "../../unit/signalling/offers.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Endpoint } from "../../../src/core/endpoint.ts";
+import { Endpoint } from "../../../src/core/server-endpoint.ts";
 import { Certificate } from "../../../src/dtls/certificate.ts";
 import { ControllingAgent } from "../../../src/ice/controlling.ts";
 import {
@@ -17,7 +17,7 @@ import {
   xorMappedAddress,
 } from "../../../src/ice/stun.ts";
 import { writeBindingRequest, writeBindingSuccess, writeStun } from "../../../src/ice/stun-write.ts";
-import { DEFAULT_ASSOCIATION_LIMITS, DEFAULT_ENDPOINT_LIMITS } from "../../../src/options.ts";
+import { DEFAULT_ASSOCIATION_LIMITS, DEFAULT_ENDPOINT_LIMITS } from "../../../src/limits.ts";
 import { concatBytes } from "../../../src/wire/bytes.ts";
 import { Random } from "../../sim/random.ts";
 import { SAMPLE_IPV4_RESPONSE, SAMPLE_IPV6_RESPONSE, SAMPLE_REQUEST, TRANSACTION_ID } from "../../vectors/rfc5769.ts";

@@ -6,10 +6,10 @@ import { parseLoadOptions } from "../../../src/cli/load/options.ts";
 import { LoadRun } from "../../../src/cli/load/run.ts";
 import { load } from "../../../src/cli/load.ts";
 import { UsageError } from "../../../src/cli/usage.ts";
-import * as client from "../../../src/client.ts";
+import * as client from "../../../src/client/native/connect.ts";
 import { ConnectError } from "../../../src/errors.ts";
 
-vi.mock("../../../src/client.ts", () => ({ connect: vi.fn() }));
+vi.mock("../../../src/client/native/connect.ts", () => ({ connect: vi.fn() }));
 const connect = vi.mocked(client.connect);
 
 const URL = ["--url", "http://127.0.0.1:9/"];

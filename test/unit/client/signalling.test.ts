@@ -2,8 +2,8 @@ import { createServer, type RequestListener, type Server as HttpServer } from "n
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { connect } from "../../../src/client.ts";
-import { planConnect } from "../../../src/client/dial.ts";
+import { connect } from "../../../src/client/native/connect.ts";
+import { planConnect } from "../../../src/client/native/dial.ts";
 import { Certificate } from "../../../src/dtls/certificate.ts";
 
 const opened: HttpServer[] = [];

@@ -1,6 +1,6 @@
 /** A further offer of a session that has a connection. */
 import { describe, expect, test } from "vitest";
-import type { Renewal } from "../../../src/core/endpoint.ts";
+import type { Renewal } from "../../../src/core/server-endpoint.ts";
 import type { Session } from "../../../src/core/session.ts";
 import type { LiteSession } from "../../../src/ice/lite.ts";
 import { Certificate } from "../../../src/dtls/certificate.ts";

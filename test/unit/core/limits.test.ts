@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { Endpoint, type HeldSession } from "../../../src/core/endpoint.ts";
+import { Endpoint, type HeldSession } from "../../../src/core/server-endpoint.ts";
 import { Certificate } from "../../../src/dtls/certificate.ts";
 import { writeBindingRequest } from "../../../src/ice/stun-write.ts";
-import type { EndpointLimits } from "../../../src/options.ts";
+import type { EndpointLimits } from "../../../src/limits.ts";
 import { Random } from "../../sim/random.ts";
 import { ScriptedPage, ScriptedServer, smallLimits } from "./support/scripted-page.ts";
 

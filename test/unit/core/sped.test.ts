@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Endpoint } from "../../../src/core/endpoint.ts";
+import { Endpoint } from "../../../src/core/server-endpoint.ts";
 import { Certificate } from "../../../src/dtls/certificate.ts";
 import { DtlsConnection } from "../../../src/dtls/connection.ts";
 import { crc32 } from "../../../src/ice/crc32.ts";
@@ -12,7 +12,7 @@ import {
   type StunMessage,
 } from "../../../src/ice/stun.ts";
 import { writeBindingRequest } from "../../../src/ice/stun-write.ts";
-import { DEFAULT_ASSOCIATION_LIMITS, DEFAULT_ENDPOINT_LIMITS } from "../../../src/options.ts";
+import { DEFAULT_ASSOCIATION_LIMITS, DEFAULT_ENDPOINT_LIMITS } from "../../../src/limits.ts";
 import { Datapath } from "../../../src/wasm/datapath.ts";
 import { Random } from "../../sim/random.ts";
 import { ScriptedPage, ScriptedServer } from "./support/scripted-page.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { encodeWhole, writeFragment } from "../../../src/dtls/handshake.ts";
+import { encodeWhole, writeFragment } from "../../../src/dtls/reassembly.ts";
 import type { DtlsVersion } from "../../../src/dtls/machine.ts";
 import { concatBytes } from "../../../src/wire/bytes.ts";
 import { record } from "./records.ts";

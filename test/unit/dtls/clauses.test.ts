@@ -1,7 +1,7 @@
 /** Clauses of docs/dtls-conformance.md that no other test is about. */
 import { describe, expect, it } from "vitest";
 import { encodeKeyShares, encodeNumbers, parseKeyShares, parseNumbers } from "../../../src/dtls/extensions.ts";
-import { encodeWhole } from "../../../src/dtls/handshake.ts";
+import { encodeWhole } from "../../../src/dtls/reassembly.ts";
 import type { DtlsVersion } from "../../../src/dtls/machine.ts";
 import {
   CERTIFICATE_REQUEST,

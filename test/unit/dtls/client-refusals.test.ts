@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { encodeCookie, encodeKeyShare, encodeNumber, encodeNumbers } from "../../../src/dtls/extensions.ts";
-import type { HandshakeMessage } from "../../../src/dtls/handshake.ts";
+import type { HandshakeMessage } from "../../../src/dtls/reassembly.ts";
 import { type DtlsVersion, MALFORMED } from "../../../src/dtls/machine.ts";
 import {
   CERTIFICATE,

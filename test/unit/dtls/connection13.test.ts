@@ -4,7 +4,7 @@ import type { DtlsOptions, DtlsVersion } from "../../../src/dtls/connection.ts";
 import { encodeKeyShares, encodeNumbers } from "../../../src/dtls/extensions.ts";
 import type { ClientHello } from "../../../src/dtls/messages.ts";
 import { parseAck } from "../../../src/dtls/ack.ts";
-import { encodeWhole } from "../../../src/dtls/handshake.ts";
+import { encodeWhole } from "../../../src/dtls/reassembly.ts";
 import { RecordLayer } from "../../../src/dtls/record.ts";
 import { Datapath } from "../../../src/wasm/datapath.ts";
 import { concatBytes, fromHex, toHex } from "../../../src/wire/bytes.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Fragments } from "../../../src/dtls/fragments.ts";
-import { Reassembly } from "../../../src/dtls/handshake.ts";
+import { Reassembly } from "../../../src/dtls/reassembly.ts";
 import { growthOf } from "../../hostile/support/memory.ts";
 import { Random } from "../../sim/random.ts";
 

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseAck } from "../../../src/dtls/ack.ts";
 import { parseCookie, parseKeyShare, parseKeyShares } from "../../../src/dtls/extensions.ts";
-import { encodeWhole } from "../../../src/dtls/handshake.ts";
+import { encodeWhole } from "../../../src/dtls/reassembly.ts";
 import {
   parseCertificate13,
   parseCertificateRequest13,

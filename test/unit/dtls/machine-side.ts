@@ -1,6 +1,6 @@
 import type { FlightItem } from "../../../src/dtls/flight.ts";
 import { ClientStart } from "../../../src/dtls/client-start.ts";
-import type { HandshakeMessage } from "../../../src/dtls/handshake.ts";
+import type { HandshakeMessage } from "../../../src/dtls/reassembly.ts";
 import type {
   DtlsVersion,
   HandshakeHost,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { HandshakeMessage } from "../../../src/dtls/handshake.ts";
+import type { HandshakeMessage } from "../../../src/dtls/reassembly.ts";
 import type { DtlsVersion } from "../../../src/dtls/machine.ts";
 import { CERTIFICATE_VERIFY, CLIENT_HELLO, FINISHED, SERVER_KEY_EXCHANGE } from "../../../src/dtls/messages.ts";
 import { flip, run } from "./machine-side.ts";

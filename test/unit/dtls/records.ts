@@ -1,4 +1,4 @@
-import { encodeWhole } from "../../../src/dtls/handshake.ts";
+import { encodeWhole } from "../../../src/dtls/reassembly.ts";
 import { type ClientHello, encodeClientHello } from "../../../src/dtls/messages.ts";
 import { encodeNumbers, type Extensions } from "../../../src/dtls/extensions.ts";
 import { concatBytes } from "../../../src/wire/bytes.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Certificate } from "../../../src/dtls/certificate.ts";
 import { encodeNumbers } from "../../../src/dtls/extensions.ts";
-import { encodeWhole } from "../../../src/dtls/handshake.ts";
+import { encodeWhole } from "../../../src/dtls/reassembly.ts";
 import type { ClientHello } from "../../../src/dtls/messages.ts";
 import type { DtlsVersion } from "../../../src/dtls/machine.ts";
 import { clientHello, handshakeTypes, helloExtensions, record, splitRecords } from "./records.ts";

@@ -1,7 +1,7 @@
 /** The answer to `use_srtp` (RFC 5764 §4.1.1), without which pion, aiortc and werift end the handshake. */
 import { describe, expect, it } from "vitest";
 import { answerUseSrtp, EXTENSION_USE_SRTP, type Extensions } from "../../../src/dtls/extensions.ts";
-import type { HandshakeMessage } from "../../../src/dtls/handshake.ts";
+import type { HandshakeMessage } from "../../../src/dtls/reassembly.ts";
 import type { DtlsVersion } from "../../../src/dtls/machine.ts";
 import {
   CLIENT_HELLO,

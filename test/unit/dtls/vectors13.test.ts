@@ -4,7 +4,7 @@ import { readPublicKey, verifySignature } from "../../../src/crypto/platform.ts"
 import { parseAck } from "../../../src/dtls/ack.ts";
 import { subjectPublicKeyInfo } from "../../../src/dtls/certificate.ts";
 import { parseKeyShare, parseKeyShares, parseNumber } from "../../../src/dtls/extensions.ts";
-import { type HandshakeMessage, Reassembly } from "../../../src/dtls/handshake.ts";
+import { type HandshakeMessage, Reassembly } from "../../../src/dtls/reassembly.ts";
 import { exportKeyingMaterial13, signedContent, verifyData13 } from "../../../src/dtls/keys13.ts";
 import {
   parseCertificate13,

@@ -1,5 +1,5 @@
 import { Association, type AssociationOptions, type AssociationCloseReason } from "../../../src/sctp/association.ts";
-import { DEFAULT_ASSOCIATION_LIMITS, type AssociationLimits } from "../../../src/options.ts";
+import { DEFAULT_ASSOCIATION_LIMITS, type AssociationLimits } from "../../../src/limits.ts";
 import { Datapath } from "../../../src/wasm/datapath.ts";
 import { DropCounters } from "../../../src/wire/drops.ts";
 import { fromHex, toHex } from "../../../src/wire/bytes.ts";

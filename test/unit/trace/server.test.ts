@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { type ClientOptions, connect } from "../../../src/client.ts";
+import { type ClientOptions, connect } from "../../../src/client/native/connect.ts";
 import { type ListenOptions, Server, type TracedSession, traceToFiles, type TraceSink } from "../../../src/index.ts";
 import { uncaughtDuring } from "../../support/uncaught.ts";
 

@@ -1,5 +1,5 @@
-import { Endpoint, type EndpointOptions, type HeldSession } from "../../../../src/core/endpoint.ts";
-import type { Connection } from "../../../../src/core/connection.ts";
+import { Endpoint, type EndpointOptions, type HeldSession } from "../../../../src/core/server-endpoint.ts";
+import type { Connection } from "../../../../src/core/server-connection.ts";
 import type { RemoteDescription } from "../../../../src/core/session.ts";
 import { Certificate } from "../../../../src/dtls/certificate.ts";
 import { DtlsConnection, type DtlsVersion } from "../../../../src/dtls/connection.ts";
@@ -11,7 +11,7 @@ import {
   DEFAULT_ASSOCIATION_LIMITS,
   DEFAULT_ENDPOINT_LIMITS,
   type EndpointLimits,
-} from "../../../../src/options.ts";
+} from "../../../../src/limits.ts";
 import { Association } from "../../../../src/sctp/association.ts";
 import { Datapath } from "../../../../src/wasm/datapath.ts";
 import { isSameAddress, type SocketAddress } from "../../../../src/wire/address.ts";
