@@ -37,7 +37,11 @@ export interface ChannelOptions {
   negotiated?: boolean;
   /** Stream number. Default: the lowest free one of our parity. */
   id?: number;
-  /** Default 256 (normal). */
+  /**
+   * Share of the capacity beside other channels of the connection, when more is to be sent than leaves at once: with 1024 and 256 one
+   * channel gets four times the bytes of the other. Counts for what this side sends; the other side is told. 0 to 65,535; below 128 is
+   * like 128, above 1024 like 1024, the range of RFC 8831 §6.4. Default 256.
+   */
   priority?: number;
 }
 
@@ -176,6 +180,7 @@ export class Channels implements AssociationEvents, Prefetchable {
     outgoing.ordered = channel.ordered || channel.awaitsAck;
     outgoing.maxRetransmits = channel.maxRetransmits ?? Number.POSITIVE_INFINITY;
     outgoing.lifetimeMs = channel.maxPacketLifeTime ?? Number.POSITIVE_INFINITY;
+    outgoing.priority = channel.priority;
     if (data.length === 0) {
       outgoing.ppid = typeof data === "string" ? PPID_STRING_EMPTY : PPID_BINARY_EMPTY;
       outgoing.data = ZERO;

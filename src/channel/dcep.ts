@@ -30,7 +30,7 @@ export interface ChannelParameters {
   readonly maxRetransmits: number | null;
   /** For how long a message may be sent again, ms; `null`: no such limit. */
   readonly maxPacketLifeTime: number | null;
-  /** RFC 8831 §6.4: 128 below normal, 256 normal, 512 high, 1024 extra high. Kept, not acted on. */
+  /** RFC 8831 §6.4: 128 below normal, 256 normal, 512 high, 1024 extra high. See `Schedule`. */
   readonly priority: number;
 }
 

@@ -1,4 +1,4 @@
-import { type Ssn, ssn, ssnAdd } from "../wire/serial.ts";
+import { type Ssn, ssn, ssnAdd, tsnDistance } from "../wire/serial.ts";
 import { SmallMap } from "../wire/small-map.ts";
 import type { PacketAssembler } from "./assembler.ts";
 import type { CongestionWindow } from "./congestion.ts";
@@ -6,8 +6,8 @@ import type { Flight } from "./flight.ts";
 import type { OutgoingMessage } from "./outgoing-message.ts";
 import type { SentChunk } from "./outstanding.ts";
 import { FLAG_BEGIN, FLAG_END, FLAG_IMMEDIATE, FLAG_UNORDERED } from "./packet.ts";
+import type { QueuedMessage } from "./queued-message.ts";
 import type { RetransmissionTimeout } from "./rto.ts";
-import type { QueuedMessage } from "./send-queue.ts";
 
 /** A fragment smaller than this waits for a packet of its own. */
 const LEAST_FRAGMENT_BYTES = 200;
@@ -56,7 +56,8 @@ export class DataWriter {
     }
     if (message.sent + length === message.data.length) flags |= FLAG_END;
     const { streamId, ppid } = message;
-    const chunk = this.#newChunk(now, flags, streamId, ssn(message.ssn), ppid, length, message.message);
+    const chunk = this.#newChunk(now, flags, streamId, message.ssn, ppid, length, message.message);
+    this.#link(chunk, message);
     chunk.maxRetransmits = message.maxRetransmits;
     chunk.expiresAt = message.expiresAt;
     chunk.data = message.data;
@@ -88,6 +89,16 @@ export class DataWriter {
   resetStreams(streamIds: readonly number[]): void {
     if (streamIds.length === 0) this.#nextSsn.clear();
     for (const streamId of streamIds) this.#nextSsn.delete(streamId);
+  }
+
+  /** The fragments of a message know each other, wherever they are in the flight: it is given up as a whole. */
+  #link(chunk: SentChunk, message: QueuedMessage): void {
+    const { chunks } = this.#flight;
+    chunk.previous = tsnDistance(chunk.tsn, message.lastTsn);
+    chunk.following = 0;
+    const before = chunks.indexOf(message.lastTsn);
+    if (message.isBegun && before >= 0) chunks.at(before).following = chunk.previous;
+    message.lastTsn = chunk.tsn;
   }
 
   #takeSsn(streamId: number): Ssn {

@@ -1,7 +1,7 @@
 import type { MemoryAccount } from "../wire/memory-ledger.ts";
 import { type Tsn, tsnDistance } from "../wire/serial.ts";
 import { ABANDONED, ACKED, IN_FLIGHT, LOST, Outstanding, type SentChunk } from "./outstanding.ts";
-import { FLAG_END } from "./packet.ts";
+import { FLAG_BEGIN, FLAG_END } from "./packet.ts";
 import type { RetransmissionTimeout } from "./rto.ts";
 
 /** Lost at the third miss indication (RFC 9260 §7.2.4). */
@@ -11,7 +11,7 @@ const REORDER_SHARE = 1 / 4;
 
 export interface FlightSender {
   /** A message of which chunks were sent is given up: the rest of it must not follow. */
-  abandoned(message: number): void;
+  abandoned(streamId: number, message: number): void;
 }
 
 /**
@@ -199,13 +199,10 @@ export class Flight {
 
   /** RFC 3758 §3.5 A3: "all the TSNs of the message" are abandoned with one of them. */
   abandon(index: number): void {
-    const { message } = this.chunks.at(index);
-    let first = index;
+    const { streamId, message } = this.chunks.at(index);
     let last = index;
-    while (first > 0 && this.chunks.at(first - 1).message === message) first--;
-    for (let i = first; i < this.chunks.count; i++) {
+    for (let i = this.#firstFragment(index); i >= 0; i = this.#nextFragment(i)) {
       const chunk = this.chunks.at(i);
-      if (chunk.message !== message) break;
       last = i;
       if (chunk.state === IN_FLIGHT) this.#count(chunk, -1);
       else if (chunk.state === LOST) this.#lost--;
@@ -213,7 +210,7 @@ export class Flight {
       this.chunks.forget(chunk);
     }
     if ((this.chunks.at(last).flags & FLAG_END) === 0) this.#skipRest(this.chunks.at(last));
-    this.#sender.abandoned(message);
+    this.#sender.abandoned(streamId, message);
     this.abandoned++;
   }
 
@@ -230,6 +227,22 @@ export class Flight {
     end.length = 0;
     end.reliableBytes = 0;
     end.message = message;
+  }
+
+  /** The first fragment of the chunk's message that is outstanding. */
+  #firstFragment(index: number): number {
+    let first = index;
+    for (;;) {
+      const { flags, previous } = this.chunks.at(first);
+      if ((flags & FLAG_BEGIN) !== 0 || previous > first) return first;
+      first -= previous;
+    }
+  }
+
+  /** The message's next fragment; −1 where no more of it was sent. */
+  #nextFragment(index: number): number {
+    const { flags, following } = this.chunks.at(index);
+    return (flags & FLAG_END) !== 0 || following === 0 ? -1 : index + following;
   }
 
   /** Takes a chunk out of the flight for good; returns the bytes this acknowledges for the first time. */

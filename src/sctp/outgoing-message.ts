@@ -11,6 +11,8 @@ export interface OutgoingMessage {
   maxRetransmits?: number;
   /** For how long it may be sent or sent again, ms. Default: as long as it takes. */
   lifetimeMs?: number;
+  /** Share of the capacity where several streams have something to send, 128 to 1,024 (RFC 8831 §6.4). Default 256. */
+  priority?: number;
   /** Exempt from `maxQueuedBytes` and `maxMessageBytes`: for DCEP, which no application sends. Default false. */
   exempt?: boolean;
 }

@@ -28,6 +28,10 @@ export class SentChunk {
   start = 0;
   /** The same for all fragments of a message. */
   message = 0;
+  /** TSNs from the message's fragment before this one; means nothing for the first. */
+  previous = 0;
+  /** TSNs to its next fragment, 0 while there is none; means nothing for the last. */
+  following = 0;
   sentAt = 0;
   transmissions = 0;
   /** Miss indications (RFC 9260 §7.2.4). */

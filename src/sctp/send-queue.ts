@@ -1,51 +1,51 @@
 import { type MemoryAccount, unlimitedAccount } from "../wire/memory-ledger.ts";
-import { SmallMap } from "../wire/small-map.ts";
 import { MESSAGE_BYTES } from "./outstanding.ts";
+import type { QueuedMessage } from "./queued-message.ts";
+import { Schedule, type StreamLine } from "./schedule.ts";
 
-/** A message that waits for the congestion window, wholly or in part. */
-export interface QueuedMessage {
-  readonly streamId: number;
-  readonly ppid: number;
-  readonly data: Uint8Array;
-  readonly ordered: boolean;
-  /** Infinity: reliable as far as this goes. */
-  readonly maxRetransmits: number;
-  /** When it is worth nothing any more, ms; Infinity: never. */
-  readonly expiresAt: number;
-  /** Bytes sent so far. */
-  sent: number;
-  /** Message number and SSN, given with the first fragment. */
-  message: number;
-  ssn: number;
+/** Messages of a kind, however small: each takes a few hundred bytes beside its own. */
+const MAX_MESSAGES = 4_096;
+/** A stream that waits takes so much beside its messages: the object, and its places in a table and a heap. */
+const STREAM_BYTES = 200;
+/** What a stream sends in one turn: about a packet with I-DATA, else a message. Bulk comes in messages of 64 KB at most, mostly. */
+const PACKET_BYTES = 1_024;
+const LARGE_MESSAGE_BYTES = 65_536;
+
+/** How much of a kind waits. */
+interface Tally {
+  bytes: number;
+  messages: number;
 }
 
-/** Messages in one line, however small: each takes a few hundred bytes beside its own. */
-const MAX_MESSAGES = 4_096;
-/** Unreliable messages sent in a row while reliable ones wait. */
-const UNRELIABLE_SHARE = 3;
-
 /**
- * What waits for the window, in two lines: unreliable messages are worth most when fresh, so they overtake the reliable
- * ones, three to one, and never the other messages of their own stream.
+ * What waits for the window. Streams share it by bytes and weight (`Schedule`), each in its own order.
  *
- * Each line is bounded in bytes and in messages, so that bulk data never keeps fresh state out, nor pushes it out. An unreliable message
- * that does not fit pushes out the oldest ones of its line; a reliable one is refused.
+ * Unreliable messages are worth most when they are fresh. They and the reliable ones are bounded apart, in bytes and in
+ * messages, so that bulk data never keeps fresh state out, nor pushes it out. An unreliable message that does not fit
+ * pushes out the oldest ones of its kind; a reliable one is refused. An unreliable message behind a reliable one of its
+ * stream counts as that does.
  */
 export class SendQueue {
   readonly #maxBytes: number;
-  readonly #unreliable = new Line();
-  readonly #reliable = new Line();
-  /** A message of which fragments were sent: nothing may come between them (RFC 9260 §6.9: TSNs "MUST be … sequential"). */
-  #current: QueuedMessage | undefined;
-  /** The line that counts what is left of `#current`. */
-  #currentLine = this.#reliable;
-  #inARow = 0;
+  readonly #memory: MemoryAccount;
+  readonly #schedule = new Schedule();
+  readonly #fresh: Tally = { bytes: 0, messages: 0 };
+  readonly #kept: Tally = { bytes: 0, messages: 0 };
+  /** The fresh messages of which nothing was sent, by age. */
+  #oldest: QueuedMessage | undefined;
+  #newest: QueuedMessage | undefined;
+  /** Whose message is sent from. */
+  #serving: StreamLine | undefined;
+  /** What is left of messages of which fragments were sent. */
+  #begunBytes = 0;
+  /** Streams whose message must not begin yet. */
+  readonly #aside: StreamLine[] = [];
+  /** Fragments of several messages may be sent in turn (I-DATA, RFC 8260). */
+  interleaves = false;
   /** Unreliable messages pushed out by newer ones. */
   dropped = 0;
   /** Messages whose lifetime ended before they were sent. */
   expired = 0;
-
-  readonly #memory: MemoryAccount;
 
   /** @param maxBytes of reliable messages, and as many of unreliable ones */
   constructor(maxBytes: number, memory: MemoryAccount = unlimitedAccount()) {
@@ -54,153 +54,191 @@ export class SendQueue {
   }
 
   get isEmpty(): boolean {
-    return this.#current === undefined && this.#unreliable.length === 0 && this.#reliable.length === 0;
+    return this.#fresh.messages + this.#kept.messages === 0;
   }
 
   /** User data that waits, bytes. */
   get bytes(): number {
-    return this.#unreliable.bytes + this.#reliable.bytes;
+    return this.#fresh.bytes + this.#kept.bytes;
   }
 
   /** @param exempt takes no notice of the bound: for DCEP, of which there is little and on which channels depend */
   push(message: QueuedMessage, exempt: boolean): boolean {
-    const isFresh = isUnreliable(message) && !this.#reliable.has(message.streamId);
-    const line = isFresh ? this.#unreliable : this.#reliable;
-    if (!exempt && !this.#makeRoom(line, message.data.length)) return false;
+    const known = this.#schedule.get(message.streamId);
+    message.isFresh = message.isUnreliable && (known === undefined || known.kept === 0);
+    const { length } = message.data;
+    if (!exempt && !this.#makeRoom(message.isFresh, length)) return false;
+    const tally = this.#tallyOf(message);
+    tally.bytes += length;
+    tally.messages++;
+    this.#memory.add(length + MESSAGE_BYTES);
+    const line = known ?? this.#addLine(message.streamId);
     line.push(message);
-    this.#memory.add(message.data.length + MESSAGE_BYTES);
+    if (message.isFresh) this.#enlist(message);
+    this.#schedule.prioritize(line, message.priority);
+    if (line.message === message && !line.isAside) {
+      this.#schedule.begin(line, this.interleaves ? PACKET_BYTES : LARGE_MESSAGE_BYTES);
+    }
     return true;
   }
 
   /**
    * The message to send from next. It may be another one after a `push`, until `advance` has taken a part of it.
    *
-   * @param unreliableFirst reliable messages can not be sent now: the next unreliable one, if there is any
+   * @param isReliableHeld reliable messages may not be sent now
+   * @param room bytes that the peer has room for, beside what is on its way
    */
-  next(now: number, unreliableFirst = false): QueuedMessage | undefined {
-    if (unreliableFirst && this.#unreliable.length > 0) this.#inARow = 0;
-    if (this.#current !== undefined) return this.#current;
+  next(now: number, isReliableHeld = false, room = Number.POSITIVE_INFINITY): QueuedMessage | undefined {
+    // RFC 9260 §6.9: the TSNs of a message's fragments are consecutive. With I-DATA they need not be.
+    const begun = this.interleaves ? undefined : this.#serving?.begun;
+    if (begun !== undefined) return isReliableHeld && !begun.isUnreliable ? undefined : begun;
+    if (this.#begunBytes === 0) this.#resume();
     for (;;) {
-      const message = this.#nextLine().first;
+      const line = this.#schedule.next(isReliableHeld);
+      const message = line?.message;
+      this.#serving = line;
+      if (line === undefined || message === undefined || message.isBegun) return message;
       // RFC 3758 §4.1 TR3: "Before assigning a TSN …, the SCTP sender MUST evaluate the lifetime of that message."
-      if (message === undefined || message.expiresAt > now) return message;
-      this.#take();
-      this.#currentLine.bytes -= message.data.length;
-      this.#forget(message);
-      this.expired++;
+      if (message.expiresAt <= now) {
+        this.#drop(line);
+        this.expired++;
+      } else if (this.#mayBegin(message, room)) return message;
+      else this.#putAside(line);
     }
   }
 
   /** `bytes` of the message from `next` were sent. What was sent is its chunks' to give back. */
   advance(bytes: number): void {
-    const message = this.#current ?? this.#take();
-    if (message === undefined) return;
+    const line = this.#serving;
+    const message = line?.message;
+    if (line === undefined || message === undefined) return;
+    if (!message.isBegun || this.interleaves) this.#schedule.take(line);
+    if (!message.isBegun) this.#begin(line, message);
+    this.#schedule.charge(line, bytes);
     message.sent += bytes;
-    this.#currentLine.bytes -= bytes;
-    this.#current = message.sent < message.data.length ? message : undefined;
+    this.#tallyOf(message).bytes -= bytes;
+    this.#begunBytes -= bytes;
+    if (message.isSent) this.#end(line, message);
+    else if (this.interleaves) this.#schedule.enter(line);
   }
 
   /** Forgets the rest of a message of which fragments were abandoned. */
-  abandon(message: number): void {
-    const current = this.#current;
-    if (current === undefined || current.message !== message) return;
-    this.#currentLine.bytes -= current.data.length - current.sent;
-    this.#current = undefined;
-    this.#forget(current);
+  abandon(streamId: number, message: number): void {
+    const line = this.#schedule.get(streamId);
+    const begun = line?.begun;
+    if (line === undefined || begun === undefined || begun.message !== message) return;
+    const left = begun.data.length - begun.sent;
+    this.#tallyOf(begun).bytes -= left;
+    this.#begunBytes -= left;
+    this.#memory.give(begun.data.length + MESSAGE_BYTES);
+    this.#end(line, begun);
   }
 
   /** The association has ended: nothing of it will be sent. */
   release(): void {
-    if (this.#current !== undefined) this.abandon(this.#current.message);
-    for (const line of [this.#unreliable, this.#reliable]) {
-      for (let message = line.shift(); message !== undefined; message = line.shift()) this.#forget(message);
-      line.bytes = 0;
+    for (const line of this.#schedule.lines()) {
+      if (line.begun !== undefined) this.abandon(line.streamId, line.begun.message);
+      while (line.first !== undefined) this.#drop(line);
     }
   }
 
   hasStream(streamId: number): boolean {
-    return this.#current?.streamId === streamId || this.#unreliable.has(streamId) || this.#reliable.has(streamId);
+    return this.#schedule.get(streamId)?.message !== undefined;
   }
 
-  #nextLine(): Line {
-    const unreliableFirst = this.#reliable.length === 0 || this.#inARow < UNRELIABLE_SHARE;
-    return this.#unreliable.length > 0 && unreliableFirst ? this.#unreliable : this.#reliable;
+  #addLine(streamId: number): StreamLine {
+    this.#memory.add(STREAM_BYTES);
+    return this.#schedule.add(streamId);
   }
 
-  /** Takes the next message out of its line, which goes on counting its bytes: `#currentLine`. */
-  #take(): QueuedMessage | undefined {
-    const line = this.#nextLine();
+  /**
+   * A peer keeps what has come of a message until all of it is there. Were more messages begun than it has room for, none of them
+   * could end. So another one begins only where there is room for it and for what is left of the others. A small one is whole at once.
+   */
+  #mayBegin({ data }: QueuedMessage, room: number): boolean {
+    const left = this.#begunBytes;
+    return left === 0 || data.length <= PACKET_BYTES || left + data.length <= room;
+  }
+
+  #putAside(line: StreamLine): void {
+    this.#schedule.leave(line);
+    line.isAside = true;
+    this.#aside.push(line);
+  }
+
+  #begin(line: StreamLine, message: QueuedMessage): void {
+    line.begun = line.shift();
+    if (message.isFresh) this.#delist(message);
+    this.#begunBytes += message.data.length;
+  }
+
+  /** All of the message was sent, or what is left of it never will be. */
+  #end(line: StreamLine, message: QueuedMessage): void {
+    line.begun = undefined;
+    if (message.data.length > PACKET_BYTES) this.#resume();
+    this.#left(line, message);
+  }
+
+  /** The stream that was put aside first has another try. */
+  #resume(): void {
+    const line = this.#aside.shift();
+    if (line === undefined) return;
+    line.isAside = false;
+    this.#schedule.enter(line);
+  }
+
+  /** Takes out the first of the messages that wait on a stream: it will not be sent. */
+  #drop(line: StreamLine): void {
     const message = line.shift();
-    this.#currentLine = line;
-    if (line === this.#unreliable) this.#inARow++;
-    else this.#inARow = 0;
-    return message;
+    if (message === undefined) return;
+    if (message.isFresh) this.#delist(message);
+    this.#tallyOf(message).bytes -= message.data.length;
+    this.#memory.give(message.data.length + MESSAGE_BYTES);
+    this.#left(line, message);
   }
 
-  #makeRoom(line: Line, bytes: number): boolean {
-    while (line === this.#unreliable && line.length > 0 && !this.#fits(line, bytes)) {
-      const oldest = line.shift()!;
-      line.bytes -= oldest.data.length;
-      this.#forget(oldest);
+  #left(line: StreamLine, message: QueuedMessage): void {
+    this.#tallyOf(message).messages--;
+    if (!line.isAside) this.#schedule.enter(line);
+    if (!this.isEmpty) return;
+    this.#memory.give(STREAM_BYTES * this.#schedule.streams);
+    this.#schedule.clear();
+    this.#aside.length = 0;
+    this.#serving = undefined;
+  }
+
+  #makeRoom(isFresh: boolean, bytes: number): boolean {
+    const tally = isFresh ? this.#fresh : this.#kept;
+    while (isFresh && this.#oldest !== undefined && !this.#fits(tally, bytes)) {
+      this.#drop(this.#schedule.get(this.#oldest.streamId)!);
       this.dropped++;
     }
-    return this.#fits(line, bytes) || (line.bytes === 0 && this.#memory.hasRoomFor(bytes + MESSAGE_BYTES));
+    return this.#fits(tally, bytes) || (tally.bytes === 0 && this.#memory.hasRoomFor(bytes + MESSAGE_BYTES));
   }
 
-  #fits(line: Line, bytes: number): boolean {
-    const isWithin = line.bytes + bytes <= this.#maxBytes && line.length < MAX_MESSAGES;
+  #fits(tally: Tally, bytes: number): boolean {
+    const isWithin = tally.bytes + bytes <= this.#maxBytes && tally.messages < MAX_MESSAGES;
     return isWithin && this.#memory.hasRoomFor(bytes + MESSAGE_BYTES);
   }
 
-  #forget({ data }: QueuedMessage): void {
-    this.#memory.give(data.length + MESSAGE_BYTES);
-  }
-}
-
-export function isUnreliable(message: { maxRetransmits: number; expiresAt: number }): boolean {
-  return message.maxRetransmits !== Number.POSITIVE_INFINITY || message.expiresAt !== Number.POSITIVE_INFINITY;
-}
-
-/** First in, first out, without moving the rest for each one that leaves. */
-class Line {
-  /** User data of those who wait, and of the one that left but is not sent yet. */
-  bytes = 0;
-  #items: QueuedMessage[] = [];
-  #head = 0;
-  readonly #perStream = new SmallMap<number, number>();
-
-  get length(): number {
-    return this.#items.length - this.#head;
+  #tallyOf(message: QueuedMessage): Tally {
+    return message.isFresh ? this.#fresh : this.#kept;
   }
 
-  get first(): QueuedMessage | undefined {
-    return this.#items[this.#head];
+  #enlist(message: QueuedMessage): void {
+    message.older = this.#newest;
+    if (this.#newest === undefined) this.#oldest = message;
+    else this.#newest.newer = message;
+    this.#newest = message;
   }
 
-  push(message: QueuedMessage): void {
-    this.bytes += message.data.length;
-    this.#items.push(message);
-    this.#count(message.streamId, 1);
-  }
-
-  shift(): QueuedMessage | undefined {
-    if (this.length === 0) return undefined;
-    const message = this.#items[this.#head++];
-    this.#count(message.streamId, -1);
-    if (this.#head >= 32 && this.#head * 2 >= this.#items.length) {
-      this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
-    }
-    return message;
-  }
-
-  has(streamId: number): boolean {
-    return this.#perStream.has(streamId);
-  }
-
-  #count(streamId: number, change: number): void {
-    const count = (this.#perStream.get(streamId) ?? 0) + change;
-    if (count === 0) this.#perStream.delete(streamId);
-    else this.#perStream.set(streamId, count);
+  #delist(message: QueuedMessage): void {
+    const { older, newer } = message;
+    if (older !== undefined) older.newer = newer;
+    else if (this.#oldest === message) this.#oldest = newer;
+    if (newer !== undefined) newer.older = older;
+    else if (this.#newest === message) this.#newest = older;
+    message.older = undefined;
+    message.newer = undefined;
   }
 }

@@ -9,8 +9,9 @@ import { writeForwardTsns } from "./forward-tsn.ts";
 import { Flight, type FlightSender } from "./flight.ts";
 import type { OutgoingMessage, SendResult } from "./outgoing-message.ts";
 import { MAX_OUTSTANDING, MESSAGE_BYTES } from "./outstanding.ts";
+import { QueuedMessage } from "./queued-message.ts";
 import type { RetransmissionTimeout } from "./rto.ts";
-import { type QueuedMessage, SendQueue } from "./send-queue.ts";
+import { SendQueue } from "./send-queue.ts";
 
 export interface TransmitterOptions {
   initialTsn: Tsn;
@@ -146,8 +147,8 @@ export class Transmitter implements FlightSender, Prefetchable {
   }
 
   /** From the flight. */
-  abandoned(message: number): void {
-    this.#queue?.abandon(message);
+  abandoned(streamId: number, message: number): void {
+    this.#queue?.abandon(streamId, message);
   }
 
   /** The peer's parameters. */
@@ -184,21 +185,11 @@ export class Transmitter implements FlightSender, Prefetchable {
       this.#armTimer(now);
       return "sent";
     }
-    const queued: QueuedMessage = {
-      streamId: message.streamId,
-      ppid: message.ppid,
-      data: data.slice(),
-      ordered: message.ordered === true,
-      maxRetransmits,
-      expiresAt: now + lifetimeMs,
-      sent: 0,
-      message: 0,
-      ssn: 0,
-    };
+    const queued = new QueuedMessage(now, message);
     this.#queue ??= new SendQueue(this.#maxQueuedBytes, this.#memory);
     if (!this.#queue.push(queued, message.exempt === true)) return "queue-full";
     if (this.#open) this.#pump(now, false);
-    return queued.sent === length ? "sent" : "queued";
+    return queued.isSent ? "sent" : "queued";
   }
 
   /**
@@ -358,7 +349,7 @@ export class Transmitter implements FlightSender, Prefetchable {
       this.#armTimer(now);
     }
     // Mostly what waited for the handshake, and nothing ever waits again. What it has counted is kept.
-    if (this.droppedMessages === 0) this.#queue = undefined;
+    if (!this.hasAnyQueued && this.droppedMessages === 0) this.#queue = undefined;
   }
 
   /** Looks each {@link STALL_MS} at what has been on its way since the last look. Costs nothing per message, as a time per chunk would. */
