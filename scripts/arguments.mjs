@@ -5,11 +5,12 @@ import { parseArgs } from "node:util";
 /**
  * @param url the command's `import.meta.url`
  * @param options as `parseArgs` of node:util takes them
+ * @param {string[]} [args] default: the command line
  * @returns the values. `--help` prints the usage instead, and ends the process; what is not an option ends it with 2
  */
-export function readArguments(url, options) {
+export function readArguments(url, options, args = process.argv.slice(2)) {
   try {
-    const { values } = parseArgs({ options: { ...options, help: { type: "boolean" } } });
+    const { values } = parseArgs({ args, options: { ...options, help: { type: "boolean" } } });
     if (!values.help) return values;
   } catch (error) {
     console.error(`${error.message.split(". ")[0]}.\n\n${usageOf(url)}`);

@@ -1,11 +1,14 @@
 /**
- * `npm run flood`: what unwanted input does to a server with a browser connected: its memory, and the browser's echo.
+ * npm run flood: what unwanted input does to a server with a browser connected: its memory, and the browser's echo.
  *
- *   --share 1   of 100,000 STUN requests, 100,000 ClientHellos and 10,000 signalling posts
+ *   --share 1                of 100,000 STUN requests, 100,000 ClientHellos and 10,000 signalling posts
+ *
+ * Verdict: the server's memory grows by at most 10 MiB, and the echo's p99 to at most three times what it was. Exit code 1 where
+ * that is missed.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { readArguments } from "../../scripts/arguments.mjs";
 import type { ServerStats } from "../../src/index.ts";
 import { type BrowserName, launchBrowser } from "../support/browsers.ts";
 import { ROOT } from "../support/commands.ts";
@@ -39,7 +42,7 @@ export interface FloodResult {
 }
 
 export async function main(args: string[]): Promise<number> {
-  const { values } = parseArgs({ args, options: { share: { type: "string", default: "1" } } });
+  const values = readArguments(import.meta.url, { share: { type: "string", default: "1" } }, args);
   const result = await flood("chromium", Number(values.share));
   const { idle, flooded, heapGrowth, rssGrowth, floodSeconds, drops, statuses } = result;
   const mebibytes = (bytes: number) => `${(bytes / 1_048_576).toFixed(1)} MiB`;

@@ -1,11 +1,11 @@
 /** Real browsers through a network that loses, delays and renumbers. */
 import { describe, expect, test } from "vitest";
-import type { Channel, Message } from "../../src/index.ts";
-import { BROWSERS, type BrowserName, launchBrowser, type RunningBrowser } from "../support/browsers.ts";
-import { type EchoServer, startEchoServer } from "../support/echo-server.ts";
+import type { Channel } from "../../src/index.ts";
+import { BROWSERS } from "../support/browsers.ts";
 import { BulkReceiver, FlowReceiver, sendBulk, sendFlow } from "../support/flow.ts";
 import { type ChannelInit, PeerInPage } from "../support/harness.ts";
-import { UdpProxy } from "../support/proxy.ts";
+import type { UdpProxy } from "../support/proxy.ts";
+import { withScene } from "../support/scene.ts";
 import { within } from "../support/wait.ts";
 import { isWithinBound, measure } from "./loss-table.ts";
 
@@ -22,7 +22,7 @@ describe.concurrent.each(BROWSERS)("%s", (name) => {
 
   // After one second the last check is still the one that chose the path.
   test("a client whose port changes goes on within one check, on the same connection", async () => {
-    await withProxy(name, async ({ proxy, echo, browser }) => {
+    await withScene(name, {}, async ({ proxy, echo, browser }) => {
       const peer = await PeerInPage.connect(await browser.open(echo.site.url), { channels: FLOW_AND_RELIABLE });
       const flow = { count: 600, hz: 60, bytes: 200 };
       const sending = peer.sendFlow(flow);
@@ -45,7 +45,7 @@ describe.concurrent.each(BROWSERS)("%s", (name) => {
   test("10 MB go each way, intact and in order, at 5 % loss beside an unreliable flow", {
     timeout: BULK_TIMEOUT_MS,
   }, async () => {
-    await withProxy(name, async ({ proxy, echo, browser, onMessage }) => {
+    await withScene(name, {}, async ({ proxy, echo, browser, onMessage }) => {
       const bulk = { messages: 640, words: 4_096 };
       const peer = await PeerInPage.connect(await browser.open(echo.site.url), { channels: FLOW_AND_RELIABLE });
       // Once there and back on each: a page may find its channels open before the server does.
@@ -77,36 +77,6 @@ describe.concurrent.each(BROWSERS)("%s", (name) => {
     });
   });
 });
-
-interface Scene {
-  proxy: UdpProxy;
-  echo: EchoServer;
-  browser: RunningBrowser;
-  /** Replaces the echo. */
-  onMessage(handler: (message: Message) => void): void;
-}
-
-/** A browser and a server with a proxy between them, for the time of `play`. */
-async function withProxy(name: BrowserName, play: (scene: Scene) => Promise<void>): Promise<void> {
-  let handler = ({ connection, channel, data }: Message): unknown => connection.trySend(data, { channel });
-  const proxy = await UdpProxy.start({ seed: name });
-  const echo = await startEchoServer({
-    publicAddresses: [`127.0.0.1:${proxy.port}`],
-    onMessage: (message) => handler(message),
-  });
-  proxy.serverPort = echo.server.localAddress.port;
-  const browser = await launchBrowser(name);
-  const onMessage: Scene["onMessage"] = (replacement) => {
-    handler = replacement;
-  };
-  try {
-    await play({ proxy, echo, browser, onMessage });
-  } finally {
-    await browser.close();
-    await echo.close();
-    await proxy.close();
-  }
-}
 
 /** How many connectivity checks pass the proxy to the server before the server's next message passes it back. */
 function countChecksUntilNextMessage(proxy: UdpProxy, messageBytes: number): Promise<number> {

@@ -1,11 +1,13 @@
 /**
- * `npm run paths:browsers`: page loads on a machine with IPv4 and IPv6 addresses. Chromium changes its candidate pair during the first
- * seconds of some of them; no echo may be lost by it.
+ * npm run paths:browsers: page loads on a machine with IPv4 and IPv6 addresses. Chromium changes its candidate pair during the first
+ * seconds of some of them.
  *
- *   --loads 200   for each browser
+ *   --loads 200              for each browser
  *   --browser chromium,firefox
+ *
+ * Verdict: no echo is lost by it. Exit code 1 where one is.
  */
-import { parseArgs } from "node:util";
+import { readArguments } from "../../scripts/arguments.mjs";
 import { type BrowserName, interfaceAddresses, launchBrowser } from "../support/browsers.ts";
 import { startEchoServer } from "../support/echo-server.ts";
 import { PeerInPage } from "../support/harness.ts";
@@ -25,17 +27,11 @@ export interface LoadsResult {
 }
 
 export async function main(args: string[]): Promise<number> {
-  const options = {
-    loads: { type: "string", default: "200" },
-    browser: { type: "string", default: "chromium,firefox" },
-  };
-  const { values } = parseArgs({
-    args,
-    options: options as { loads: { type: "string" }; browser: { type: "string" } },
-  });
+  const text = (value: string) => ({ type: "string", default: value }) as const;
+  const values = readArguments(import.meta.url, { loads: text("200"), browser: text("chromium,firefox") }, args);
   console.log("| browser | loads | moved | messages | lost | address-unproven |\n|---|---|---|---|---|---|");
   let lost = 0;
-  for (const name of String(values.browser).split(",") as BrowserName[]) {
+  for (const name of values.browser.split(",") as BrowserName[]) {
     const result = await loadPages(name, Number(values.loads));
     const { loads, moved, messages, unproven } = result;
     console.log(`| ${name} | ${loads} | ${moved} | ${messages} | ${result.lost} | ${unproven} |`);

@@ -2,10 +2,14 @@
 import type { Channel, Connection } from "../../src/index.ts";
 import type { BulkOptions, FlowOptions } from "./harness.ts";
 
+/** A connection says nothing when its queue has room again. */
+const FILL_INTERVAL_MS = 5;
+
 /** Sends numbered messages at a steady rate, catching up where a timer came late; resolves with how many were taken. */
 export function sendFlow(
   connection: Connection,
   { count, hz, bytes }: Omit<FlowOptions, "channel" | "first">,
+  onSend: (number: number) => void = () => {},
 ): Promise<number> {
   const started = performance.now();
   let next = 0;
@@ -13,7 +17,10 @@ export function sendFlow(
   return new Promise((resolve) => {
     const timer = setInterval(() => {
       const due = Math.min(count, Math.floor(((performance.now() - started) * hz) / 1_000) + 1);
-      while (next < due) if (connection.trySend(numbered(next++, bytes))) taken++;
+      while (next < due) {
+        onSend(next);
+        if (connection.trySend(numbered(next++, bytes))) taken++;
+      }
       if (next < count && connection.state === "open") return;
       clearInterval(timer);
       resolve(taken);
@@ -55,6 +62,32 @@ export async function sendBulk(
       if (connection.state !== "open") throw new Error(`the connection ended at bulk message ${n}`);
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
+  }
+}
+
+/** Messages of one length, as fast as they go: the queue is kept full until `stop`. */
+export class BulkSender {
+  readonly #connection: Connection;
+  readonly #channel: Channel;
+  readonly #message: Uint8Array;
+  readonly #timer: NodeJS.Timeout;
+  /** Messages that the connection has taken. */
+  taken = 0;
+
+  constructor(connection: Connection, channel: Channel, bytes: number) {
+    this.#connection = connection;
+    this.#channel = channel;
+    this.#message = new Uint8Array(bytes);
+    this.#timer = setInterval(() => this.#fill(), FILL_INTERVAL_MS);
+    this.#fill();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  #fill(): void {
+    while (this.#connection.trySend(this.#message, { channel: this.#channel })) this.taken++;
   }
 }
 

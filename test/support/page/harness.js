@@ -16,7 +16,16 @@ async function connect(options = {}) {
     timeoutMs = 30_000,
   } = options;
   const peer = new RTCPeerConnection();
-  const connection = { peer, channels: [], received: [], sentAt: [], counts: [], log: [], wake: new Set() };
+  const connection = {
+    peer,
+    channels: [],
+    received: [],
+    sentAt: [],
+    sentTimes: [],
+    counts: [],
+    log: [],
+    wake: new Set(),
+  };
   const id = nextId++;
   connections.set(id, connection);
   peer.onconnectionstatechange = () => note(connection, `connection ${peer.connectionState}`);
@@ -49,7 +58,7 @@ function watch(connection, channel) {
   channel.onclose = () => note(connection, `close ${channel.label}`);
   channel.onerror = (event) => note(connection, `error ${channel.label} ${event.error?.message ?? ""}`);
   channel.onmessage = ({ data }) => {
-    connection.received.push({ channel: index, data, at: performance.now() });
+    connection.received.push({ channel: index, data, at: performance.now(), time: Date.now() });
     connection.counts[index]++;
     wake(connection);
   };
@@ -91,7 +100,7 @@ async function logged(id, prefix, timeoutMs = 30_000) {
  * numbered messages are counted by `flowReport`.
  */
 function sendFlow(id, { channel = 0, first = 0, count, hz, bytes }) {
-  const { channels, sentAt } = connections.get(id);
+  const { channels, sentAt, sentTimes } = connections.get(id);
   const started = performance.now();
   let next = 0;
   return new Promise((resolve) => {
@@ -99,6 +108,7 @@ function sendFlow(id, { channel = 0, first = 0, count, hz, bytes }) {
       const due = Math.min(count, Math.floor(((performance.now() - started) * hz) / 1000) + 1);
       while (next < due && channels[channel].readyState === "open") {
         sentAt[first + next] = performance.now();
+        sentTimes[first + next] = Date.now();
         channels[channel].send(numbered(first + next++, bytes));
       }
       if (next < count && channels[channel].readyState === "open") return;
@@ -123,6 +133,44 @@ function flowReport(id, channel = 0) {
   const quantile = (share) => trips[Math.min(trips.length - 1, Math.floor(trips.length * share))] ?? 0;
   const distinct = new Set(numbers).size;
   return { distinct, duplicates: numbers.length - distinct, medianMs: quantile(0.5), p99Ms: quantile(0.99) };
+}
+
+/** How many messages have come on the first channel when there are `count` of them, or by then. */
+async function receives(id, count, timeoutMs) {
+  const connection = connections.get(id);
+  await until(connection, timeoutMs, () => connection.counts[0] >= count, "messages").catch(() => {});
+  return connection.counts[0];
+}
+
+/** Of each numbered message of a channel that arrived: when, ms since 1970, and how many of other channels had come before it. */
+function arrivals(id, channel = 0) {
+  const found = [];
+  let others = 0;
+  for (const { channel: from, data, time } of connections.get(id).received) {
+    if (from === channel) found.push({ number: new DataView(data).getUint32(0), time, others });
+    else others++;
+  }
+  return found;
+}
+
+/** Sends messages of `bytes` bytes on a channel, as fast as they go, until `stopBulk`; resolves with how many there were. */
+async function sendBulkUntilStopped(id, { channel, bytes }) {
+  const connection = connections.get(id);
+  const to = connection.channels[channel];
+  to.bufferedAmountLowThreshold = HIGH_WATER_BYTES / 2;
+  connection.sendsBulk = true;
+  let sent = 0;
+  while (connection.sendsBulk) {
+    to.send(new Uint8Array(bytes));
+    sent++;
+    if (to.bufferedAmount > HIGH_WATER_BYTES)
+      await new Promise((resolve) => to.addEventListener("bufferedamountlow", resolve, { once: true }));
+  }
+  return sent;
+}
+
+function stopBulk(id) {
+  connections.get(id).sendsBulk = false;
 }
 
 /** Forgets what arrived, for the next flow on the same connection. */
@@ -198,6 +246,11 @@ window.harness = {
   logged,
   sendFlow,
   flowReport,
+  receives,
+  arrivals,
+  sendBulkUntilStopped,
+  stopBulk,
+  sentTimes: (id) => connections.get(id).sentTimes,
   forgetReceived,
   sendBulk,
   receiveBulk,
@@ -210,5 +263,6 @@ window.harness = {
   serverUfrag: (id) => /a=ice-ufrag:(\S+)/.exec(connections.get(id).peer.remoteDescription.sdp)[1],
   ufrag: (id) => /a=ice-ufrag:(\S+)/.exec(connections.get(id).peer.localDescription.sdp)[1],
   closeChannel: (id, index) => connections.get(id).channels[index].close(),
+  peerOf: (id) => connections.get(id).peer,
   closePeer: (id) => connections.get(id).peer.close(),
 };
