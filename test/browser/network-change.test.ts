@@ -7,7 +7,7 @@ import type { BrowserName } from "../support/browsers.ts";
 import { ROOT } from "../support/commands.ts";
 import { Namespace } from "../support/namespaces.ts";
 import { Program } from "../support/program.ts";
-import type { Report } from "./network-change.ts";
+import { INTERVAL_MS, type Report } from "./network-change.ts";
 
 const SERVER = "203.0.113.1";
 const BACK_MS = 2_000;
@@ -63,17 +63,19 @@ function expectKept({ id, idAtEnd, repeated, events }: Report): void {
   expect(events).not.toContainEqual(expect.stringContaining("close"));
 }
 
-test("chromium: an interface goes and another one comes up a second later: messages within 2 s, by the same connection, none twice", async () => {
-  const report = await changeNetwork("chromium", "down-first");
-  expectKept(report);
-  expect(report.sinceRestartMs).not.toBeNull();
-  expect(report.sinceChangeMs, JSON.stringify(report)).toBeLessThan(BACK_MS);
-});
-
-// Firefox ends a data channel for good with the first message that the system refuses, as it does without any interface. Where the
-// second one is up first, Firefox learns only by the silence that the first one is gone.
-test("firefox: an interface goes and another one is up: messages within 2 s of the restart, by the same connection, none twice", async () => {
-  const report = await changeNetwork("firefox", "up-first");
-  expectKept(report);
-  expect(report.sinceRestartMs, JSON.stringify(report)).toBeLessThan(BACK_MS);
-});
+// Messages, not milliseconds: on a busy machine the page sends more slowly, and its client notices more slowly.
+test.each([
+  ["chromium", "another one is up", "up-first"],
+  ["chromium", "another one comes up a second later", "down-first"],
+  // Firefox ends a data channel for good with the first message that the system refuses, as it does without any interface.
+  ["firefox", "another one is up", "up-first"],
+] as const)(
+  "%s: an interface goes and %s: messages within 2 s, by the same connection, none twice",
+  async (name, _, order) => {
+    const report = await changeNetwork(name, order);
+    expectKept(report);
+    // It is the page's client that notices: by its own checks Firefox misses the server after 8 to 10 s.
+    expect(report.events).not.toContain("disconnected");
+    expect(report.sentMeanwhile, JSON.stringify(report)).toBeLessThan(BACK_MS / INTERVAL_MS);
+  },
+);

@@ -16,8 +16,10 @@ import { ROOT } from "../support/commands.ts";
 export interface Report {
   /** From the moment at which interface `two` was up and `one` was gone to the first echo after it, ms. */
   readonly sinceChangeMs: number;
-  /** The same from the last restart of ICE on; `null` where there was none. */
-  readonly sinceRestartMs: number | null;
+  /** Messages that the page sent meanwhile. */
+  readonly sentMeanwhile: number;
+  /** Offers that went to the session's URL. */
+  readonly restarts: number;
   /** Echoes of messages that had been echoed before. */
   readonly repeated: number;
   readonly id: string;
@@ -29,11 +31,15 @@ declare const client: typeof Client;
 declare const flow: {
   received: Map<string, number>;
   repeated: number;
-  restarts: number[];
+  restarts: number;
+  /** When each message was sent. */
+  sent: number[];
   events: string[];
   connection: Client.ClientConnection;
 };
 
+/** Between two messages. */
+export const INTERVAL_MS = 20;
 const ENOUGH = 40;
 /** Between the interfaces, where the second one is not there first. */
 const PAUSE_MS = 1_000;
@@ -53,11 +59,13 @@ export async function main([name, url, gateway, order]: string[]): Promise<numbe
   try {
     const page = await browser.open(url);
     await page.addScriptTag({ content: outputFiles[0].text });
-    await page.addScriptTag({ content: `var flow = { received: new Map(), repeated: 0, restarts: [], events: [] };` });
-    const id = await page.evaluate(async () => {
+    await page.addScriptTag({
+      content: `var flow = { received: new Map(), repeated: 0, restarts: 0, sent: [], events: [] };`,
+    });
+    const id = await page.evaluate(async (intervalMs) => {
       const connection = await client.connect("/new_rtc_session", {
         fetch: (url, init) => {
-          if (url.includes("rtc-session")) flow.restarts.push(Date.now());
+          if (url.includes("rtc-session")) flow.restarts++;
           return fetch(url, init);
         },
       });
@@ -70,10 +78,12 @@ export async function main([name, url, gateway, order]: string[]): Promise<numbe
         if (flow.received.has(String(data))) flow.repeated++;
         flow.received.set(String(data), Date.now());
       });
-      let next = 0;
-      setInterval(() => connection.trySend(`${next++}`), 20);
+      setInterval(() => {
+        connection.trySend(`${flow.sent.length}`);
+        flow.sent.push(Date.now());
+      }, intervalMs);
       return connection.id;
-    });
+    }, INTERVAL_MS);
     const enoughSince = (since: number) =>
       page.waitForFunction(
         (since: number, count: number) => [...flow.received.values()].filter((at) => at >= since).length >= count,
@@ -97,13 +107,12 @@ export async function main([name, url, gateway, order]: string[]): Promise<numbe
     await enoughSince(changed + STRAGGLERS_MS);
     const report: Report = await page.evaluate(
       (id, changed, stragglersMs) => {
-        const times = [...flow.received.values()];
-        const firstSince = (since: number) =>
-          times.filter((at) => at >= since).reduce((a, b) => Math.min(a, b)) - since;
-        const restart = flow.restarts.at(-1);
+        const times = [...flow.received.values()].filter((at) => at >= changed + stragglersMs);
+        const back = times.reduce((a, b) => Math.min(a, b));
         return {
-          sinceChangeMs: firstSince(changed + stragglersMs) + stragglersMs,
-          sinceRestartMs: restart === undefined ? null : firstSince(restart),
+          sinceChangeMs: back - changed,
+          sentMeanwhile: flow.sent.filter((at) => at >= changed && at < back).length,
+          restarts: flow.restarts,
           repeated: flow.repeated,
           id,
           idAtEnd: flow.connection.id,

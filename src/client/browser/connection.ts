@@ -7,6 +7,7 @@ import type { MessageData } from "../../shell/message-data.ts";
 import { ReceiveQueue } from "../../shell/receive-queue.ts";
 import { dial, type Link, negotiate } from "./dial.ts";
 import { restarter } from "./restart.ts";
+import { watch } from "./watch.ts";
 
 /** One received message. */
 export interface ClientMessage {
@@ -181,7 +182,7 @@ export class ClientConnection extends Emitter<ClientEvents> {
       gone.signal,
       () => lose("idle"),
     );
-    const restart = () => link.session && again();
+    const restart = (news?: unknown) => link.session && again(news);
     const listen = (method: "addEventListener" | "removeEventListener") => {
       // A tab that is closed would go without a word, and the server would wait for its silence to be long enough.
       globalThis[method]("pagehide", leave);
@@ -197,7 +198,9 @@ export class ClientConnection extends Emitter<ClientEvents> {
       this.#link = undefined;
       peer.close();
     };
-    channel.onclose = () => lose("remote");
+    if (link.session) watch(peer, gone.signal, restart).catch(() => {});
+    // Firefox closes the channel when ICE has failed.
+    channel.onclose = () => lose(peer.connectionState === "failed" ? "idle" : "remote");
     channel.onmessage = ({ data: received }: MessageEvent<ArrayBuffer | string>) => {
       const binary = typeof received !== "string";
       const data = binary ? new Uint8Array(received) : received;
@@ -214,7 +217,7 @@ export class ClientConnection extends Emitter<ClientEvents> {
       } else if (connectionState === "failed" && !link.session) lose("idle");
       else if (/^(dis|f)/.test(connectionState)) {
         if (silent === undefined) silent = setTimeout(lose, link.session ? RESTART_MS : DISCONNECTED_MS, "idle");
-        restart();
+        restart(true);
       }
     };
   };

@@ -74,7 +74,8 @@ export function dial(url: string, options: ConnectOptions, signal: AbortSignal):
 
 /**
  * The offer goes out at once: the server, which is ICE-lite, needs none of our candidates. Where the link has a session already, ICE
- * is restarted.
+ * is restarted, and the offer is set when it has been answered: until then the old path is in use, and an attempt that fails leaves
+ * nothing behind. Firefox ends the connection where a second restart is set before the first one has succeeded (measured).
  */
 export async function negotiate(
   link: Link,
@@ -84,8 +85,9 @@ export async function negotiate(
 ): Promise<void> {
   const { peer, session } = link;
   const offer = await peer.createOffer({ iceRestart: !!session });
-  const ready = peer.setLocalDescription(offer);
-  ready.catch(() => {}); // It is waited for below, unless signalling fails first.
+  const apply = () => peer.setLocalDescription(offer);
+  const ready = session ? undefined : apply();
+  ready?.catch(() => {}); // It is waited for below, unless signalling fails first.
   const given = typeof headers === "function" ? await headers() : headers;
   let response: Response;
   let text: string;
@@ -102,7 +104,7 @@ export async function negotiate(
     const { answer, candidate, id = "", session } = JSON.parse(text);
     link.id = id;
     link.session = session;
-    await ready;
+    await (ready || apply());
     await peer.setRemoteDescription(answer);
     if (candidate?.candidate) await peer.addIceCandidate(candidate);
   } catch (cause) {

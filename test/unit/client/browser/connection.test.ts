@@ -318,14 +318,24 @@ describe("where the server names the session", () => {
     connection.close();
   });
 
-  test("an attempt that hangs is given up after two seconds, or as soon as there is a network", async () => {
-    const { asked, peer, connection } = await restarting([undefined, undefined, 200]);
+  test("attempts that hang are given up after 0.4, 0.4, 0.8 s and so on, or as soon as there is a network", async () => {
+    const { asked, peer, connection } = await restarting([undefined, undefined, undefined, undefined, 200]);
     peer.become("disconnected");
-    await vi.advanceTimersByTimeAsync(2_250);
-    expect(asked).toHaveLength(3);
-    page.dispatchEvent(new Event("online"));
+    for (const [ms, count] of [
+      [399, 2],
+      [1, 3],
+      [399, 3],
+      [1, 4],
+      [799, 4],
+      [1, 5],
+    ]) {
+      await vi.advanceTimersByTimeAsync(ms);
+      expect(asked).toHaveLength(count);
+    }
     await vi.advanceTimersByTimeAsync(250);
-    expect(asked).toHaveLength(4);
+    page.dispatchEvent(new Event("online"));
+    await settle();
+    expect(asked).toHaveLength(6);
     expect(peer.answers).toBe(2);
     connection.close();
   });
@@ -349,6 +359,95 @@ describe("where the server names the session", () => {
     const before = asked.length;
     await vi.advanceTimersByTimeAsync(60_000);
     expect(asked.length).toBe(before);
+  });
+
+  describe("and what the page sends stays without an answer", () => {
+    /** The page sends, and the server answers or does not, for so long. */
+    async function talk(peer: FakePeer, ms: number, isAnswered: boolean) {
+      for (let passed = 0; passed < ms; passed += 100) {
+        peer.pairs[0].bytesSent! += 50;
+        if (isAnswered) peer.pairs[0].bytesReceived! += 50;
+        await vi.advanceTimersByTimeAsync(100);
+      }
+    }
+
+    async function talking(statuses: (number | undefined)[]) {
+      const page = await restarting(statuses);
+      page.peer.pairs = [{ bytesSent: 1_000, bytesReceived: 1_000 }];
+      await talk(page.peer, 1_000, true);
+      return page;
+    }
+
+    test("ICE is restarted once, and the connection goes on", async () => {
+      const { asked, peer, log, connection } = await talking([200]);
+      await talk(peer, 1_300, false);
+      expect(asked).toEqual(["/rtc", again]);
+      await talk(peer, 60_000, true);
+      expect(asked).toEqual(["/rtc", again]);
+      expect(log).toEqual([]);
+      connection.close();
+    });
+
+    test("a dead server is asked a few times, ever more rarely, until the browser says that it is dead", async () => {
+      const { asked, peer, log } = await talking([200, 200, 200, 200]);
+      await talk(peer, 6_000, false);
+      expect(asked.length).toBeLessThanOrEqual(3);
+      peer.become("disconnected");
+      await talk(peer, 9_900, false);
+      expect(log).toEqual([]);
+      await talk(peer, 100, false);
+      expect(log).toEqual(["close idle"]);
+      expect(asked.length).toBeLessThanOrEqual(4);
+    });
+
+    test("a server that has forgotten the connection ends it", async () => {
+      const { peer, log } = await talking([404]);
+      await talk(peer, 1_300, false);
+      expect(log).toEqual(["close idle"]);
+    });
+
+    test("where the server cannot be asked either, an answer on the old path keeps the connection", async () => {
+      const { peer, log, connection } = await talking(Array(100).fill(0));
+      await talk(peer, 5_000, false);
+      await talk(peer, 60_000, true);
+      expect(log).toEqual([]);
+      connection.close();
+    });
+
+    test("an attempt that is on its way is not disturbed", async () => {
+      const { asked, peer, connection } = await talking([0, 0, 0, undefined, 200]);
+      page.dispatchEvent(new Event("online"));
+      await talk(peer, 1_400, false);
+      expect(asked).toHaveLength(5);
+      connection.close();
+    });
+  });
+
+  test("an attempt leaves nothing behind that is not answered: its offer is set with the answer", async () => {
+    const { peer, connection } = await restarting([0, 200]);
+    const { localDescription } = peer;
+    peer.become("disconnected");
+    await settle();
+    expect(peer.offers).toHaveLength(2);
+    expect(peer.localDescription).toBe(localDescription);
+    await vi.advanceTimersByTimeAsync(250);
+    expect(peer.localDescription).not.toBe(localDescription);
+    expect(peer.answers).toBe(2);
+    connection.close();
+  });
+
+  test("a channel that Firefox closes because ICE has failed is idle, not closed by the server", async () => {
+    const { peer, log } = await restarting([undefined]);
+    peer.become("failed", "connected");
+    peer.channel.onclose();
+    expect(log).toEqual(["close idle"]);
+  });
+
+  test("a server that names none is not watched: there is nothing that could be done", async () => {
+    const { connection, peer } = await opened();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(peer.looks).toBe(0);
+    connection.close();
   });
 
   test("a connection that is closed asks for nothing any more", async () => {

@@ -41,6 +41,11 @@ export class FakePeer {
   answers = 0;
   channel!: FakeChannel;
   closed = false;
+  /** What the statistics say of its candidate pairs. */
+  pairs: { bytesSent?: number; bytesReceived?: number }[] = [];
+  /** How often somebody looked at them, and how long that takes. */
+  looks = 0;
+  statsTakeMs = 0;
 
   constructor() {
     FakePeer.all.push(this);
@@ -65,6 +70,13 @@ export class FakePeer {
     if (description.type !== "answer") throw new TypeError("not an answer");
     this.remoteDescription = description;
     this.answers++;
+  }
+
+  async getStats() {
+    this.looks++;
+    if (this.statsTakeMs > 0) await new Promise((resolve) => setTimeout(resolve, this.statsTakeMs));
+    const pairs = this.pairs.map((pair, i) => [`pair${i}`, { ...pair, type: "candidate-pair" }] as const);
+    return new Map<string, object>([...pairs, ["transport", { type: "transport", bytesSent: 1, bytesReceived: 1 }]]);
   }
 
   async addIceCandidate(candidate: unknown) {

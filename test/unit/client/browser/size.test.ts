@@ -16,9 +16,10 @@ async function bundle(): Promise<{ code: Uint8Array; meta: Metafile }> {
   return { code: outputFiles[0].contents, meta: metafile };
 }
 
-test("a page loads less than 3,500 bytes, minified and gzipped", async () => {
+// 3,500 until the client notices a dead path itself: the statistics of the browser are what it takes.
+test("a page loads less than 3,600 bytes, minified and gzipped", async () => {
   const { code } = await bundle();
-  expect(gzipSync(code, { level: 9 }).length).toBeLessThan(3_500);
+  expect(gzipSync(code, { level: 9 }).length).toBeLessThan(3_600);
 });
 
 test("a page loads nothing of the server's and no dependency", async () => {
@@ -31,6 +32,7 @@ test("a page loads nothing of the server's and no dependency", async () => {
     "client/browser/connection.ts",
     "client/browser/dial.ts",
     "client/browser/restart.ts",
+    "client/browser/watch.ts",
     "client/redial.ts",
     "errors.ts",
     "shell/backlog.ts",
