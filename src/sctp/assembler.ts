@@ -53,6 +53,8 @@ export class PacketAssembler {
   #dataAt = 0;
   #dataBytes = 0;
   #discarded = false;
+  /** Packets with DATA that have left: the number of the one under construction. */
+  packets = 0;
   /** Tag that the peer expects in our packets, in 32 bits with a sign: V8 keeps such a number in the field itself. */
   peerTag = 0;
   /** Known as soon as the peer is. */
@@ -185,6 +187,7 @@ export class PacketAssembler {
     if (sack > 0) this.sackSource?.writeSack(this.#datapath.view, packet + COMMON_HEADER_BYTES + control, sack);
     const length = COMMON_HEADER_BYTES + control + sack + this.#dataBytes;
     const slot = this.#slot;
+    if (isData) this.packets++;
     this.#slot = NO_SLOT;
     this.#dataBytes = 0;
     this.#finish(now, packet, length, this.peerTag);

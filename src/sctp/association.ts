@@ -173,7 +173,7 @@ export class Association implements Prefetchable {
   /** Earliest time at which `handleTimeout` has something to do, ms; Infinity for none. */
   get nextDeadline(): number {
     if (this.#closed) return Number.POSITIVE_INFINITY;
-    let next = this.#transmitter.deadline;
+    let next = Math.min(this.#transmitter.deadline, this.#transmitter.detectionDeadline);
     if (this.#receiver !== undefined) next = Math.min(next, this.#receiver.sackDeadline);
     if (!this.#established) next = Math.min(next, this.#handshake.deadline);
     // What most connections never have.
@@ -218,6 +218,7 @@ export class Association implements Prefetchable {
     const deadlines: [string, number][] = [
       ["t1", this.#established ? Number.POSITIVE_INFINITY : this.#handshake.deadline],
       ["t3-rtx", this.#transmitter.deadline],
+      ["loss-detection", this.#transmitter.detectionDeadline],
       ["sack-delay", this.#receiver?.sackDeadline ?? Number.POSITIVE_INFINITY],
       ["heartbeat", this.#heartbeat?.deadline ?? Number.POSITIVE_INFINITY],
       ["reconfig", this.#reset?.deadline ?? Number.POSITIVE_INFINITY],
@@ -380,6 +381,7 @@ export class Association implements Prefetchable {
     if (this.#handshake.deadline <= now) this.#handshake.timeout(now);
     if (this.#receiver !== undefined && this.#receiver.sackDeadline <= now) this.#receiver.timeout();
     if (this.#transmitter.deadline <= now && this.#transmitter.timeout(now)) this.#countError();
+    if (this.#transmitter.detectionDeadline <= now) this.#transmitter.detect(now);
     if (this.#transmitter.isStalled) this.#endStalled(now);
     if (this.#reset !== undefined && this.#reset.deadline <= now && this.#countError()) this.#reset.timeout(now);
     const heartbeat = this.#heartbeat;

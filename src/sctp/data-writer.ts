@@ -11,6 +11,13 @@ import type { RetransmissionTimeout } from "./rto.ts";
 
 /** A fragment smaller than this waits for a packet of its own. */
 const LEAST_FRAGMENT_BYTES = 200;
+/**
+ * With as many packets in flight SACKs come by themselves, for each second one. A transfer fills its window with each packet,
+ * so otherwise each would be answered: twice the SACKs, and a window that grows faster than others'.
+ */
+const SMALL_WINDOW = 4;
+/** A receiver delays the SACK for a lone packet as long (RFC 9260 §6.2). So a message after such a silence has it to itself anyway. */
+const QUIET_MS = 200;
 
 /**
  * Writes DATA chunks (RFC 9260 §6.9): cuts messages into fragments, numbers them, and puts each chunk into the packet
@@ -25,6 +32,8 @@ export class DataWriter {
   #messages = 0;
   /** When a chunk left last, ms. */
   lastSentAt = Number.NEGATIVE_INFINITY;
+  /** It asked for a SACK at once. */
+  lastIsUrgent = false;
 
   constructor(assembler: PacketAssembler, flight: Flight, congestion: CongestionWindow, rto: RetransmissionTimeout) {
     this.#assembler = assembler;
@@ -65,7 +74,7 @@ export class DataWriter {
     this.#write(now, chunk, message.data, chunk.start);
   }
 
-  /** A lost chunk once more. */
+  /** A chunk once more: a lost one, or one whose answer is overdue. */
   writeAgain(now: number, chunk: SentChunk, data: Uint8Array): void {
     this.#write(now, chunk, data, chunk.start);
   }
@@ -129,11 +138,25 @@ export class DataWriter {
   }
 
   #write(now: number, chunk: SentChunk, data: Uint8Array, start: number): void {
-    this.#flight.launch(now, chunk);
+    const flight = this.#flight;
+    const assembler = this.#assembler;
+    const wasQuiet = flight.bytes === 0 && now - this.lastSentAt >= QUIET_MS;
+    flight.launch(now, chunk);
     this.lastSentAt = now;
-    // RFC 9260 §6.1 E, RFC 7053: the window is full or this is a second attempt, so the sender waits for the SACK.
-    const urgent = chunk.transmissions > 1 || this.#congestion.isFull(this.#flight, chunk.reliableBytes > 0);
+    // RFC 9260 §6.1 E, RFC 7053: the window is full, or this is a second attempt, so the sender waits for the SACK. One that
+    // nothing follows is acknowledged at once as well: its SACK would be delayed, and its loss noticed later.
+    const isReliable = chunk.reliableBytes > 0;
+    const urgent = chunk.transmissions > 1 || (wasQuiet && isReliable) || this.#isWaiting(isReliable);
+    this.lastIsUrgent = urgent;
     const flags = urgent ? chunk.flags | FLAG_IMMEDIATE : chunk.flags;
-    this.#assembler.data(now, flags, chunk.tsn, chunk.streamId, chunk.ssn, chunk.ppid, data, start, chunk.length);
+    assembler.data(now, flags, chunk.tsn, chunk.streamId, chunk.ssn, chunk.ppid, data, start, chunk.length);
+    chunk.packet = assembler.packets;
+  }
+
+  /** The window is full, and too small for a second packet to release the SACK of the first (see {@link SMALL_WINDOW}). */
+  #isWaiting(isReliable: boolean): boolean {
+    const flight = this.#flight;
+    if (!this.#congestion.isFull(flight, isReliable)) return false;
+    return flight.bytes < SMALL_WINDOW * this.#assembler.maxPayloadBytes;
   }
 }

@@ -1,13 +1,10 @@
 import type { MemoryAccount } from "../wire/memory-ledger.ts";
 import { type Tsn, tsnDistance } from "../wire/serial.ts";
 import { ABANDONED, ACKED, IN_FLIGHT, LOST, Outstanding, type SentChunk } from "./outstanding.ts";
+import { LossDetection } from "./loss-detection.ts";
 import { FLAG_BEGIN, FLAG_END } from "./packet.ts";
 import type { RetransmissionTimeout } from "./rto.ts";
-
-/** Lost at the third miss indication (RFC 9260 §7.2.4). */
-const MISSES = 3;
-/** Reordering tolerated before a message is given up, as a share of the round trip (RFC 8985 §6.2). */
-const REORDER_SHARE = 1 / 4;
+import { SentOrder } from "./sent-order.ts";
 
 export interface FlightSender {
   /** A message of which chunks were sent is given up: the rest of it must not follow. */
@@ -35,11 +32,15 @@ export class Flight {
   #settled = 0;
   #skipPoint: Tsn | undefined;
   #timedTsn: Tsn | undefined;
-  #newestAckedSentAt = Number.NEGATIVE_INFINITY;
+  readonly #order = new SentOrder();
+  readonly #detection: LossDetection;
+  /** When a chunk that something has overtaken is lost if it has not come until then; Infinity for none. */
+  suspectAt = Number.POSITIVE_INFINITY;
 
   constructor(initialTsn: Tsn, rto: RetransmissionTimeout, sender: FlightSender, memory: MemoryAccount) {
     this.chunks = new Outstanding(initialTsn, memory);
     this.#rto = rto;
+    this.#detection = new LossDetection(rto);
     this.#sender = sender;
   }
 
@@ -84,21 +85,25 @@ export class Flight {
     return isUnlimited || !this.partialReliability;
   }
 
-  /** A chunk with the next TSN leaves for the first time, or a lost one again. */
+  /** A chunk with the next TSN leaves for the first time; a lost one, or one in flight, again. */
   launch(now: number, chunk: SentChunk): void {
-    if (chunk.state === LOST) {
-      chunk.state = IN_FLIGHT;
-      chunk.misses = 0;
-      chunk.transmissions++;
-      chunk.reliableBytes = chunk.length;
-      this.#lost--;
-    } else {
+    if (chunk.transmissions++ === 0) {
       chunk.reliableBytes = this.isReliable(chunk.maxRetransmits, chunk.expiresAt) ? chunk.length : 0;
       // RFC 9260 §6.3.1 C4: one measurement per round trip.
       this.#timedTsn ??= chunk.tsn;
+      this.#enter(chunk);
+    } else if (chunk.state === LOST) {
+      chunk.state = IN_FLIGHT;
+      chunk.reliableBytes = chunk.length;
+      this.#lost--;
+      this.#enter(chunk);
+    } else {
+      // §6.3.1 C5: what comes may be either.
+      if (chunk.tsn === this.#timedTsn) this.#timedTsn = undefined;
+      this.#order.remove(chunk);
+      this.#order.append(chunk);
     }
     chunk.sentAt = now;
-    this.#count(chunk, 1);
   }
 
   /** How far a cumulative TSN ack moves the point; negative, or beyond `chunks.count`, where it makes no sense. */
@@ -125,76 +130,85 @@ export class Flight {
     this.#bytes = 0;
     this.#reliableBytes = 0;
     this.#lost = 0;
+    for (let chunk = this.#order.oldest; chunk !== undefined; chunk = this.#order.oldest) this.#order.remove(chunk);
     while (this.chunks.count > 0) this.chunks.forget(this.chunks.shift());
     this.chunks.release();
   }
 
-  /**
-   * Gap ack blocks: what has come beyond the cumulative point, and so what has not (RFC 9260 §6.2.1 iv, §7.2.4).
-   *
-   * @param countAll everything the SACK reports missing counts as missed: in fast recovery, where the cumulative point moved
-   */
-  markGaps(
-    now: number,
-    view: DataView,
-    offset: number,
-    gaps: number,
-    countAll: boolean,
-  ): { acked: number; lost: boolean } {
+  /** Gap ack blocks: what has come beyond the cumulative point (RFC 9260 §6.2.1 iv); returns the bytes this is the first word of. */
+  markGaps(now: number, view: DataView, offset: number, gaps: number): number {
     const outstanding = this.chunks;
     let acked = 0;
-    let highestNew = -1;
     let reached = 0;
     for (let block = 0; block < gaps; block++) {
       const first = view.getUint16(offset + 4 * block) - 1;
       const last = view.getUint16(offset + 4 * block + 2) - 1;
       // Blocks are ascending and within what was sent; what else a peer may write is worth no guess.
       if (first < reached || last < first || last >= outstanding.count) break;
-      for (let i = reached; i < first; i++) this.#unacknowledge(outstanding.at(i));
+      for (let i = reached; i < first; i++) this.#unacknowledge(now, outstanding.at(i));
       for (let i = first; i <= last; i++) {
         const chunk = outstanding.at(i);
-        if (chunk.state !== IN_FLIGHT && chunk.state !== LOST) continue;
-        acked += this.#gapAcknowledge(now, chunk);
-        highestNew = i;
+        if (chunk.state === IN_FLIGHT || chunk.state === LOST) acked += this.#gapAcknowledge(now, chunk);
       }
       reached = last + 1;
     }
     // A first chunk that is acknowledged contradicts the cumulative point: the peer took it back.
-    if (outstanding.count > 0) this.#unacknowledge(outstanding.at(0));
-    // HTNA: else a miss counts where something sent later is newly acknowledged.
-    const upTo = countAll ? reached - 1 : highestNew;
-    let lost = false;
-    for (let i = 0; i < upTo; i++) {
-      const chunk = outstanding.at(i);
-      if (chunk.state !== IN_FLIGHT || ++chunk.misses < MISSES || chunk.fastRetransmitted) continue;
-      if (this.#gaveUp(now, chunk) && !this.#isPastReordering(chunk)) continue;
-      chunk.fastRetransmitted = true;
-      this.#lose(now, i);
-      lost = true;
+    if (outstanding.count > 0) this.#unacknowledge(now, outstanding.at(0));
+    return acked;
+  }
+
+  /** Finds out what is lost by what has come (see {@link LossDetection}); false where nothing is. */
+  detectLosses(now: number): boolean {
+    const order = this.#order;
+    const detection = this.#detection;
+    this.suspectAt = Number.POSITIVE_INFINITY;
+    let isAny = false;
+    let chunk = order.oldest;
+    while (chunk !== undefined && chunk.packet < detection.packet) {
+      const isFinal = this.#gaveUp(now, chunk);
+      if (detection.isLost(now, chunk, isFinal)) {
+        const { older } = chunk;
+        this.#lose(now, chunk);
+        isAny = true;
+        // With one fragment all are abandoned, those before and behind it.
+        chunk = older?.state === IN_FLIGHT ? older.newer : order.oldest;
+      } else if (isFinal) {
+        chunk = chunk.newer;
+      } else {
+        // Those behind it were sent later.
+        this.suspectAt = detection.lostAt(chunk);
+        break;
+      }
     }
-    return { acked, lost };
+    if (isAny) detection.lossBegins();
+    return isAny;
+  }
+
+  /** The peer has reported duplicates. */
+  duplicated(now: number): void {
+    this.#detection.duplicated(now);
+  }
+
+  /** The chunk that was sent last of those in flight that may be sent again. */
+  get newestReliable(): SentChunk | undefined {
+    let chunk = this.#order.newest;
+    while (chunk !== undefined && (chunk.data === undefined || chunk.reliableBytes === 0)) chunk = chunk.older;
+    return chunk;
   }
 
   /** Everything in flight that was sent at `before` or earlier is lost; false where there was nothing. */
   loseOlder(now: number, before: number): boolean {
-    let any = false;
-    for (let i = 0; i < this.chunks.count && this.#bytes > 0; i++) {
-      const chunk = this.chunks.at(i);
-      if (chunk.state !== IN_FLIGHT || chunk.sentAt > before) continue;
-      this.#lose(now, i);
-      any = true;
+    let isAny = false;
+    for (let chunk = this.#order.oldest; chunk !== undefined && chunk.sentAt <= before; chunk = this.#order.oldest) {
+      this.#lose(now, chunk);
+      isAny = true;
     }
-    return any;
+    return isAny;
   }
 
   /** When the earliest of what is in flight was sent; Infinity for nothing. */
-  oldestSentAt(): number {
-    let oldest = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < this.chunks.count && this.#bytes > 0; i++) {
-      const chunk = this.chunks.at(i);
-      if (chunk.state === IN_FLIGHT && chunk.sentAt < oldest) oldest = chunk.sentAt;
-    }
-    return oldest;
+  get oldestSentAt(): number {
+    return this.#order.oldest?.sentAt ?? Number.POSITIVE_INFINITY;
   }
 
   /** RFC 3758 §3.5 A3: "all the TSNs of the message" are abandoned with one of them. */
@@ -204,7 +218,7 @@ export class Flight {
     for (let i = this.#firstFragment(index); i >= 0; i = this.#nextFragment(i)) {
       const chunk = this.chunks.at(i);
       last = i;
-      if (chunk.state === IN_FLIGHT) this.#count(chunk, -1);
+      if (chunk.state === IN_FLIGHT) this.#leave(chunk);
       else if (chunk.state === LOST) this.#lost--;
       chunk.state = ABANDONED;
       this.chunks.forget(chunk);
@@ -253,17 +267,23 @@ export class Flight {
       // §6.3.1 C5, Karn's rule: not from a chunk that was sent twice.
       if (state === IN_FLIGHT && chunk.transmissions === 1) this.#rto.measure(now - chunk.sentAt);
     }
-    if (state === IN_FLIGHT) this.#count(chunk, -1);
+    if (state === IN_FLIGHT) this.#leave(chunk);
     else if (state === LOST) this.#lost--;
     else return 0;
-    if (chunk.sentAt > this.#newestAckedSentAt) this.#newestAckedSentAt = chunk.sentAt;
+    this.#detection.delivered(now, chunk);
     return chunk.length;
   }
 
-  /** Into the flight, or out of it. */
-  #count(chunk: SentChunk, sign: 1 | -1): void {
-    this.#bytes += sign * chunk.length;
-    this.#reliableBytes += sign * chunk.reliableBytes;
+  #enter(chunk: SentChunk): void {
+    this.#bytes += chunk.length;
+    this.#reliableBytes += chunk.reliableBytes;
+    this.#order.append(chunk);
+  }
+
+  #leave(chunk: SentChunk): void {
+    this.#bytes -= chunk.length;
+    this.#reliableBytes -= chunk.reliableBytes;
+    this.#order.remove(chunk);
   }
 
   #gapAcknowledge(now: number, chunk: SentChunk): number {
@@ -274,39 +294,33 @@ export class Flight {
     return bytes;
   }
 
-  #unacknowledge(chunk: SentChunk): void {
+  #unacknowledge(now: number, chunk: SentChunk): void {
     if (chunk.state !== ACKED) return;
     chunk.state = IN_FLIGHT;
-    chunk.misses = 0;
-    this.#count(chunk, 1);
+    // In its place it would have been lost at once, and the order is by time.
+    chunk.sentAt = now;
+    chunk.packet = this.#order.newest?.packet ?? this.#detection.packet;
+    this.#enter(chunk);
     // It may have been one that was skipped over.
     this.#settled = 0;
     this.#skipPoint = undefined;
   }
 
   /** A chunk in flight is lost: abandoned where its message may not be sent again, else to be sent again. */
-  #lose(now: number, index: number): void {
-    const chunk = this.chunks.at(index);
+  #lose(now: number, chunk: SentChunk): void {
+    const index = this.chunks.indexOf(chunk.tsn);
     if (chunk.tsn === this.#timedTsn) this.#timedTsn = undefined;
     if (this.#gaveUp(now, chunk)) {
       this.abandon(index);
       return;
     }
+    this.#leave(chunk);
     chunk.state = LOST;
-    this.#count(chunk, -1);
     if (this.#lost === 0 || index < this.#lostFrom) this.#lostFrom = index;
     this.#lost++;
   }
 
   #gaveUp(now: number, chunk: SentChunk): boolean {
     return this.partialReliability && (chunk.transmissions > chunk.maxRetransmits || chunk.expiresAt <= now);
-  }
-
-  /**
-   * For a message that will not be sent again a wrong guess is final: FORWARD TSN would make the peer throw away what is
-   * merely late. So it is given up only once something has arrived that was sent clearly later (as RFC 8985 decides).
-   */
-  #isPastReordering(chunk: SentChunk): boolean {
-    return this.#newestAckedSentAt - chunk.sentAt >= this.#rto.smoothedMs * REORDER_SHARE;
   }
 }

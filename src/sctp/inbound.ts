@@ -211,7 +211,8 @@ export class Inbound {
       const cumulative = tsn(words[entry + CHUNK_TSN]);
       const window = words[entry + CHUNK_WINDOW];
       const gaps = words[entry + CHUNK_GAPS];
-      if (this.#transmitter.sack(now, cumulative, window, view, body, gaps)) this.#host.peerAnswered();
+      const duplicates = view.getUint16(body - 2);
+      if (this.#transmitter.sack(now, cumulative, window, view, body, gaps, duplicates)) this.#host.peerAnswered();
       return true;
     }
     if (type === FORWARD_TSN || type === I_FORWARD_TSN) {

@@ -32,11 +32,13 @@ export class SentChunk {
   previous = 0;
   /** TSNs to its next fragment, 0 while there is none; means nothing for the last. */
   following = 0;
+  /** Of the last transmission: when, and in which packet. */
   sentAt = 0;
+  packet = 0;
   transmissions = 0;
-  /** Miss indications (RFC 9260 §7.2.4). */
-  misses = 0;
-  fastRetransmitted = false;
+  /** Its neighbours in {@link SentOrder} while it is in flight. */
+  older: SentChunk | undefined = undefined;
+  newer: SentChunk | undefined = undefined;
   maxRetransmits = 0;
   expiresAt = 0;
 }
@@ -105,9 +107,7 @@ export class Outstanding {
     this.#ring[slot] = chunk;
     chunk.tsn = this.nextTsn;
     chunk.state = IN_FLIGHT;
-    chunk.transmissions = 1;
-    chunk.misses = 0;
-    chunk.fastRetransmitted = false;
+    chunk.transmissions = 0;
     this.#count++;
     return chunk;
   }

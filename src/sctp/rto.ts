@@ -34,6 +34,8 @@ export class RetransmissionTimeout {
   #smoothed = 0;
   #variance = 0;
   #measured = false;
+  /** The shortest round trip so far, ms; 0 before the first measurement. */
+  leastMs = 0;
   #timeout: number;
 
   constructor(times: RtoTimes = DEFAULT_RTO) {
@@ -60,6 +62,7 @@ export class RetransmissionTimeout {
   measure(roundTripMs: number): void {
     if (!(roundTripMs >= 0)) return;
     if (this.#measured) {
+      if (roundTripMs < this.leastMs) this.leastMs = roundTripMs;
       // C3
       this.#variance = (1 - BETA) * this.#variance + BETA * Math.abs(this.#smoothed - roundTripMs);
       this.#smoothed = (1 - ALPHA) * this.#smoothed + ALPHA * roundTripMs;
@@ -68,6 +71,7 @@ export class RetransmissionTimeout {
       this.#smoothed = roundTripMs;
       this.#variance = roundTripMs / 2;
       this.#measured = true;
+      this.leastMs = roundTripMs;
     }
     this.#timeout = this.#clamp(this.#smoothed + Math.max(4 * this.#variance, DELAYED_SACK_MS));
   }

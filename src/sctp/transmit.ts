@@ -1,6 +1,6 @@
 import type { MemoryAccount } from "../wire/memory-ledger.ts";
 import type { Prefetchable } from "../wire/prefetch.ts";
-import { type Tsn, tsnAdd, tsnAfter } from "../wire/serial.ts";
+import { type Tsn, tsn, tsnAdd, tsnAfter } from "../wire/serial.ts";
 import type { PacketAssembler } from "./assembler.ts";
 import { ClosedWindow } from "./closed-window.ts";
 import { CongestionWindow } from "./congestion.ts";
@@ -31,7 +31,10 @@ const MARKED_SHARE = 1 / 128;
 const MARKED_MS_PER_CHUNK = 1 / 64;
 
 const NO_GAPS = new DataView(new ArrayBuffer(0));
-const NONE_MARKED = { acked: 0, lost: false };
+/** A receiver may delay the SACK for a lone packet so long (RFC 9260 §6.2); both browsers and we do. */
+const DELAYED_SACK_MS = 200;
+/** A probe leaves the peer as much time beyond the round trip, for its event loop. */
+const LEAST_PROBE_MS = 20;
 /**
  * For how long a chunk may be on its way, ms: once to twice this time after it was sent first it must be acknowledged by the cumulative
  * TSN, or skipped. RFC 9260 §8.1 counts time-outs without any news; but a peer that acknowledges all but the first chunk gives news for
@@ -80,6 +83,12 @@ export class Transmitter implements FlightSender, Prefetchable {
 
   /** T3-rtx, absolute ms. */
   deadline = Number.POSITIVE_INFINITY;
+  /** When `detect` has something to do: to look for losses again, or to probe. */
+  detectionDeadline = Number.POSITIVE_INFINITY;
+  /** A probe was sent since the last news. Its TSN as long as that is not acknowledged. */
+  #hasProbed = false;
+  #probeTsn: Tsn | undefined;
+  #probeSentAt = 0;
   /** DATA chunks sent again. */
   retransmissions = 0;
 
@@ -183,21 +192,33 @@ export class Transmitter implements FlightSender, Prefetchable {
       if (isKept && !this.#takeMemory(length, message.exempt === true)) return "queue-full";
       this.#writer.writeWhole(now, message, isKept ? data.slice() : undefined);
       this.#armTimer(now);
+      if (isKept) this.#armDetection(now);
       return "sent";
     }
     const queued = new QueuedMessage(now, message);
     this.#queue ??= new SendQueue(this.#maxQueuedBytes, this.#memory);
     if (!this.#queue.push(queued, message.exempt === true)) return "queue-full";
-    if (this.#open) this.#pump(now, false);
+    if (this.#open) {
+      this.#pump(now, false);
+      this.#armDetection(now);
+    }
     return queued.isSent ? "sent" : "queued";
   }
 
   /**
-   * A SACK (RFC 9260 §6.2.1), its gap ack blocks at `view[gapsOffset …]`.
+   * A SACK (RFC 9260 §6.2.1), its gap ack blocks and then its duplicate TSNs at `view[gapsOffset …]`.
    *
    * @returns true where it shows that the peer is alive: it acknowledged something new, or its window is closed
    */
-  sack(now: number, cumulative: Tsn, window: number, view: DataView, gapsOffset: number, gaps: number): boolean {
+  sack(
+    now: number,
+    cumulative: Tsn,
+    window: number,
+    view: DataView,
+    gapsOffset: number,
+    gaps: number,
+    duplicates: number,
+  ): boolean {
     // i: "If Cumulative TSN Ack is less than the Cumulative TSN Ack Point, then drop the SACK chunk." Beyond what was sent
     // it is nonsense, and dropped as well.
     const flight = this.#flight;
@@ -206,27 +227,98 @@ export class Transmitter implements FlightSender, Prefetchable {
     // A window that opens now and then starts the timer anew each time, so time-outs do not look.
     if (flight.chunks.count > STALL_CHUNKS || this.#closedWindow !== undefined) this.#look(now);
     const flightBefore = flight.bytes;
-    const lastTsn = tsnAdd(this.nextTsn, -1);
     const hasOpened = this.#learnWindow(now, window);
     const cumulativelyAcked = flight.advance(now, advance);
     this.#passed += advance;
-    const countAll = advance > 0 && this.#congestion.inFastRecovery;
-    const marked = this.#isWorthMarking(now, view, gapsOffset, gaps)
-      ? flight.markGaps(now, view, gapsOffset, gaps, countAll)
-      : NONE_MARKED;
-    const acked = cumulativelyAcked + marked.acked;
-    if (acked > 0) this.#progressAt = now;
-    if (marked.lost) this.#congestion.lost(lastTsn);
+    const isMarked = this.#isWorthMarking(now, view, gapsOffset, gaps);
+    const acked = cumulativelyAcked + (isMarked ? flight.markGaps(now, view, gapsOffset, gaps) : 0);
+    if (acked > 0) {
+      this.#progressAt = now;
+      this.#hasProbed = false;
+    }
+    if (duplicates > 0) this.#learnDuplicate(now, tsn(view.getUint32(gapsOffset + 4 * gaps)));
+    this.#closeProbe(now, cumulative);
+    const hasLost = (isMarked || advance > 0) && this.#detectLosses(now);
     if (advance > 0) this.#congestion.acked(cumulative, acked, flightBefore, flight.bytes);
     this.#checkForward(now);
-    if (marked.lost && flight.lost > 0) this.#retransmit(now, true);
+    if (hasLost && flight.lost > 0) this.#retransmit(now, true);
     // The probe that found the window closed was dropped: it need not wait for its time-out.
     if (hasOpened && this.#isProbe() && flight.loseOlder(now, now)) this.deadline = Number.POSITIVE_INFINITY;
     // §6.3.2 R2, R3
     if (advance > 0) this.deadline = Number.POSITIVE_INFINITY;
     this.#armTimer(now);
     if (this.#open) this.#pump(now, false);
+    this.#armDetection(now);
     return acked > 0 || advance > 0 || this.#closedWindow?.isClosed === true;
+  }
+
+  /**
+   * The time has come that {@link detectionDeadline} has named: what has been overtaken is lost (RFC 8985 §6.2), or nothing
+   * has been heard for two round trips. Then what was sent last is sent once more, and asks for a SACK at once: it shows
+   * what has come, a time-out earlier (RFC 8985 §7, tail loss probe).
+   */
+  detect(now: number): void {
+    const flight = this.#flight;
+    if (flight.suspectAt <= now) {
+      if (this.#detectLosses(now)) {
+        this.#checkForward(now);
+        if (flight.lost > 0) this.#retransmit(now, true);
+        this.#pump(now, false);
+      }
+    } else this.#sendProbe(now);
+    this.#armDetection(now);
+  }
+
+  #detectLosses(now: number): boolean {
+    if (!this.#flight.detectLosses(now)) return false;
+    this.#congestion.lost(tsnAdd(this.nextTsn, -1));
+    return true;
+  }
+
+  #sendProbe(now: number): void {
+    this.#hasProbed = true;
+    const chunk = this.#flight.newestReliable;
+    if (chunk?.data === undefined) return;
+    this.#probeTsn = chunk.tsn;
+    this.#probeSentAt = now;
+    this.retransmissions++;
+    this.#writer.writeAgain(now, chunk, chunk.data);
+    this.deadline = Number.POSITIVE_INFINITY;
+    this.#armTimer(now);
+  }
+
+  /** A duplicate says that what was sent again had not been lost. Of a probe nobody has thought that. */
+  #learnDuplicate(now: number, first: Tsn): void {
+    if (first === this.#probeTsn) this.#probeTsn = undefined;
+    else if (this.retransmissions > 0) this.#flight.duplicated(now);
+  }
+
+  /** RFC 8985 §7.4.2: a loss that the probe itself has repaired is a loss all the same. */
+  #closeProbe(now: number, cumulative: Tsn): void {
+    if (this.#probeTsn === undefined || tsnAfter(this.#probeTsn, cumulative)) return;
+    this.#probeTsn = undefined;
+    if (now - this.#probeSentAt >= this.#rto.leastMs) this.#congestion.lost(tsnAdd(this.nextTsn, -1));
+  }
+
+  /** Nothing to look for, and nothing to probe: as with unreliable messages alone. */
+  #armDetection(now: number): void {
+    const flight = this.#flight;
+    let at = flight.suspectAt;
+    if (at === Number.POSITIVE_INFINITY && flight.reliableBytes > 0 && this.#mayProbe()) at = this.#probeAt(now);
+    this.detectionDeadline = at;
+  }
+
+  /** RFC 8985 §7.2: not in recovery, and once until there is news. */
+  #mayProbe(): boolean {
+    const isQuiet = !this.#hasProbed && this.#flight.lost === 0 && this.#rto.smoothedMs > 0;
+    return isQuiet && this.#closedWindow?.isClosed !== true;
+  }
+
+  #probeAt(now: number): number {
+    const { smoothedMs } = this.#rto;
+    const isLone = this.#flight.bytes <= this.#assembler.maxPayloadBytes && !this.#writer.lastIsUrgent;
+    const at = Math.ceil(now + Math.max(2 * smoothedMs, smoothedMs + LEAST_PROBE_MS) + (isLone ? DELAYED_SACK_MS : 0));
+    return at < this.deadline ? at : Number.POSITIVE_INFINITY;
   }
 
   /** What is in flight is no more than a window of one packet lets out: one chunk, or two small ones. */
@@ -261,7 +353,7 @@ export class Transmitter implements FlightSender, Prefetchable {
 
   /** The cumulative TSN ack of a SHUTDOWN (RFC 9260 §9.2): as a SACK without gaps, and without news of the window. */
   acknowledgeUpTo(now: number, cumulative: Tsn): void {
-    this.sack(now, cumulative, this.#peerWindow, NO_GAPS, 0, 0);
+    this.sack(now, cumulative, this.#peerWindow, NO_GAPS, 0, 0, 0);
   }
 
   /**
@@ -292,7 +384,7 @@ export class Transmitter implements FlightSender, Prefetchable {
     const isDataLate = this.#flight.loseOlder(now, isAlive ? since : now);
     if (isDataLate && isAlive) this.#congestion.lost(tsnAdd(this.nextTsn, -1));
     else if (isDataLate && !isProbe) this.#congestion.timedOut();
-    const nextLate = this.#flight.oldestSentAt() + this.#rto.ms;
+    const nextLate = this.#flight.oldestSentAt + this.#rto.ms;
     if (!isAlive) this.#rto.backOff();
     // RFC 3758 §3.5 A5
     this.#forwardPoint = undefined;
@@ -301,6 +393,7 @@ export class Transmitter implements FlightSender, Prefetchable {
     this.#armTimer(now);
     // What is younger than the time-out gets the rest of its own.
     if (nextLate > now && nextLate < this.deadline) this.deadline = nextLate;
+    this.#armDetection(now);
     return !isAlive && !isProbing;
   }
 
@@ -309,6 +402,7 @@ export class Transmitter implements FlightSender, Prefetchable {
     this.#queue?.release();
     this.#flight.release();
     this.deadline = Number.POSITIVE_INFINITY;
+    this.detectionDeadline = Number.POSITIVE_INFINITY;
   }
 
   /** The FORWARD TSN chunks that are due. */
