@@ -1,6 +1,7 @@
 import type { MemoryAccount } from "../wire/memory-ledger.ts";
 import { type Fsn, MID, type MessageNumber, messageNumberDistance, type Tsn, tsnAfter } from "../wire/serial.ts";
 import { SmallMap } from "../wire/small-map.ts";
+import { ByNumber } from "./by-number.ts";
 import type { Holder } from "./fragment-runs.ts";
 import { PartialMessage } from "./partial-message.ts";
 
@@ -14,8 +15,7 @@ const MAX_LATE = 0xffff;
 
 /** One stream's messages of one kind, ordered or unordered. */
 interface PartialStream {
-  /** In order of their numbers, which span less than 2^31. */
-  readonly messages: PartialMessage[];
+  readonly messages: ByNumber<PartialMessage>;
   /** Unordered messages up to this one are skipped: what still comes of them is thrown away. */
   skipped: MessageNumber | undefined;
 }
@@ -63,7 +63,7 @@ export class PartialMessages {
     if (begins) message.ppid = ppid;
     if (tsnAfter(tsn, message.lastTsn)) message.lastTsn = tsn;
     if (!message.isWhole) return "taken";
-    stream.messages.splice(indexOf(stream.messages, number), 1);
+    stream.messages.delete(number);
     message.release();
     this.#tidy(key, stream);
     return message;
@@ -75,11 +75,10 @@ export class PartialMessages {
     // Of ordered messages the stream itself knows which ones have had their turn.
     const stream = unordered ? this.#stream(key) : this.#streams.get(key);
     if (stream === undefined) return;
-    const { messages, skipped } = stream;
-    if (unordered && (skipped === undefined || isAfter(number, skipped))) stream.skipped = number;
-    let count = 0;
-    while (count < messages.length && !isAfter(messages[count].number, number)) messages[count++].release();
-    if (count > 0) messages.splice(0, count);
+    const { skipped } = stream;
+    if (unordered && (skipped === undefined || messageNumberDistance(number, skipped, MID) > 0))
+      stream.skipped = number;
+    for (const message of stream.messages.takeUpTo(number)) message.release();
     this.#tidy(key, stream);
   }
 
@@ -88,10 +87,11 @@ export class PartialMessages {
     for (const key of this.#streams.keys()) {
       const stream = this.#streams.get(key);
       if (stream === undefined) continue;
-      const live = stream.messages.filter((message) => tsnAfter(message.lastTsn, tsn));
-      if (live.length === stream.messages.length) continue;
-      for (const message of stream.messages) if (!tsnAfter(message.lastTsn, tsn)) message.release();
-      stream.messages.splice(0, stream.messages.length, ...live);
+      stream.messages.keep((message) => {
+        const isKept = tsnAfter(message.lastTsn, tsn);
+        if (!isKept) message.release();
+        return isKept;
+      });
       this.#tidy(key, stream);
     }
   }
@@ -108,22 +108,18 @@ export class PartialMessages {
 
   /** `undefined` where the numbers that are held would span too much to have an order (RFC 8260 §2.1: "MUST NOT"). */
   #message({ messages }: PartialStream, number: MessageNumber, tsn: Tsn): PartialMessage | undefined {
-    const at = indexOf(messages, number);
-    const known = messages[at];
-    if (known !== undefined && known.number === number) return known;
-    if (messages.length > 0) {
-      const [first, last] = [messages[0].number, messages[messages.length - 1].number];
-      if (at === 0 ? !isAfter(last, number) && last !== first : !isAfter(number, first)) return undefined;
-    }
+    const known = messages.get(number);
+    if (known !== undefined) return known;
     const message = new PartialMessage(number, tsn, this.#maxMessageBytes, this.#holder);
-    messages.splice(at, 0, message);
-    return message;
+    if (messages.add(message)) return message;
+    message.release();
+    return undefined;
   }
 
   #stream(key: number): PartialStream {
     let stream = this.#streams.get(key);
     if (stream === undefined) {
-      stream = { messages: [], skipped: undefined };
+      stream = { messages: new ByNumber(MID), skipped: undefined };
       this.#streams.set(key, stream);
       this.#memory.add(STREAM_BYTES);
     }
@@ -131,13 +127,13 @@ export class PartialMessages {
   }
 
   #tidy(key: number, stream: PartialStream): void {
-    if (stream.messages.length === 0 && stream.skipped === undefined) this.#remove(key);
+    if (stream.messages.size === 0 && stream.skipped === undefined) this.#remove(key);
   }
 
   #remove(key: number): void {
     const stream = this.#streams.get(key);
     if (stream === undefined) return;
-    for (const message of stream.messages) message.release();
+    for (const message of stream.messages.all) message.release();
     this.#streams.delete(key);
     this.#memory.give(STREAM_BYTES);
   }
@@ -147,26 +143,8 @@ function keyOf(streamId: number, unordered: boolean): number {
   return 2 * streamId + (unordered ? 1 : 0);
 }
 
-function isAfter(a: MessageNumber, b: MessageNumber): boolean {
-  return messageNumberDistance(a, b, MID) > 0;
-}
-
 function isLate({ skipped }: PartialStream, number: MessageNumber): boolean {
   if (skipped === undefined) return false;
   const late = messageNumberDistance(skipped, number, MID);
   return late >= 0 && late <= MAX_LATE;
-}
-
-/** Where the message is, or belongs. It is nearly always the last that is asked for, or one behind it. */
-function indexOf(messages: readonly PartialMessage[], number: MessageNumber): number {
-  let high = messages.length;
-  if (high === 0 || isAfter(number, messages[high - 1].number)) return high;
-  if (messages[high - 1].number === number) return high - 1;
-  let low = 0;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (isAfter(number, messages[middle].number)) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

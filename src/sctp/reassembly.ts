@@ -11,6 +11,7 @@ import {
   type Tsn,
 } from "../wire/serial.ts";
 import { SmallMap } from "../wire/small-map.ts";
+import { ByNumber } from "./by-number.ts";
 import { dataOf, FragmentRuns, type Holder } from "./fragment-runs.ts";
 import { FLAG_BEGIN, FLAG_END, FLAG_UNORDERED } from "./packet.ts";
 import { PartialMessages } from "./partial-messages.ts";
@@ -50,6 +51,7 @@ export type ReassemblyFault = "contradiction" | "exhausted";
 
 /** A whole ordered message whose turn has not come. `data` is undefined where it grew too large: it only takes its turn. */
 interface Waiting {
+  readonly number: MessageNumber;
   readonly ppid: number;
   readonly data: Uint8Array | undefined;
 }
@@ -57,7 +59,7 @@ interface Waiting {
 interface IncomingStream {
   next: MessageNumber;
   /** Those whose turn has not come; made for the first. */
-  waiting: Map<MessageNumber, Waiting> | undefined;
+  waiting: ByNumber<Waiting> | undefined;
 }
 
 /**
@@ -146,7 +148,7 @@ export class Reassembly implements Holder {
         return true;
       }
       if (!this.#hasRoom(length, isNext)) return false;
-      this.#wait(streamId, stream, sequence, { ppid, data: memory.slice(offset, offset + length) });
+      this.#wait(streamId, stream, { number: sequence, ppid, data: memory.slice(offset, offset + length) });
       return true;
     }
     if (!this.#hasRoom(length, isNext)) return false;
@@ -180,20 +182,9 @@ export class Reassembly implements Holder {
     const kind = this.#kind;
     const last = messageNumber(number, kind);
     const stream = this.#stream(streamId);
-    const { next, waiting } = stream;
-    const steps = messageNumberDistance(last, next, kind) + 1;
-    if (steps <= 0) return;
+    if (messageNumberDistance(last, stream.next, kind) < 0) return;
     if (kind === MID) this.#partial?.skip(streamId, false, last);
-    if (waiting !== undefined && steps > waiting.size) {
-      const due = [...waiting.keys()].filter((key) => messageNumberDistance(key, last, kind) <= 0);
-      due.sort((a, b) => messageNumberDistance(a, b, kind));
-      for (const key of due) this.#deliverWaiting(streamId, stream, key);
-    } else if (waiting !== undefined) {
-      // A step over few numbers looks for each: what waits further on is not looked at each time.
-      for (let step = 0; step < steps; step++) {
-        this.#deliverWaiting(streamId, stream, messageNumberAdd(next, step, kind));
-      }
-    }
+    for (const message of stream.waiting?.takeUpTo(last) ?? []) this.#deliver(streamId, message);
     stream.next = messageNumberAdd(last, 1, kind);
     this.#drain(streamId, stream);
   }
@@ -208,7 +199,7 @@ export class Reassembly implements Holder {
     for (const streamId of streamIds.length === 0 ? this.#streams.keys() : streamIds) {
       const stream = this.#streams.get(streamId);
       if (stream === undefined) continue;
-      for (const { data } of stream.waiting?.values() ?? []) this.hold(-(data?.length ?? 0), -1);
+      for (const { data } of stream.waiting?.all ?? []) this.hold(-(data?.length ?? 0), -1);
       this.#streams.delete(streamId);
       this.#memory.give(STREAM_BYTES);
     }
@@ -259,7 +250,7 @@ export class Reassembly implements Holder {
       const stream = this.#streams.get(streamId);
       // It has had its turn: it was skipped.
       if (messageNumberDistance(mid, stream?.next ?? messageNumber(0, MID), MID) < 0) return true;
-      if (stream?.waiting?.has(mid) === true) return this.#contradicts();
+      if (stream?.waiting?.get(mid) !== undefined) return this.#contradicts();
     }
     const place = fsn(begins ? 0 : ppid);
     const added = this.#usePartial().add(
@@ -299,33 +290,36 @@ export class Reassembly implements Holder {
       return;
     }
     const stream = this.#stream(streamId);
-    this.#wait(streamId, stream, number, { ppid, data });
+    this.#wait(streamId, stream, { number, ppid, data });
     this.#drain(streamId, stream);
   }
 
-  #wait(streamId: number, stream: IncomingStream, number: MessageNumber, message: Waiting): void {
+  #wait(streamId: number, stream: IncomingStream, message: Waiting): void {
     // A number that had its turn, or comes twice, is a fault of the peer: the first one stands.
-    if (messageNumberDistance(number, stream.next, this.#kind) < 0 || stream.waiting?.has(number) === true) return;
-    stream.waiting ??= new Map();
-    stream.waiting.set(number, message);
+    if (messageNumberDistance(message.number, stream.next, this.#kind) < 0) return;
+    if (stream.waiting?.get(message.number) !== undefined) return;
+    stream.waiting ??= new ByNumber(this.#kind);
+    stream.waiting.add(message);
     this.hold(message.data?.length ?? 0, 1);
     this.#streams.set(streamId, stream);
   }
 
+  /** Delivers what has its turn now. */
   #drain(streamId: number, stream: IncomingStream): void {
-    while (this.#deliverWaiting(streamId, stream, stream.next)) {
+    const { waiting } = stream;
+    if (waiting === undefined) return;
+    for (;;) {
+      const message = waiting.takeFirst(stream.next);
+      if (message === undefined) break;
       stream.next = messageNumberAdd(stream.next, 1, this.#kind);
+      this.#deliver(streamId, message);
     }
+    if (waiting.size === 0) stream.waiting = undefined;
   }
 
-  #deliverWaiting(streamId: number, stream: IncomingStream, number: MessageNumber): boolean {
-    const message = stream.waiting?.get(number);
-    if (message === undefined) return false;
-    stream.waiting?.delete(number);
-    if (stream.waiting?.size === 0) stream.waiting = undefined;
-    this.hold(-(message.data?.length ?? 0), -1);
-    if (message.data !== undefined) this.#sink.message(streamId, message.ppid, message.data);
-    return true;
+  #deliver(streamId: number, { ppid, data }: Waiting): void {
+    this.hold(-(data?.length ?? 0), -1);
+    if (data !== undefined) this.#sink.message(streamId, ppid, data);
   }
 
   #stream(streamId: number): IncomingStream {

@@ -12,6 +12,8 @@ import {
   FORWARD_TSN,
   HEARTBEAT,
   HEARTBEAT_ACK,
+  I_DATA,
+  I_FORWARD_TSN,
   INIT,
   INIT_ACK,
   padded,
@@ -49,6 +51,8 @@ const NAMES: Readonly<Record<number, string>> = {
   [SHUTDOWN_COMPLETE]: "shutdown-complete",
   [RE_CONFIG]: "re-config",
   [FORWARD_TSN]: "forward-tsn",
+  [I_DATA]: "i-data",
+  [I_FORWARD_TSN]: "i-forward-tsn",
 };
 
 /**
@@ -78,7 +82,8 @@ export function summarizeChunks(packet: Uint8Array, isRetransmission?: (tsn: Tsn
 function detailsOf(type: number, flags: number, value: ByteReader, isRetransmission?: (tsn: Tsn) => boolean): object {
   switch (type) {
     case DATA:
-      return dataOf(flags, value, isRetransmission);
+    case I_DATA:
+      return dataOf(type, flags, value, isRetransmission);
     case SACK:
       return sackOf(value);
     case INIT:
@@ -87,26 +92,33 @@ function detailsOf(type: number, flags: number, value: ByteReader, isRetransmiss
     case SHUTDOWN:
       return { cumulative_tsn: value.u32() };
     case FORWARD_TSN:
+    case I_FORWARD_TSN:
       return { new_cumulative_tsn: value.u32() };
     default:
       return {};
   }
 }
 
-function dataOf(flags: number, value: ByteReader, isRetransmission?: (tsn: Tsn) => boolean): object {
+function dataOf(type: number, flags: number, value: ByteReader, isRetransmission?: (tsn: Tsn) => boolean): object {
   const number = value.u32();
   const isAgain = isRetransmission?.(tsn(number)) === true;
   return {
     tsn: number,
     stream: value.u16(),
-    ssn: value.u16(),
-    ppid: value.u32(),
+    ...(type === DATA ? { ssn: value.u16(), ppid: value.u32() } : interleavedOf(flags, value)),
     payload_length: value.remaining,
     ...((flags & FLAG_UNORDERED) !== 0 && { unordered: true }),
     ...((flags & FLAG_BEGIN) === 0 && { begin: false }),
     ...((flags & FLAG_END) === 0 && { end: false }),
     ...(isAgain && { retransmission: true }),
   };
+}
+
+/** RFC 8260 §2.1: the PPID stands in the first fragment alone. */
+function interleavedOf(flags: number, value: ByteReader): object {
+  value.skip(2);
+  const mid = value.u32();
+  return (flags & FLAG_BEGIN) === 0 ? { mid, fsn: value.u32() } : { mid, ppid: value.u32() };
 }
 
 function sackOf(value: ByteReader): object {

@@ -14,6 +14,8 @@ import {
   forwardTsn,
   hex16,
   hex32,
+  iData,
+  iForwardTsn,
   PACKET_BYTES,
   packet,
   sack,
@@ -45,7 +47,7 @@ class Victim {
   sentBytes = 0;
   now = 0;
 
-  constructor() {
+  constructor(interleaving = false) {
     const limits = DEFAULT_ASSOCIATION_LIMITS;
     const nothing = { associationEstablished() {}, associationClosed() {}, channelOpened() {}, channelClosed() {} };
     this.channels = new Channels({ role: "server", limits, drops: this.drops }, { ...nothing, channelMessage() {} });
@@ -56,10 +58,12 @@ class Victim {
         this.sentBytes += length;
       },
     };
-    const options = { random: seededBytes(1), drops: this.drops, limits, initiateTag: TAG, initialTsn: LOCAL_TSN };
+    const own = { initiateTag: TAG, initialTsn: LOCAL_TSN, interleaving };
+    const options = { random: seededBytes(1), drops: this.drops, limits, ...own };
     this.association = new Association(options, datapath, transport, this.channels);
     this.channels.attach(this.association);
-    const supported = "80080006 82c00000".replaceAll(" ", "");
+    const supported = interleaving ? "8008000882c040c2" : "8008000682c00000";
+    this.#carry = interleaving ? iData : data;
     const init = chunk(1, 0, hex32(0x1111, 1_000_000) + hex16(1_024, 1_024) + hex32(PEER_TSN) + supported);
     if (!this.association.establishFromInit(0, init)) throw new Error("INIT refused");
   }
@@ -72,10 +76,13 @@ class Victim {
   /** The peer opens channels on the first streams of its own. */
   open(count: number): this {
     for (let i = 0; i < count; i++) {
-      this.handle(data({ tsn: this.tsn++, streamId: 2 * i, ppid: 50, flags: 3, data: OPEN }), sack(this.lastSent));
+      const open = this.#carry({ tsn: this.tsn++, streamId: 2 * i, ppid: 50, flags: 3, data: OPEN });
+      this.handle(open, sack(this.lastSent));
     }
     return this;
   }
+
+  readonly #carry: typeof data | typeof iData;
 
   get lastSent(): number {
     return LOCAL_TSN + this.#answered++;
@@ -108,12 +115,85 @@ function waitingMessages(victim: Victim): void {
   }
 }
 
+/** Parts of 900 unordered messages, in I-DATA: numbers 1,000 to 900,000 of a stream. */
+function halfInterleaved(victim: Victim): void {
+  victim.open(1);
+  for (let i = 1; i <= 900; i++) {
+    victim.handle(iData({ tsn: victim.tsn++, streamId: 6, flags: 4, mid: 1_000 * i, fsn: 1, data: BYTE }));
+  }
+}
+
+function waitingInterleaved(victim: Victim): void {
+  victim.open(1);
+  for (let i = 1; i <= 900; i++) {
+    victim.handle(iData({ tsn: victim.tsn++, streamId: 6, flags: 3, mid: 1_000 * i, data: BYTE }));
+  }
+}
+
+/** A first fragment, and 900 behind a gap. */
+function gapInMessage(victim: Victim): void {
+  victim.open(1);
+  for (let i = 0; i < 900; i++) {
+    victim.handle(iData({ tsn: victim.tsn++, streamId: 6, flags: 4, fsn: 2 * i + 2, data: BYTE }));
+  }
+}
+
+/** Full of entries. */
+const skipping = (v: Victim, entry: (n: number) => [number, boolean, number]) =>
+  iForwardTsn(v.tsn++, ...Array.from({ length: 130 }, (_, i) => entry(i)));
+
 interface Kind {
   readonly name: string;
+  /** With a peer with which I-DATA was agreed on. */
+  readonly interleaving?: true;
   readonly prepare?: (victim: Victim) => void;
   /** The chunk with this number in its packet. */
   readonly chunk: (victim: Victim, n: number) => Uint8Array;
 }
+
+const INTERLEAVED: readonly Kind[] = [
+  { name: "I-DATA", chunk: (v) => iData({ tsn: v.tsn++, data: BYTE }) },
+  {
+    name: "I-DATA without an end, each of another message",
+    chunk: (v, n) => iData({ tsn: v.tsn++, flags: 6, mid: v.tsn, streamId: 2 * n, data: BYTE }),
+  },
+  {
+    name: "I-DATA of messages whose numbers fall",
+    prepare: halfInterleaved,
+    chunk: (v) => iData({ tsn: v.tsn++, streamId: 6, flags: 4, mid: 2_000 - v.tsn, fsn: 1, data: BYTE }),
+  },
+  {
+    name: "I-DATA of messages whose turn never comes, and whose numbers fall",
+    prepare: waitingInterleaved,
+    chunk: (v) => iData({ tsn: v.tsn++, streamId: 6, flags: 3, mid: 3_000 - v.tsn, data: BYTE }),
+  },
+  {
+    name: "I-DATA that fills gaps in its message, one in a packet the first",
+    prepare: gapInMessage,
+    chunk: (v, n) => iData({ tsn: v.tsn++, streamId: 6, flags: 4, fsn: (v.tsn & 0xff) + 2 * n + 2_001, data: BYTE }),
+  },
+  { name: "I-FORWARD-TSNs", chunk: (v) => iForwardTsn(v.tsn++) },
+  {
+    name: "I-FORWARD-TSNs that name as many streams, unordered",
+    prepare: halfInterleaved,
+    chunk: (v) => skipping(v, (n) => [n, true, v.tsn]),
+  },
+  {
+    name: "I-FORWARD-TSNs that name as many streams, ordered",
+    prepare: waitingInterleaved,
+    chunk: (v) => skipping(v, (n) => [n, false, v.tsn]),
+  },
+  {
+    name: "I-FORWARD-TSNs whose every entry gives up one of 900 half messages",
+    prepare: halfInterleaved,
+    chunk: (v) => skipping(v, (n) => [6, true, 1_000 * (n + 130 * (v.tsn % 5))]),
+  },
+  {
+    name: "I-FORWARD-TSNs whose every entry delivers one of 900 messages that wait",
+    prepare: waitingInterleaved,
+    chunk: (v) => skipping(v, (n) => [6, false, 1_000 * (n + 130 * (v.tsn % 5))]),
+  },
+];
 
 const KINDS: readonly Kind[] = [
   { name: "messages", chunk: (v) => data({ tsn: v.tsn++, data: BYTE }) },
@@ -183,6 +263,7 @@ const KINDS: readonly Kind[] = [
     name: "OPENs of our own streams",
     chunk: (v, n) => data({ tsn: v.tsn++, streamId: 2 * n + 1, ppid: 50, data: OPEN }),
   },
+  ...INTERLEAVED.map((kind): Kind => ({ ...kind, interleaving: true })),
 ];
 
 function fullPacket(kind: Kind, victim: Victim): Uint8Array[] {
@@ -199,7 +280,7 @@ function fullPacket(kind: Kind, victim: Victim): Uint8Array[] {
 test.each(KINDS)(
   "packets full of $name are no more work than their size allows, nor is one with one of them",
   (kind) => {
-    const victim = new Victim();
+    const victim = new Victim(kind.interleaving);
     if (kind.prepare === undefined) victim.open(1);
     else kind.prepare(victim);
     // Together: a SACK may answer what came before.
@@ -268,6 +349,20 @@ test("a message whose fragments come from the last to the first is as much work 
     const numbers = Array.from({ length: 1_000 }, (_, i) => (backwards ? 999 - i : i));
     const packets = numbers.map((i) =>
       data({ tsn: victim.tsn + i, flags: 4 | (i === 0 ? 2 : 0) | (i === 999 ? 1 : 0), data: BYTE }),
+    );
+    return stepsOf(() => {
+      for (const one of packets) victim.handle(one);
+    });
+  };
+  expect(work(true)).toBeLessThan(2 * work(false));
+});
+
+test("a message in I-DATA whose fragments come from the last to the first is as much work as one in order", () => {
+  const work = (backwards: boolean): number => {
+    const victim = new Victim(true).open(1);
+    const places = Array.from({ length: 1_000 }, (_, i) => (backwards ? 999 - i : i));
+    const packets = places.map((fsn, i) =>
+      iData({ tsn: victim.tsn + i, flags: 4 | (fsn === 0 ? 2 : 0) | (fsn === 999 ? 1 : 0), fsn, data: BYTE }),
     );
     return stepsOf(() => {
       for (const one of packets) victim.handle(one);
