@@ -1,10 +1,14 @@
 import { defineConfig } from "vitest/config";
 
-/** The unit tests of the mutated folders: those in test/sim/ would run for minutes for each of thousands of mutants. */
+/**
+ * The unit tests of the mutated folders. Those in test/sim/ would run for minutes for each of thousands of mutants, and so would
+ * those over lines that lose at random.
+ */
 export default defineConfig({
   test: {
-    include: ["test/unit/{sctp,dtls,ice}/**/*.test.ts", "test/vectors/**/*.test.ts"],
-    testTimeout: 120_000,
+    include: [process.env.MUTATION_TESTS ?? "test/unit/{sctp,dtls,ice}/**/*.test.ts"],
+    exclude: ["**/loss.test.ts", "**/lossy.test.ts"],
     globalSetup: "test/support/setup/kernels.ts",
+    testTimeout: 120_000,
   },
 });
