@@ -31,6 +31,18 @@ describe("the retransmission time-out", () => {
     expect(rto.ms).toBe(DEFAULT_RTO.minMs);
   });
 
+  it("says beforehand what further time-outs will make of it, and stays as it is", () => {
+    const rto = new RetransmissionTimeout();
+    expect([0, 1, 2, 3].map((times) => rto.backedOff(times))).toEqual([400, 800, 1600, 2000]);
+    expect(rto.ms).toBe(400);
+  });
+
+  it("is measured by a round trip of less than a tick of the clock, too", () => {
+    const rto = new RetransmissionTimeout();
+    rto.measure(0);
+    expect([rto.smoothedMs, rto.ms]).toEqual([0, 300]);
+  });
+
   it("takes no notice of a measurement that makes no sense", () => {
     const rto = new RetransmissionTimeout();
     rto.measure(-5);
