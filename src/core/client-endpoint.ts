@@ -31,7 +31,7 @@ const SLOTS_PER_CONNECTION = 4;
 export class ClientEndpoint implements ClientHost {
   now = 0;
   prefetched = 0;
-  readonly drops = new DropCounters();
+  readonly drops: DropCounters = new DropCounters();
   readonly datapath: Datapath;
   readonly maxConnections: number;
   readonly memory: MemoryLedger<ClientConnection>;

@@ -166,7 +166,7 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
    *
    * @returns `closed` too while no channel is open
    */
-  send(now: number, data: Uint8Array | string, channel = this.#channels?.first): SendResult {
+  send(now: number, data: Uint8Array | string, channel: Channel | undefined = this.#channels?.first): SendResult {
     if (channel === undefined || this.#channels === undefined || this.state === "closed") return "closed";
     const result = this.#channels.send(now, channel, data);
     if (result === "sent" || result === "queued") {

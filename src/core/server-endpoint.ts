@@ -98,7 +98,7 @@ export class Endpoint implements ContestHost, RoutesHost<Connection> {
   readonly events: EndpointEvents;
   now = 0;
   prefetched = 0;
-  readonly drops = new DropCounters();
+  readonly drops: DropCounters = new DropCounters();
   readonly datapath: Datapath;
   readonly cookieKey: Uint8Array;
   /** For the cookies of ClientHellos. */

@@ -7,8 +7,8 @@ const CONNECTIONS_PER_HUB = 1_024;
 
 /** What the native connections of a process share: memory for cryptography, a clock, one timer, one flush a turn. */
 export class ClientHub {
-  readonly endpoint = new ClientEndpoint({ maxConnections: CONNECTIONS_PER_HUB });
-  readonly shell = new Shell(this.endpoint, this);
+  readonly endpoint: ClientEndpoint = new ClientEndpoint({ maxConnections: CONNECTIONS_PER_HUB });
+  readonly shell: Shell = new Shell(this.endpoint, this);
   readonly memory: SendMemory = { isHeld: false, keep: () => this.endpoint.datapath.switchTx() };
   /** Connections that are there, and those that are about to be. */
   #reserved = 0;
