@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { DEFAULT_ASSOCIATION_LIMITS } from "../../../src/limits.ts";
-import { COOKIE_ECHO, DATA, FORWARD_TSN, INIT_ACK, SACK } from "../../../src/sctp/packet.ts";
+import { parseInit, writeInit } from "../../../src/sctp/init.ts";
+import {
+  CHUNK_HEADER_BYTES,
+  COOKIE_ECHO,
+  DATA,
+  FORWARD_TSN,
+  I_DATA,
+  I_FORWARD_TSN,
+  INIT_ACK,
+  SACK,
+} from "../../../src/sctp/packet.ts";
 import { concatBytes } from "../../../src/wire/bytes.ts";
 import {
   checkMemory,
@@ -18,6 +28,8 @@ const RECORDINGS = ["chromium.fwd", "firefox.close-pcclose", "chromium.hb", "chr
 const NONE = new Uint8Array(0);
 const BURST_ENTRY_BYTES = 5;
 const UNORDERED = 4;
+const BEGINS = 2;
+const ENDS = 1;
 /** Neither begins nor ends a message. */
 const MIDDLE_FRAGMENT = Uint8Array.of(1, 2, 2, UNORDERED, 249);
 
@@ -33,6 +45,12 @@ const LIMITS = {
 /** What may be held beyond the window: a message that fills the gap in front of all others, and its last chunk. */
 const MAX_HELD_BYTES = LIMITS.receiveWindowBytes + LIMITS.maxMessageBytes + 255;
 const MAX_HELD_CHUNKS = 2 * LIMITS.maxReassemblyChunks;
+/** With I-DATA, of which what is in order counts as one chunk. */
+const MAX_INTERLEAVED_BYTES = 15 * LIMITS.receiveWindowBytes + MAX_HELD_BYTES;
+/** Of the selector: which recording, whether a handshake is left to be done, whether I-DATA was agreed on. */
+const RECORDING = 3;
+const HANDSHAKE = 4;
+const INTERLEAVED = 8;
 
 /**
  * An association whose peer sends any packets, with tags and checksums that are right where the step does not say otherwise. TSNs in
@@ -46,7 +64,8 @@ export function sctpTarget(): CoverageTarget {
     seeds: recordings.flatMap((recording, index) => seedsOf(recording, index)),
     run(input) {
       const selector = input[0] ?? 0;
-      const peer = new RoguePeer(recordings[selector & 3], (selector & 4) === 0);
+      const recording = recordings[selector & RECORDING];
+      const peer = new RoguePeer(recording, (selector & HANDSHAKE) === 0, (selector & INTERLEAVED) !== 0);
       for (const step of readSteps(input.subarray(1))) peer.take(step);
       peer.end();
     },
@@ -58,6 +77,7 @@ class RoguePeer {
   readonly #localTag: number;
   readonly #localTsn: number;
   readonly #peerTsn: number;
+  readonly #isInterleaved: boolean;
   /** Of the last burst. */
   #lastTsn: number;
   /** Lengths of data from bursts, by TSN, which may be held; until something else makes that hard to tell. */
@@ -70,14 +90,15 @@ class RoguePeer {
   #highestSent: number;
   #hasEchoed: boolean;
 
-  constructor({ localTag, localInitialTsn, browserInit }: Recording, isEstablished: boolean) {
+  constructor({ localTag, localInitialTsn, browserInit }: Recording, isEstablished: boolean, isInterleaved: boolean) {
+    this.#isInterleaved = isInterleaved;
     this.#localTag = localTag;
     this.#localTsn = localInitialTsn;
     this.#highestSent = (localInitialTsn - 1) >>> 0;
     this.#peerTsn = readField(browserInit, 16, 4);
     this.#lastTsn = this.#peerTsn;
     this.#hasEchoed = isEstablished;
-    const options = { initiateTag: localTag, initialTsn: localInitialTsn, limits: LIMITS };
+    const options = { initiateTag: localTag, initialTsn: localInitialTsn, limits: LIMITS, interleaving: isInterleaved };
     this.#side = new SctpSide("sctp", options, {
       established: () => assert(this.#hasEchoed, "established without our cookie"),
       message: (_stream, _ppid, data) => {
@@ -85,7 +106,8 @@ class RoguePeer {
         this.#deliveredBytes += data.length;
       },
     });
-    if (isEstablished) assert(this.#side.association.establishFromInit(0, browserInit));
+    const init = isInterleaved ? interleavingInit(browserInit) : browserInit;
+    if (isEstablished) assert(this.#side.association.establishFromInit(0, init));
   }
 
   take({ operation, argument, bytes }: Step): void {
@@ -177,7 +199,7 @@ class RoguePeer {
     for (let at = 0; at + 8 <= chunks.length; ) {
       const length = Math.max(4, readField(chunks, at + 2, 2));
       const type = chunks[at];
-      const base = type === DATA || type === FORWARD_TSN ? this.#peerTsn : type === SACK ? this.#localTsn : undefined;
+      const base = isTheirs(type) ? this.#peerTsn : type === SACK ? this.#localTsn : undefined;
       if (base !== undefined) {
         const number = (readField(chunks, at + 4, 4) + base) >>> 0;
         moved = withField(moved, at + 4, 4, number);
@@ -188,19 +210,24 @@ class RoguePeer {
     return moved;
   }
 
-  /** DATA chunks, five bytes each: how far the TSN is from the last one, stream, sequence number, flags, length. */
+  /**
+   * DATA chunks, five bytes each: how far the TSN is from the last one, stream, sequence number, flags, length. Where I-DATA was agreed
+   * on it is that, and the place of the fragment stands above the distance.
+   */
   #burst(bytes: Uint8Array): Uint8Array {
     const chunks: Uint8Array[] = [];
     for (let at = 0; at + BURST_ENTRY_BYTES <= bytes.length && chunks.length < 60; at += BURST_ENTRY_BYTES) {
       const [distance, stream, sequence, flags, length] = bytes.subarray(at, at + BURST_ENTRY_BYTES);
       const tsn = (this.#lastTsn + (distance % 8)) >>> 0;
       this.#lastTsn = tsn;
-      const header = [...u32(tsn), 0, stream % LIMITS.maxStreams, 0, sequence, ...u32(53)];
+      const place = (flags & BEGINS) === 0 ? distance >>> 3 : 53;
+      const numbers = this.#isInterleaved ? [0, 0, 0, 0, 0, sequence, ...u32(place)] : [0, sequence, ...u32(53)];
+      const header = [...u32(tsn), 0, stream % LIMITS.maxStreams, ...numbers];
       // Of an ordered message that has had its turn nothing is held, though it is acknowledged.
       if ((flags & UNORDERED) === 0) this.#heldIsKnown = false;
       if (!this.#given.has(tsn)) this.#given.set(tsn, length + 1);
       else if (this.#given.get(tsn) !== length + 1) this.#heldIsKnown = false;
-      chunks.push(chunk(DATA, flags & 7, [...header, ...new Uint8Array(length + 1)]));
+      chunks.push(chunk(this.#isInterleaved ? I_DATA : DATA, flags & 7, [...header, ...new Uint8Array(length + 1)]));
     }
     return concatBytes(...chunks);
   }
@@ -229,9 +256,23 @@ class RoguePeer {
       bytes += length;
       chunks++;
     }
-    assert(bytes <= MAX_HELD_BYTES, `${bytes} bytes are held`);
+    const most = this.#isInterleaved ? MAX_INTERLEAVED_BYTES : MAX_HELD_BYTES;
+    assert(bytes <= most, `${bytes} bytes are held`);
+    if (this.#isInterleaved) return;
     if (this.#deliveredBytes === 0) assert(chunks <= MAX_HELD_CHUNKS, `${chunks} chunks are held`);
   }
+}
+
+/** The browser's INIT as if it listed I-DATA and I-FORWARD-TSN. */
+function interleavingInit(browserInit: Uint8Array): Uint8Array {
+  const parsed = parseInit(browserInit.subarray(CHUNK_HEADER_BYTES));
+  assert(parsed !== undefined);
+  return writeInit({ ...parsed, interleaving: true });
+}
+
+/** Its TSN is one of the peer's. */
+function isTheirs(type: number): boolean {
+  return type === DATA || type === I_DATA || type === FORWARD_TSN || type === I_FORWARD_TSN;
 }
 
 /** Which TSNs a SACK acknowledges (RFC 9260 §3.3.4). */
@@ -264,8 +305,7 @@ function seedsOf(recording: Recording, index: number): Uint8Array[] {
   const { fromBrowser, browserInit, localInitialTsn } = recording;
   const peerTsn = readField(browserInit, 16, 4);
   const relative = fromBrowser.slice(0, 40).map((chunks) => {
-    const base =
-      chunks[0] === DATA || chunks[0] === FORWARD_TSN ? peerTsn : chunks[0] === SACK ? localInitialTsn : undefined;
+    const base = isTheirs(chunks[0]) ? peerTsn : chunks[0] === SACK ? localInitialTsn : undefined;
     return base === undefined ? chunks : withField(chunks, 4, 4, (readField(chunks, 4, 4) - base) >>> 0);
   });
   const kinds = [...new Map(relative.map((chunks) => [chunks[0], chunks])).values()];
@@ -300,5 +340,40 @@ function seedsOf(recording: Recording, index: number): Uint8Array[] {
       ]),
     ),
     ...kinds.map((chunks) => withSelector(index, writeSteps([...sends.slice(0, 2), [0, 0, chunks]]))),
+    ...interleavedSteps(sends).map((steps) => withSelector(index | INTERLEAVED, writeSteps(steps))),
+  ];
+}
+
+type RawStep = readonly [number, number, Uint8Array];
+
+/** One entry of a burst in I-DATA. */
+function part(distance: number, place: number, stream: number, mid: number, flags: number, length: number): number[] {
+  return [distance | (place << 3), stream, mid, flags, length];
+}
+
+/** A peer's messages in I-DATA that alternate, are skipped, come backwards, contradict each other, or are very many. */
+function interleavedSteps(sends: readonly RawStep[]): RawStep[][] {
+  const begin = UNORDERED | BEGINS;
+  const alternating = [
+    part(0, 0, 2, 0, BEGINS, 9),
+    part(1, 0, 4, 0, begin, 20),
+    part(1, 1, 2, 0, ENDS, 7),
+    part(1, 1, 4, 0, UNORDERED, 20),
+    part(1, 2, 4, 0, UNORDERED | ENDS, 3),
+  ];
+  const backwards = Array.from({ length: 9 }, (_, i) =>
+    part(1, 8 - i, 2, 0, i === 0 ? ENDS : i === 8 ? BEGINS : 0, 30),
+  );
+  const open = Array.from({ length: 40 }, (_, i) => part(1, 0, i, i & 7, begin, 249));
+  const entries = [0, 2, 0, 0, 0, 0, 0, 3, 0, 4, 0, 1, 0, 0, 0, 3];
+  const skip = chunk(I_FORWARD_TSN, 0, [...u32(4), ...entries]);
+  const reset = chunk(130, 0, [0, 13, 0, 18, ...u32(0), ...u32(0), ...u32(2), 0, 2]);
+  const burst = (...parts: number[][]): RawStep => [3, 0, Uint8Array.from(parts.flat())];
+  return [
+    [...sends, burst(...alternating), [8, 0, NONE], [6, 60, NONE], [6, 200, NONE]],
+    [burst(...alternating.slice(0, 4)), [0, 0, skip], [0, 0, reset], burst(part(1, 0, 2, 0, BEGINS | ENDS, 5))],
+    [burst(...backwards)],
+    [burst(...open), burst(...open), burst(part(1, 1, 3, 3, UNORDERED | ENDS, 9)), [6, 60, NONE]],
+    [burst(part(0, 1, 2, 0, 0, 9), part(1, 1, 2, 0, 0, 9))],
   ];
 }
