@@ -1,7 +1,15 @@
 import type { Datapath } from "../wasm/datapath.ts";
 import { PACKET_SLOT_BYTES, RECORD_MARGIN_BYTES } from "../wasm/layout.ts";
-import type { Tsn } from "../wire/serial.ts";
-import { COMMON_HEADER_BYTES, DATA, DATA_HEADER_BYTES, padded, SACK_HEADER_BYTES } from "./packet.ts";
+import type { MessageNumber, Tsn } from "../wire/serial.ts";
+import {
+  COMMON_HEADER_BYTES,
+  DATA,
+  DATA_HEADER_BYTES,
+  I_DATA,
+  I_DATA_HEADER_BYTES,
+  padded,
+  SACK_HEADER_BYTES,
+} from "./packet.ts";
 
 /** Where finished packets go. `DtlsConnection` is one. */
 export interface PacketTransport {
@@ -55,6 +63,8 @@ export class PacketAssembler {
   #discarded = false;
   /** Packets with DATA that have left: the number of the one under construction. */
   packets = 0;
+  /** Bytes in front of user data: the header of DATA or of I-DATA, whichever it is put into. */
+  #headerBytes = DATA_HEADER_BYTES;
   /** Tag that the peer expects in our packets, in 32 bits with a sign: V8 keeps such a number in the field itself. */
   peerTag = 0;
   /** Known as soon as the peer is. */
@@ -67,9 +77,18 @@ export class PacketAssembler {
     this.#capacity = Math.min(transport.maxPacketBytes - COMMON_HEADER_BYTES, MAX_CHUNK_BYTES) & ~3;
   }
 
+  /** User data leaves in I-DATA (RFC 8260 §2.2.1), not in DATA. Not to be changed while a chunk may have to be sent again. */
+  set interleaves(interleaves: boolean) {
+    this.#headerBytes = interleaves ? I_DATA_HEADER_BYTES : DATA_HEADER_BYTES;
+  }
+
+  get interleaves(): boolean {
+    return this.#headerBytes === I_DATA_HEADER_BYTES;
+  }
+
   /** User data of the largest DATA chunk, bytes. */
   get maxPayloadBytes(): number {
-    return this.#capacity - DATA_HEADER_BYTES;
+    return this.#capacity - this.#headerBytes;
   }
 
   get hasControl(): boolean {
@@ -82,7 +101,7 @@ export class PacketAssembler {
 
   /** User data that one more DATA chunk in the packet under construction can hold, bytes; may be negative. */
   get room(): number {
-    return this.#capacity - this.#dataBytes - this.#controlBytes - this.#sackBytes() - DATA_HEADER_BYTES;
+    return this.#capacity - this.#dataBytes - this.#controlBytes - this.#sackBytes() - this.#headerBytes;
   }
 
   /**
@@ -98,13 +117,16 @@ export class PacketAssembler {
   /**
    * Adds a DATA chunk of `length` bytes (at most `maxPayloadBytes`) and sends packets that are full. The user data is
    * copied.
+   *
+   * @param number SSN, or MID of I-DATA
+   * @param ppid of I-DATA beyond the first fragment: the FSN
    */
   data(
     now: number,
     flags: number,
     tsn: Tsn,
     streamId: number,
-    sequence: number,
+    number: MessageNumber,
     ppid: number,
     data: Uint8Array,
     start: number,
@@ -113,20 +135,18 @@ export class PacketAssembler {
     // Usually one round: what is open leaves. A second: the control chunks alone take too much room for this one.
     while (length > this.room && (this.hasData || this.hasControl || this.#sackBytes() > 0)) this.#leave(now);
     if (this.#discarded) return;
-    const end = padded(DATA_HEADER_BYTES + length);
+    const chunkBytes = this.#headerBytes + length;
+    const end = padded(chunkBytes);
     if (this.#dataBytes === 0) this.#open(end);
-    const { memory, view } = this.#datapath;
+    const { memory } = this.#datapath;
     const at = this.#dataAt + this.#dataBytes;
-    view.setUint32(at, (DATA << 24) | (flags << 16) | (DATA_HEADER_BYTES + length));
-    view.setUint32(at + 4, tsn);
-    view.setUint32(at + 8, (streamId << 16) | sequence);
-    view.setUint32(at + 12, ppid);
+    this.#writeHeader(at, flags, tsn, streamId, number, ppid, chunkBytes);
     memory.set(
       start === 0 && length === data.length ? data : data.subarray(start, start + length),
-      at + DATA_HEADER_BYTES,
+      at + this.#headerBytes,
     );
     // RFC 9260 §3.2: "The Chunk … padding … all zero bytes".
-    for (let i = DATA_HEADER_BYTES + length; i < end; i++) memory[at + i] = 0;
+    for (let i = chunkBytes; i < end; i++) memory[at + i] = 0;
     this.#dataBytes += end;
     if (this.#slot === NO_SLOT) this.#leave(now);
   }
@@ -162,6 +182,29 @@ export class PacketAssembler {
   // Not a private getter: V8 calls its runtime for those.
   #sackBytes(): number {
     return this.sackSource === undefined ? 0 : this.sackSource.sackBytes;
+  }
+
+  #writeHeader(
+    at: number,
+    flags: number,
+    tsn: Tsn,
+    streamId: number,
+    number: MessageNumber,
+    ppid: number,
+    chunkBytes: number,
+  ): void {
+    const { view } = this.#datapath;
+    view.setUint32(at + 4, tsn);
+    if (this.#headerBytes === DATA_HEADER_BYTES) {
+      view.setUint32(at, (DATA << 24) | (flags << 16) | chunkBytes);
+      view.setUint32(at + 8, (streamId << 16) | (number & 0xffff));
+      view.setUint32(at + 12, ppid);
+    } else {
+      view.setUint32(at, (I_DATA << 24) | (flags << 16) | chunkBytes);
+      view.setUint32(at + 8, streamId << 16);
+      view.setUint32(at + 12, number);
+      view.setUint32(at + 16, ppid);
+    }
   }
 
   /** Begins a packet whose first DATA chunk is `bytes` long. */

@@ -402,7 +402,7 @@ export class Association implements Prefetchable {
     this.#receiver.skipsOldGaps = this.#skipsOldGaps;
     this.#inbound.receiver = this.#receiver;
     this.#assembler.sackSource = this.#receiver;
-    this.#transmitter.learnPeer(peer.receiveWindow, peer.forwardTsn);
+    this.#transmitter.learnPeer(peer.receiveWindow, peer.forwardTsn, interleaving);
     this.#beginResets(peer);
   }
 

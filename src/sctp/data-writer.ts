@@ -1,8 +1,8 @@
-import { type Ssn, ssn, ssnAdd, tsnDistance } from "../wire/serial.ts";
-import { SmallMap } from "../wire/small-map.ts";
+import { type MessageNumber, MID, SSN, tsnDistance } from "../wire/serial.ts";
 import type { PacketAssembler } from "./assembler.ts";
 import type { CongestionWindow } from "./congestion.ts";
 import type { Flight } from "./flight.ts";
+import { MessageNumbers } from "./message-numbers.ts";
 import type { OutgoingMessage } from "./outgoing-message.ts";
 import type { SentChunk } from "./outstanding.ts";
 import { FLAG_BEGIN, FLAG_END, FLAG_IMMEDIATE, FLAG_UNORDERED } from "./packet.ts";
@@ -20,15 +20,15 @@ const SMALL_WINDOW = 4;
 const QUIET_MS = 200;
 
 /**
- * Writes DATA chunks (RFC 9260 §6.9): cuts messages into fragments, numbers them, and puts each chunk into the packet
- * under construction and into the flight. Whether a chunk may leave is the transmitter's to say.
+ * Writes DATA chunks (RFC 9260 §6.9), or I-DATA (RFC 8260 §2.1): cuts messages into fragments, numbers them, and puts each
+ * chunk into the packet under construction and into the flight. Whether a chunk may leave is the transmitter's to say.
  */
 export class DataWriter {
   readonly #assembler: PacketAssembler;
   readonly #flight: Flight;
   readonly #congestion: CongestionWindow;
   readonly #rto: RetransmissionTimeout;
-  readonly #nextSsn = new SmallMap<number, Ssn>();
+  readonly #numbers = new MessageNumbers();
   #messages = 0;
   /** When a chunk left last, ms. */
   lastSentAt = Number.NEGATIVE_INFINITY;
@@ -42,12 +42,22 @@ export class DataWriter {
     this.#rto = rto;
   }
 
+  /** Messages leave in I-DATA (RFC 8260), not in DATA. Not to be changed while a chunk may have to be sent again. */
+  set interleaves(interleaves: boolean) {
+    this.#assembler.interleaves = interleaves;
+    this.#numbers.kind = interleaves ? MID : SSN;
+  }
+
+  get interleaves(): boolean {
+    return this.#assembler.interleaves;
+  }
+
   /** A message in one chunk. @param kept its data as long as it may be sent again; `undefined`: it never will be */
   writeWhole(now: number, message: OutgoingMessage, kept: Uint8Array | undefined): void {
     const { streamId, data, ordered, lifetimeMs = Number.POSITIVE_INFINITY } = message;
     const flags = FLAG_BEGIN | FLAG_END | (ordered === true ? 0 : FLAG_UNORDERED);
-    const sequence = ordered === true ? this.#takeSsn(streamId) : ssn(0);
-    const chunk = this.#newChunk(now, flags, streamId, sequence, message.ppid, data.length, ++this.#messages);
+    const number = this.#numbers.take(streamId, ordered === true);
+    const chunk = this.#newChunk(now, flags, streamId, number, message.ppid, data.length, ++this.#messages);
     chunk.maxRetransmits = message.maxRetransmits ?? Number.POSITIVE_INFINITY;
     // Most have no end: a sum would be one more number on the heap.
     chunk.expiresAt = lifetimeMs === Number.POSITIVE_INFINITY ? lifetimeMs : now + lifetimeMs;
@@ -61,11 +71,13 @@ export class DataWriter {
     if (message.sent === 0) {
       flags |= FLAG_BEGIN;
       message.message = ++this.#messages;
-      if (message.ordered) message.ssn = this.#takeSsn(message.streamId);
+      message.number = this.#numbers.take(message.streamId, message.ordered);
     }
     if (message.sent + length === message.data.length) flags |= FLAG_END;
-    const { streamId, ppid } = message;
-    const chunk = this.#newChunk(now, flags, streamId, message.ssn, ppid, length, message.message);
+    const { streamId, number } = message;
+    // RFC 8260 §2.1: the PPID is in the first fragment alone, and elsewhere the FSN in its place.
+    const ppid = message.isBegun && this.#numbers.kind === MID ? message.fragments : message.ppid;
+    const chunk = this.#newChunk(now, flags, streamId, number, ppid, length, message.message);
     this.#link(chunk, message);
     chunk.maxRetransmits = message.maxRetransmits;
     chunk.expiresAt = message.expiresAt;
@@ -94,10 +106,9 @@ export class DataWriter {
     return Math.min(left, space);
   }
 
-  /** Outgoing streams start over with SSN 0 (RFC 6525 §5.2.3). Empty: all of them. */
+  /** Outgoing streams start over. Empty: all of them. */
   resetStreams(streamIds: readonly number[]): void {
-    if (streamIds.length === 0) this.#nextSsn.clear();
-    for (const streamId of streamIds) this.#nextSsn.delete(streamId);
+    this.#numbers.reset(streamIds);
   }
 
   /** The fragments of a message know each other, wherever they are in the flight: it is given up as a whole. */
@@ -108,19 +119,14 @@ export class DataWriter {
     const before = chunks.indexOf(message.lastTsn);
     if (message.isBegun && before >= 0) chunks.at(before).following = chunk.previous;
     message.lastTsn = chunk.tsn;
-  }
-
-  #takeSsn(streamId: number): Ssn {
-    const sequence = this.#nextSsn.get(streamId) ?? ssn(0);
-    this.#nextSsn.set(streamId, ssnAdd(sequence, 1));
-    return sequence;
+    message.fragments++;
   }
 
   #newChunk(
     now: number,
     flags: number,
     streamId: number,
-    sequence: Ssn,
+    number: MessageNumber,
     ppid: number,
     length: number,
     message: number,
@@ -129,7 +135,7 @@ export class DataWriter {
     const chunk = this.#flight.chunks.push();
     chunk.flags = flags;
     chunk.streamId = streamId;
-    chunk.ssn = sequence;
+    chunk.number = number;
     chunk.ppid = ppid;
     chunk.length = length;
     chunk.start = 0;
@@ -149,7 +155,7 @@ export class DataWriter {
     const urgent = chunk.transmissions > 1 || (wasQuiet && isReliable) || this.#isWaiting(isReliable);
     this.lastIsUrgent = urgent;
     const flags = urgent ? chunk.flags | FLAG_IMMEDIATE : chunk.flags;
-    assembler.data(now, flags, chunk.tsn, chunk.streamId, chunk.ssn, chunk.ppid, data, start, chunk.length);
+    assembler.data(now, flags, chunk.tsn, chunk.streamId, chunk.number, chunk.ppid, data, start, chunk.length);
     chunk.packet = assembler.packets;
   }
 

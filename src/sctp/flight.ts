@@ -232,12 +232,12 @@ export class Flight {
    * A TSN for the end of a message that is given up before it was sent: it is skipped, too. All that was sent may have come,
    * and a FORWARD TSN that says nothing new would leave it in the peer's reassembly queue for ever.
    */
-  #skipRest({ flags, streamId, ssn, message }: SentChunk): void {
+  #skipRest({ flags, streamId, number, message }: SentChunk): void {
     const end = this.chunks.push();
     end.state = ABANDONED;
     end.flags = flags | FLAG_END;
     end.streamId = streamId;
-    end.ssn = ssn;
+    end.number = number;
     end.length = 0;
     end.reliableBytes = 0;
     end.message = message;

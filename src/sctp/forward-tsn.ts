@@ -1,11 +1,20 @@
 import { ByteWriter } from "../wire/bytes.ts";
-import { type Ssn, type Tsn, tsnAfter } from "../wire/serial.ts";
-import { FLAG_UNORDERED, FORWARD_TSN, FORWARD_TSN_HEADER_BYTES, writeChunk } from "./packet.ts";
-import { ABANDONED, ACKED, type Outstanding } from "./outstanding.ts";
+import { type MessageNumber, type Tsn, tsnAfter } from "../wire/serial.ts";
+import {
+  FLAG_SKIPS_UNORDERED,
+  FLAG_UNORDERED,
+  FORWARD_TSN,
+  FORWARD_TSN_HEADER_BYTES,
+  I_FORWARD_TSN,
+  I_FORWARD_TSN_ENTRY_BYTES,
+  I_FORWARD_TSN_HEADER_BYTES,
+  writeChunk,
+} from "./packet.ts";
+import { ABANDONED, ACKED, type Outstanding, type SentChunk } from "./outstanding.ts";
 
 /** Chunks in one go; further ones follow with the next SACK. */
 const MAX_CHAIN = 8;
-/** Ordered streams named in one chunk, so that it fits into any packet. */
+/** Streams named in one chunk, so that it fits into any packet. */
 const MAX_STREAMS = 64;
 
 const NONE_RESTARTED: ReadonlyMap<number, Tsn> = new Map();
@@ -32,40 +41,64 @@ const NONE_RESTARTED: ReadonlyMap<number, Tsn> = new Map();
  *
  * A chunk that was sent before its stream was reset (RFC 6525) has a number of the time before: it is skipped, not named.
  *
+ * With I-DATA it is an I-FORWARD-TSN (RFC 8260 §2.3.1), which names unordered messages, too. A stream's messages are sent one
+ * after the other, so that those before the one that is named have come or are skipped as well.
+ *
  * @param restarted streams that were reset since, each with the first TSN of the time after it
  */
 export function writeForwardTsns(
   outstanding: Outstanding,
+  interleaving = false,
   restarted: ReadonlyMap<number, Tsn> = NONE_RESTARTED,
 ): Uint8Array[] {
   const chunks: Uint8Array[] = [];
   let point: Tsn | undefined;
-  let skipped = new Map<number, Ssn>();
+  let skipped: Skipped = new Map();
   const end = (): void => {
-    if (point !== undefined) chunks.push(writeForwardTsn(point, skipped));
+    if (point !== undefined)
+      chunks.push(interleaving ? writeIForwardTsn(point, skipped) : writeForwardTsn(point, skipped));
     point = undefined;
     skipped = new Map();
   };
   for (let i = 0; i < outstanding.count && chunks.length < MAX_CHAIN; i++) {
     const chunk = outstanding.at(i);
     const start = restarted.size === 0 ? undefined : restarted.get(chunk.streamId);
-    const ordered = (chunk.flags & FLAG_UNORDERED) === 0 && (start === undefined || !tsnAfter(start, chunk.tsn));
+    const isNumbered = start === undefined || !tsnAfter(start, chunk.tsn);
     if (chunk.state === ABANDONED) {
       if (skipped.size === MAX_STREAMS) end();
       point = chunk.tsn;
       // §3.5 C4: "If the chunk has a valid stream and sequence number, the sender MUST include" them; each stream once,
       // with its highest.
-      if (ordered) skipped.set(chunk.streamId, chunk.ssn);
+      if (isNumbered && (interleaving || isOrdered(chunk))) skipped.set(kindOf(chunk), chunk.number);
     } else if (chunk.state === ACKED) {
-      if (ordered) end();
+      if (isNumbered && isOrdered(chunk)) end();
     } else break;
   }
   if (chunks.length < MAX_CHAIN) end();
   return chunks;
 }
 
-function writeForwardTsn(newCumulative: Tsn, skipped: ReadonlyMap<number, Ssn>): Uint8Array {
+/** The last message skipped, for each stream and kind of messages: the stream's number shifted by 16, and the flags of I-FORWARD-TSN. */
+type Skipped = Map<number, MessageNumber>;
+
+function isOrdered({ flags }: SentChunk): boolean {
+  return (flags & FLAG_UNORDERED) === 0;
+}
+
+function kindOf(chunk: SentChunk): number {
+  return ((chunk.streamId << 16) | (isOrdered(chunk) ? 0 : FLAG_SKIPS_UNORDERED)) >>> 0;
+}
+
+function writeForwardTsn(newCumulative: Tsn, skipped: Skipped): Uint8Array {
   const value = new ByteWriter(FORWARD_TSN_HEADER_BYTES + 4 * skipped.size).u32(newCumulative);
-  for (const [streamId, sequence] of skipped) value.u16(streamId).u16(sequence);
+  for (const [kind, number] of skipped) value.u16(kind >>> 16).u16(number);
   return writeChunk(FORWARD_TSN, 0, value.finish());
+}
+
+/** Its diagram stands in `packet.ts`. */
+function writeIForwardTsn(newCumulative: Tsn, skipped: Skipped): Uint8Array {
+  const bytes = I_FORWARD_TSN_HEADER_BYTES + I_FORWARD_TSN_ENTRY_BYTES * skipped.size;
+  const value = new ByteWriter(bytes).u32(newCumulative);
+  for (const [kind, number] of skipped) value.u32(kind).u32(number);
+  return writeChunk(I_FORWARD_TSN, 0, value.finish());
 }

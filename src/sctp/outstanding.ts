@@ -1,5 +1,5 @@
 import type { MemoryAccount } from "../wire/memory-ledger.ts";
-import { type Ssn, ssn, type Tsn, tsn, tsnAdd, tsnDistance } from "../wire/serial.ts";
+import { type MessageNumber, messageNumber, SSN, type Tsn, tsn, tsnAdd, tsnDistance } from "../wire/serial.ts";
 import { FLAG_END } from "./packet.ts";
 
 /** Sent, and nothing is known of it. Only these count as in flight. */
@@ -17,7 +17,9 @@ export class SentChunk {
   state = IN_FLIGHT;
   flags = 0;
   streamId = 0;
-  ssn: Ssn = ssn(0);
+  /** Its message's in the stream: SSN, or MID of I-DATA. 0 where it has none. */
+  number: MessageNumber = messageNumber(0, SSN);
+  /** As it is on the wire: of I-DATA beyond the first fragment the FSN. */
   ppid = 0;
   /** Bytes of user data. */
   length = 0;

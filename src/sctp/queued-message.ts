@@ -1,4 +1,4 @@
-import { type Ssn, ssn, type Tsn, tsn } from "../wire/serial.ts";
+import { type MessageNumber, messageNumber, SSN, type Tsn, tsn } from "../wire/serial.ts";
 import type { OutgoingMessage } from "./outgoing-message.ts";
 
 /** What a channel has that says nothing, RFC 8831 §6.4's "normal". */
@@ -17,10 +17,11 @@ export class QueuedMessage {
   readonly priority: number;
   /** Bytes sent so far. */
   sent = 0;
-  /** Message number and SSN, given with the first fragment. */
+  /** Among all messages, and in its stream as on the wire; given with the first fragment. */
   message = 0;
-  ssn: Ssn = ssn(0);
-  /** TSN of the last fragment that was sent. */
+  number: MessageNumber = messageNumber(0, SSN);
+  /** Fragments that were sent, and the TSN of the last one. */
+  fragments = 0;
   lastTsn: Tsn = tsn(0);
 
   // Its places in the queue.

@@ -41,16 +41,17 @@ export class SendQueue {
   /** Streams whose message must not begin yet. */
   readonly #aside: StreamLine[] = [];
   /** Fragments of several messages may be sent in turn (I-DATA, RFC 8260). */
-  interleaves = false;
+  interleaves: boolean;
   /** Unreliable messages pushed out by newer ones. */
   dropped = 0;
   /** Messages whose lifetime ended before they were sent. */
   expired = 0;
 
   /** @param maxBytes of reliable messages, and as many of unreliable ones */
-  constructor(maxBytes: number, memory: MemoryAccount = unlimitedAccount()) {
+  constructor(maxBytes: number, memory: MemoryAccount = unlimitedAccount(), interleaves = false) {
     this.#maxBytes = maxBytes;
     this.#memory = memory;
+    this.interleaves = interleaves;
   }
 
   get isEmpty(): boolean {

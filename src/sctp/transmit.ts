@@ -160,10 +160,18 @@ export class Transmitter implements FlightSender, Prefetchable {
     this.#queue?.abandon(streamId, message);
   }
 
-  /** The peer's parameters. */
-  learnPeer(peerWindow: number, partialReliability: boolean): void {
+  /**
+   * The peer's parameters.
+   *
+   * @param interleaving I-DATA carries every message, DATA none (RFC 8260 §2.2.1)
+   */
+  learnPeer(peerWindow: number, partialReliability: boolean, interleaving = false): void {
     this.#peerWindow = peerWindow;
     this.#flight.partialReliability = partialReliability;
+    // What left behind a COOKIE ECHO is sent again as it was, even where the cookie was stale.
+    if (this.#flight.chunks.count > 0) return;
+    this.#writer.interleaves = interleaving;
+    if (this.#queue !== undefined) this.#queue.interleaves = interleaving;
   }
 
   /** The association is established: data may flow. */
@@ -196,7 +204,7 @@ export class Transmitter implements FlightSender, Prefetchable {
       return "sent";
     }
     const queued = new QueuedMessage(now, message);
-    this.#queue ??= new SendQueue(this.#maxQueuedBytes, this.#memory);
+    this.#queue ??= new SendQueue(this.#maxQueuedBytes, this.#memory, this.#writer.interleaves);
     if (!this.#queue.push(queued, message.exempt === true)) return "queue-full";
     if (this.#open) {
       this.#pump(now, false);
@@ -409,7 +417,7 @@ export class Transmitter implements FlightSender, Prefetchable {
   forwardTsns(now: number): Uint8Array[] {
     this.#forwardDue = false;
     this.#forwardSentAt = now;
-    const chunks = writeForwardTsns(this.#flight.chunks, this.#restarted);
+    const chunks = writeForwardTsns(this.#flight.chunks, this.#writer.interleaves, this.#restarted);
     // RFC 3758 §3.5 C5: "If a FORWARD TSN is sent, the sender MUST assure that at least one T3-rtx timer is running."
     this.#armTimer(now);
     return chunks;
@@ -433,7 +441,7 @@ export class Transmitter implements FlightSender, Prefetchable {
     if (flight.lost > 0) this.#retransmit(now, false);
     for (;;) {
       const isReliableHeld = flight.lost > 0 || flight.reliableBytes >= this.#congestion.bytes;
-      const message = this.#queue?.next(now, isReliableHeld);
+      const message = this.#queue?.next(now, isReliableHeld, this.#peerWindow - flight.bytes);
       if (message === undefined) break;
       const isReliable = flight.isReliable(message.maxRetransmits, message.expiresAt);
       const length = this.#writer.fragmentBytes(message, onePacket);

@@ -3,7 +3,7 @@ import { PacketAssembler } from "../../../src/sctp/assembler.ts";
 import { COMMON_HEADER_BYTES, DATA_HEADER_BYTES, HEARTBEAT_ACK, writeChunk } from "../../../src/sctp/packet.ts";
 import { Datapath } from "../../../src/wasm/datapath.ts";
 import { PACKET_SLOT_BYTES, RECORD_MARGIN_BYTES } from "../../../src/wasm/layout.ts";
-import { tsn } from "../../../src/wire/serial.ts";
+import { messageNumber, SSN, tsn } from "../../../src/wire/serial.ts";
 import { chunksOf } from "./support.ts";
 
 const PACKET_SLOTS = 5;
@@ -31,7 +31,7 @@ class Sender {
 
   send(fill: number, length = 100): void {
     const data = new Uint8Array(length).fill(fill);
-    this.assembler.data(0, 3, tsn(this.#nextTsn++), 0, 0, 53, data, 0, length);
+    this.assembler.data(0, 3, tsn(this.#nextTsn++), 0, messageNumber(0, SSN), 53, data, 0, length);
   }
 
   /** The messages of each packet that was sent, each by its first byte, -1 where it is not as it was. */
