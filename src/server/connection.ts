@@ -65,6 +65,14 @@ export class Signalled {
   }
 }
 
+/** What the server does with its connections and nobody else may: no public member, of the types or of the objects. */
+export interface Inside {
+  create(core: CoreConnection, shell: Shell): Connection;
+  emit<Name extends keyof ConnectionEvents>(connection: Connection, name: Name, ...args: ConnectionEvents[Name]): void;
+}
+
+export let inside: Inside;
+
 /**
  * One remote browser, from its first open data channel to its close.
  *
@@ -84,8 +92,14 @@ export class Connection extends NamedEmitter<ConnectionEvents> {
   readonly #core: CoreConnection;
   readonly #shell: Shell;
 
-  /** @internal */
-  constructor(core: CoreConnection, shell: Shell) {
+  static {
+    inside = {
+      create: (core, shell) => new Connection(core, shell),
+      emit: (connection, name, ...args) => connection.emit(name, ...args),
+    };
+  }
+
+  private constructor(core: CoreConnection, shell: Shell) {
     super();
     if (shell === undefined)
       throw new TypeError('new Connection() is not for use: server.on("open", (connection) => …)');
@@ -185,21 +199,6 @@ export class Connection extends NamedEmitter<ConnectionEvents> {
   closeChannel(channel: Channel): void {
     this.#core.closeChannel(this.#shell.now(), channel);
     this.#shell.settle();
-  }
-
-  /** @internal */
-  emitClose(reason: CloseReason): void {
-    this.emit("close", reason);
-  }
-
-  /** @internal */
-  emitChannel(channel: Channel): void {
-    this.emit("channel", channel);
-  }
-
-  /** @internal */
-  emitChannelClose(channel: Channel): void {
-    this.emit("channelclose", channel);
   }
 
   #send(data: MessageData, options: SendOptions | undefined): SendErrorCode | undefined {

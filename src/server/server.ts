@@ -1,5 +1,6 @@
 import type { Channel } from "../channel/channel.ts";
-import { Connection, type Message, Signalled } from "./connection.ts";
+import { announcedAddresses, openSocket } from "./addresses.ts";
+import { type Connection, inside, type Message, Signalled } from "./connection.ts";
 import type { Connection as CoreConnection } from "../core/server-connection.ts";
 import { Endpoint, type EndpointEvents } from "../core/server-endpoint.ts";
 import { type RemoteDescription, remoteDescription, type Session } from "../core/session.ts";
@@ -13,16 +14,13 @@ import { SPED_OPTIONS } from "../ice/sped.ts";
 import { NamedEmitter } from "../shell/named-emitter.ts";
 import { checkNames, type Names } from "../application/names.ts";
 import { RECEIVE_OPTIONS, type ReceiveOptions, ReceiveQueue } from "../shell/receive-queue.ts";
-import { conditionUdp } from "../runtime/conditioner.ts";
-import { openEveryAddress } from "../runtime/every-address.ts";
-import { interfaceAddresses, openUdp, sslKeyLog } from "../runtime/index.ts";
-import type { OpenUdp, SendMemory, UdpSocket } from "../runtime/udp.ts";
+import { sslKeyLog } from "../runtime/index.ts";
+import type { UdpSocket } from "../runtime/udp.ts";
 import {
   checkListenOptions,
   checkNegotiatedChannels,
   type Limits,
   type ListenOptions,
-  parsePublicAddress,
   resolveLimits,
 } from "./options.ts";
 import { writeSignalledInit } from "../sctp/snap.ts";
@@ -37,7 +35,7 @@ import {
 } from "../signalling/negotiate.ts";
 import type { Offer } from "../signalling/offer.ts";
 import { REQUEST_CONTEXT, SessionEndpoint } from "../signalling/session-endpoint.ts";
-import { isIpv6, type SocketAddress } from "../wire/address.ts";
+import type { SocketAddress } from "../wire/address.ts";
 import { toBase64 } from "../wire/bytes.ts";
 import type { DropReason } from "../wire/drops.ts";
 import { type ChooseTrace, checkTraceSink, chooseTrace, type TraceSink } from "../trace/sink.ts";
@@ -85,6 +83,13 @@ export interface ServerStats {
   readonly closed: Partial<Record<CloseReason, number>>;
 }
 
+/** What the server's socket and its endpoint call. */
+interface Inside extends EndpointEvents {
+  handleDatagram(datagram: Uint8Array, source: SocketAddress): void;
+  /** What was sent last must not be overwritten yet. */
+  keepSent(): void;
+}
+
 /**
  * Exchanges messages with browsers over one UDP port.
  *
@@ -93,7 +98,7 @@ export interface ServerStats {
  * app.post("/new_rtc_session", (request) => server.sessionEndpoint.handleRequest(request));
  * for await (const { connection, data } of server) connection.send(data);
  */
-export class Server extends NamedEmitter<ServerEvents> implements EndpointEvents {
+export class Server extends NamedEmitter<ServerEvents> {
   /** Answers offers that come by HTTP: a web-standard `Request` in, a `Response` out. */
   readonly sessionEndpoint: SessionEndpoint;
   readonly certificate: Certificate;
@@ -102,6 +107,7 @@ export class Server extends NamedEmitter<ServerEvents> implements EndpointEvents
   readonly localAddress: SocketAddress;
   /** What answers announce as candidates. */
   readonly publicAddresses: readonly SocketAddress[];
+  readonly #inside: Inside;
   readonly #endpoint: Endpoint;
   readonly #shell: Shell;
   readonly #socket: UdpSocket;
@@ -130,10 +136,13 @@ export class Server extends NamedEmitter<ServerEvents> implements EndpointEvents
     checkNegotiatedChannels(options.negotiatedChannels, limits);
     const certificate = options.certificate ?? Certificate.generate();
     let server: Server | undefined;
-    const socket = await openSocket(options, limits, (datagram, source) => server?.handleDatagram(datagram, source), {
-      isHeld: false,
-      keep: () => server?.keepSent(),
-    });
+    const hand = (datagram: Uint8Array, source: SocketAddress) => {
+      if (server !== undefined) server.#inside.handleDatagram(datagram, source);
+    };
+    const keep = () => {
+      if (server !== undefined) server.#inside.keepSent();
+    };
+    const socket = await openSocket(options, limits, hand, { isHeld: false, keep });
     try {
       server = new Server(options, limits, certificate, socket);
     } catch (error) {
@@ -146,6 +155,7 @@ export class Server extends NamedEmitter<ServerEvents> implements EndpointEvents
   private constructor(options: ListenOptions, limits: Limits, certificate: Certificate, socket: UdpSocket) {
     super();
     if (socket === undefined) throw new TypeError("new Server() is not for use: await Server.listen(options)");
+    this.#inside = new Server.#Inside(this);
     this.limits = limits;
     this.certificate = certificate;
     this.localAddress = socket.localAddress;
@@ -154,7 +164,7 @@ export class Server extends NamedEmitter<ServerEvents> implements EndpointEvents
     const { negotiatedChannels, dtlsVersions } = options;
     this.#endpoint = new Endpoint(
       { certificate, limits, random: randomBytes, keyLog, negotiatedChannels, dtlsVersions },
-      this,
+      this.#inside,
     );
     this.#socket = socket;
     this.#shell = new Shell(this.#endpoint, socket);
@@ -270,80 +280,6 @@ export class Server extends NamedEmitter<ServerEvents> implements EndpointEvents
     return this.close();
   }
 
-  /** @internal */
-  handleDatagram(datagram: Uint8Array, source: SocketAddress): void {
-    this.#datagramsReceived++;
-    this.#bytesReceived += datagram.length;
-    this.#endpoint.handleDatagram(this.#shell.now(), source, datagram);
-    this.#shell.settleDatagram();
-  }
-
-  /** @internal What was sent last must not be overwritten yet. */
-  keepSent(): void {
-    this.#endpoint.datapath.switchTx();
-  }
-
-  // ——— from the endpoint ———
-
-  /** @internal */
-  transmit(datagram: Uint8Array, destination: SocketAddress): void {
-    this.#datagramsSent++;
-    this.#bytesSent += datagram.length;
-    this.#socket.send(datagram, destination);
-  }
-
-  /** @internal */
-  begun(core: CoreConnection): void {
-    const signalled = signalledOf(core);
-    if (signalled.sink === undefined) return;
-    this.#trace(core, signalled.sink);
-    signalled.sink = undefined;
-  }
-
-  /** @internal */
-  opened(core: CoreConnection): void {
-    const connection = new Connection(core, this.#shell);
-    core.attachment = connection;
-    this.#connections.add(connection);
-    this.#shell.later(() => this.emit("open", connection));
-  }
-
-  /** @internal */
-  channelOpened(core: CoreConnection, channel: Channel): void {
-    const connection = attachedTo(core);
-    if (connection !== undefined) this.#shell.later(() => connection.emitChannel(channel));
-  }
-
-  /** @internal */
-  channelClosed(core: CoreConnection, channel: Channel): void {
-    const connection = attachedTo(core);
-    if (connection !== undefined) this.#shell.later(() => connection.emitChannelClose(channel));
-  }
-
-  /** @internal */
-  message(core: CoreConnection, channel: Channel, data: Uint8Array | string): void {
-    const connection = attachedTo(core);
-    if (connection === undefined) return;
-    const message: Message = { connection, channel, data, binary: typeof data !== "string" };
-    if (this.#onMessage === undefined) this.#queue.push(message);
-    else this.#shell.later(this.#onMessage, message);
-  }
-
-  /** @internal */
-  closed(core: CoreConnection, reason: CloseReason): void {
-    this.#closedByReason[reason] = (this.#closedByReason[reason] ?? 0) + 1;
-    const connection = attachedTo(core);
-    if (connection === undefined) return; // It never opened: nobody has heard of it.
-    this.#connections.delete(connection);
-    core.attachment = undefined; // Whatever might still come of it: nothing follows `close`.
-    // What waits of others can still be received; this one's is what there was no room for.
-    if (reason === "memory-limit") this.#waiting.forget(connection);
-    this.#shell.later(() => {
-      connection.emitClose(reason);
-      this.emit("close", connection, reason);
-    });
-  }
-
   #createSession(offer: Offer, context: SessionRequestContext): AnswerParts | Refusal {
     const { userData, remoteAddress, session: token } = context;
     const remote = remoteDescription(offer);
@@ -401,6 +337,90 @@ export class Server extends NamedEmitter<ServerEvents> implements EndpointEvents
     this.#queue.close();
     await this.#socket.close();
   }
+
+  /** The server as its socket and its endpoint see it: one object for all that they call, and none of it public. */
+  static readonly #Inside = class implements Inside {
+    readonly #server: Server;
+
+    constructor(server: Server) {
+      this.#server = server;
+    }
+
+    // From the socket.
+
+    handleDatagram(datagram: Uint8Array, source: SocketAddress): void {
+      const server = this.#server;
+      server.#datagramsReceived++;
+      server.#bytesReceived += datagram.length;
+      server.#endpoint.handleDatagram(server.#shell.now(), source, datagram);
+      server.#shell.settleDatagram();
+    }
+
+    keepSent(): void {
+      this.#server.#endpoint.datapath.switchTx();
+    }
+
+    // From the endpoint.
+
+    transmit(datagram: Uint8Array, destination: SocketAddress): void {
+      const server = this.#server;
+      server.#datagramsSent++;
+      server.#bytesSent += datagram.length;
+      server.#socket.send(datagram, destination);
+    }
+
+    begun(core: CoreConnection): void {
+      const signalled = signalledOf(core);
+      if (signalled.sink === undefined) return;
+      this.#server.#trace(core, signalled.sink);
+      signalled.sink = undefined;
+    }
+
+    opened(core: CoreConnection): void {
+      const server = this.#server;
+      const connection = inside.create(core, server.#shell);
+      core.attachment = connection;
+      server.#connections.add(connection);
+      server.#shell.later(() => server.emit("open", connection));
+    }
+
+    channelOpened(core: CoreConnection, channel: Channel): void {
+      this.#tell(core, "channel", channel);
+    }
+
+    channelClosed(core: CoreConnection, channel: Channel): void {
+      this.#tell(core, "channelclose", channel);
+    }
+
+    message(core: CoreConnection, channel: Channel, data: Uint8Array | string): void {
+      const connection = attachedTo(core);
+      if (connection === undefined) return;
+      const server = this.#server;
+      const message: Message = { connection, channel, data, binary: typeof data !== "string" };
+      if (server.#onMessage === undefined) server.#queue.push(message);
+      else server.#shell.later(server.#onMessage, message);
+    }
+
+    closed(core: CoreConnection, reason: CloseReason): void {
+      const server = this.#server;
+      server.#closedByReason[reason] = (server.#closedByReason[reason] ?? 0) + 1;
+      const connection = attachedTo(core);
+      if (connection === undefined) return; // It never opened: nobody has heard of it.
+      server.#connections.delete(connection);
+      core.attachment = undefined; // Whatever might still come of it: nothing follows `close`.
+      // What waits of others can still be received; this one's is what there was no room for.
+      if (reason === "memory-limit") server.#waiting.forget(connection);
+      server.#shell.later(() => {
+        inside.emit(connection, "close", reason);
+        server.emit("close", connection, reason);
+      });
+    }
+
+    #tell(core: CoreConnection, event: "channel" | "channelclose", channel: Channel): void {
+      const connection = attachedTo(core);
+      if (connection !== undefined) this.#server.#shell.later(() => inside.emit(connection, event, channel));
+    }
+  };
 }
 
 function droppedAs({ channel }: Message): DropReason {
@@ -415,41 +435,4 @@ function signalledOf({ session }: CoreConnection): Signalled {
 /** What the application holds of a connection; `undefined` before it is open. */
 function attachedTo(core: CoreConnection): Connection | undefined {
   return core.attachment as Connection | undefined;
-}
-
-/** Binds what the options say; without an address `::`, or `0.0.0.0` on a machine without IPv6. */
-async function openSocket(
-  { address, port = 0, publicAddresses = [], conditioner }: ListenOptions,
-  limits: Limits,
-  onDatagram: (datagram: Uint8Array, source: SocketAddress) => void,
-  memory: SendMemory,
-): Promise<UdpSocket> {
-  const udp = { port, bufferBytes: limits.socketBufferBytes, memory };
-  const conditioned = (open: OpenUdp) => (conditioner === undefined ? open : conditionUdp(open, conditioner));
-  const open = (bound: string) => {
-    const addresses = ownAddresses(bound, publicAddresses);
-    const opener = addresses.length === 0 ? openUdp : openEveryAddress(openUdp, addresses);
-    return conditioned(opener)({ address: bound, ...udp }, onDatagram);
-  };
-  if (address !== undefined) return open(address);
-  try {
-    return await open("::");
-  } catch (error) {
-    if ((error as { code?: string }).code !== "EAFNOSUPPORT") throw error;
-    return open("0.0.0.0");
-  }
-}
-
-function announcedAddresses(given: readonly string[] | undefined, bound: SocketAddress): SocketAddress[] {
-  if (given !== undefined) return given.map((text) => parsePublicAddress(text, bound.port));
-  const own = ownAddresses(bound.address, []);
-  return own.length === 0 ? [bound] : own.map((address) => ({ address, port: bound.port }));
-}
-
-/** The addresses of this machine that a socket is reached at, the announced ones first. Empty where it is bound to a single one. */
-function ownAddresses(bound: string, announced: readonly string[]): string[] {
-  if (bound !== "::" && bound !== "0.0.0.0") return [];
-  const own = interfaceAddresses().filter((address) => bound === "::" || !isIpv6(address));
-  const first = announced.map((text) => parsePublicAddress(text, 1).address);
-  return [...own.filter((address) => first.includes(address)), ...own.filter((address) => !first.includes(address))];
 }

@@ -66,7 +66,8 @@ const MAX_WAITING_MESSAGES = 4_096;
 const MAX_WAITING_BYTES = 4_194_304;
 
 /** A connection to a server, over a UDP socket of its own. Opened by `connect`. */
-export class ClientConnection extends NamedEmitter<ClientEvents> implements LinkEvents {
+export class ClientConnection extends NamedEmitter<ClientEvents> {
+  readonly #inside: LinkEvents;
   readonly #plan: Plan;
   readonly #onMessage: ((message: ClientMessage) => void) | undefined;
   /** Of the last time it was open. */
@@ -86,6 +87,7 @@ export class ClientConnection extends NamedEmitter<ClientEvents> implements Link
   private constructor(plan: Plan, onMessage: ((message: ClientMessage) => void) | undefined) {
     super();
     if (plan === undefined) throw new TypeError("new ClientConnection() is not for use: await connect(url)");
+    this.#inside = new ClientConnection.#Inside(this);
     this.#plan = plan;
     this.#onMessage = onMessage;
   }
@@ -93,7 +95,7 @@ export class ClientConnection extends NamedEmitter<ClientEvents> implements Link
   /** @internal */
   static async open(url: string | URL, options: ClientOptions): Promise<ClientConnection> {
     const connection = new ClientConnection(planConnect(url, options), options.onMessage);
-    await dial(connection.#plan, options.signal, connection);
+    await dial(connection.#plan, options.signal, connection.#inside);
     return connection;
   }
 
@@ -207,44 +209,6 @@ export class ClientConnection extends NamedEmitter<ClientEvents> implements Link
     return { ...this.#link.core.stats(this.#link.hub.shell.now()), state: this.state };
   }
 
-  // ——— from the link ———
-
-  /** @internal */
-  opened(link: Link): void {
-    this.#link = link;
-    this.#isOpen = true;
-  }
-
-  /** @internal */
-  message(channel: Channel, data: Uint8Array | string): void {
-    // The application closed it when it was given what came in the same packet.
-    if (!this.#isOpen) return;
-    const message: ClientMessage = { connection: this, channel, data, binary: typeof data !== "string" };
-    if (this.#onMessage !== undefined) callUserCode(this.#onMessage, message);
-    else if (!this.emit("message", message)) this.#received.push(message);
-  }
-
-  /** @internal */
-  channelOpened(channel: Channel): void {
-    // The connection's own channel opens and closes with it.
-    if (this.#isOpen && channel !== this.#link.core.channel) this.emit("channel", channel);
-  }
-
-  /** @internal */
-  channelClosed(channel: Channel): void {
-    if (this.#isOpen && channel !== this.#link.core.channel) this.emit("channelclose", channel);
-  }
-
-  /** @internal */
-  closed(reason: CloseReason): void {
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
-    if (this.#plan.options.reconnect) this.#reconnect(reason);
-    else this.#end(reason);
-  }
-
-  // ——— internals ———
-
   #send(data: MessageData, options: SendOptions | undefined): SendErrorCode | undefined {
     const message = messageBytes(data);
     const { core, hub } = this.#link;
@@ -261,7 +225,7 @@ export class ClientConnection extends NamedEmitter<ClientEvents> implements Link
   async #reconnect(reason: CloseReason): Promise<void> {
     const { signal } = this.#stop;
     const announce = (next: Reconnecting) => this.emit("reconnecting", next);
-    if (await redial(this.#plan.options.reconnect, signal, announce, () => dial(this.#plan, signal, this)))
+    if (await redial(this.#plan.options.reconnect, signal, announce, () => dial(this.#plan, signal, this.#inside)))
       this.emit("open");
     else this.#end(reason);
   }
@@ -275,4 +239,49 @@ export class ClientConnection extends NamedEmitter<ClientEvents> implements Link
     this.#received.close();
     this.emit("close", reason);
   }
+
+  /** The connection as its link sees it: one object for all that it calls, and none of it public. */
+  static readonly #Inside = class implements LinkEvents {
+    readonly #connection: ClientConnection;
+
+    constructor(connection: ClientConnection) {
+      this.#connection = connection;
+    }
+
+    opened(link: Link): void {
+      this.#connection.#link = link;
+      this.#connection.#isOpen = true;
+    }
+
+    message(channel: Channel, data: Uint8Array | string): void {
+      const connection = this.#connection;
+      // The application closed it when it was given what came in the same packet.
+      if (!connection.#isOpen) return;
+      const message: ClientMessage = { connection, channel, data, binary: typeof data !== "string" };
+      if (connection.#onMessage !== undefined) callUserCode(connection.#onMessage, message);
+      else if (!connection.emit("message", message)) connection.#received.push(message);
+    }
+
+    channelOpened(channel: Channel): void {
+      this.#tell("channel", channel);
+    }
+
+    channelClosed(channel: Channel): void {
+      this.#tell("channelclose", channel);
+    }
+
+    closed(reason: CloseReason): void {
+      const connection = this.#connection;
+      if (!connection.#isOpen) return;
+      connection.#isOpen = false;
+      if (connection.#plan.options.reconnect) connection.#reconnect(reason);
+      else connection.#end(reason);
+    }
+
+    /** The connection's own channel opens and closes with it. */
+    #tell(event: "channel" | "channelclose", channel: Channel): void {
+      const connection = this.#connection;
+      if (connection.#isOpen && channel !== connection.#link.core.channel) connection.emit(event, channel);
+    }
+  };
 }
