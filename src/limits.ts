@@ -14,6 +14,12 @@ export interface AssociationLimits {
   maxQueuedBytes: number;
   /** Our advertised receive window: user bytes held for reassembly or reordering. Default 262,144. */
   receiveWindowBytes: number;
+  /**
+   * The window doubles up to this where half of it comes within a round trip and the application takes it: 2 MB are 160 Mbit/s at
+   * 100 ms. As much as `receiveWindowBytes` for one that does not grow. What is held counts for `maxMemoryBytesPerConnection` as
+   * ever. Default 2,097,152.
+   */
+  maxReceiveWindowBytes: number;
   /** DATA chunks held for reassembly or reordering. Default 1,024. */
   maxReassemblyChunks: number;
   /** Streams we announce in each direction (OS/MIS), and so the highest number of channels. Default 1,024. */
@@ -28,6 +34,7 @@ export const DEFAULT_ASSOCIATION_LIMITS: Readonly<AssociationLimits> = {
   // About a quarter of a second of a 60 Hz game with 1,000-byte messages, ten times over.
   maxQueuedBytes: 262_144,
   receiveWindowBytes: 262_144,
+  maxReceiveWindowBytes: 2_097_152,
   maxReassemblyChunks: 1_024,
   maxStreams: 1_024,
   // Sixteen for each of so many channels; without it they could hold 2 KiB each.

@@ -167,7 +167,7 @@ export class Inbound {
     for (let i = 0; i < count && !this.isClosed; i++) if (!this.#handleChunk(now, i, count, tag)) break;
     const { receiver } = this;
     if (receiver !== undefined && !this.isClosed) {
-      receiver.packetDone(now);
+      receiver.packetDone(now, this.#rto.smoothedMs);
       if (receiver.sackOverdue) assembler.flush(now, true);
     }
     return undefined;

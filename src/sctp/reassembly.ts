@@ -76,7 +76,9 @@ export class Reassembly implements Holder {
   readonly #memory: MemoryAccount;
   readonly #kind: NumberKind;
   /** Bytes that may be held. */
-  readonly #maxBytes: number;
+  /** The receive window, which may grow, and what may be held. */
+  #window: number;
+  #maxBytes: number;
   /** Messages of which a part has come, in DATA or in I-DATA. Made for the first. */
   #runs: FragmentRuns | undefined;
   #partial: PartialMessages | undefined;
@@ -99,7 +101,14 @@ export class Reassembly implements Holder {
     this.#sink = sink;
     this.#memory = memory;
     this.#kind = interleaving ? MID : SSN;
-    this.#maxBytes = limits.receiveWindowBytes * (interleaving ? INTERLEAVED_WINDOWS : 1);
+    this.#window = limits.receiveWindowBytes;
+    this.#maxBytes = this.#window * (interleaving ? INTERLEAVED_WINDOWS : 1);
+  }
+
+  /** The receive window has grown: so much more may be held. */
+  growTo(windowBytes: number): void {
+    this.#window = windowBytes;
+    this.#maxBytes = Math.max(this.#maxBytes, windowBytes);
   }
 
   /** User data held for missing fragments or missing predecessors, bytes. */
@@ -109,7 +118,7 @@ export class Reassembly implements Holder {
 
   /** User data that the peer may send, as far as what is held goes, bytes. */
   get windowBytes(): number {
-    return Math.min(this.#limits.receiveWindowBytes, Math.max(0, this.#maxBytes - this.#heldBytes));
+    return Math.min(this.#window, Math.max(0, this.#maxBytes - this.#heldBytes));
   }
 
   /**
@@ -338,12 +347,13 @@ export class Reassembly implements Holder {
   }
 
   #hasRoom(length: number, isNext: boolean): boolean {
-    const { receiveWindowBytes, maxReassemblyChunks, maxMessageBytes } = this.#limits;
+    const { receiveWindowBytes, maxMessageBytes } = this.#limits;
+    const maxChunks = (this.#limits.maxReassemblyChunks * this.#window) / receiveWindowBytes;
     const hasMemory = this.#memory.hasRoomFor(length + HELD_CHUNK_BYTES);
     const held = this.#heldBytes + length;
-    if (!isNext) return held <= this.#maxBytes && this.#heldChunks < maxReassemblyChunks && hasMemory;
+    if (!isNext) return held <= this.#maxBytes && this.#heldChunks < maxChunks && hasMemory;
     const most = (hasMemory ? this.#maxBytes : receiveWindowBytes) + maxMessageBytes;
-    if (held <= most && this.#heldChunks < 2 * maxReassemblyChunks) {
+    if (held <= most && this.#heldChunks < 2 * maxChunks) {
       this.#refusals = 0;
       return true;
     }

@@ -15,6 +15,7 @@ import {
   SACK_HEADER_BYTES,
 } from "./packet.ts";
 import { Reassembly, type ReassemblyFault, type ReassemblySink } from "./reassembly.ts";
+import { ReceiveWindow } from "./receive-window.ts";
 import { ReceivedTsns } from "./received-tsns.ts";
 import type { HeldStreams } from "./reset.ts";
 
@@ -53,6 +54,7 @@ export class Receiver implements Prefetchable {
   readonly #reassembly: Reassembly;
   readonly #limits: AssociationLimits;
   readonly #drops: DropCounters;
+  readonly #window: ReceiveWindow;
   #unreadBytes = 0;
 
   #packets = 0;
@@ -99,6 +101,7 @@ export class Receiver implements Prefetchable {
     this.#recent = this.#tsns.cumulative;
     this.#old = this.#recent;
     this.#limits = limits;
+    this.#window = new ReceiveWindow(limits.receiveWindowBytes, limits.maxReceiveWindowBytes, memory);
     this.#reassembly = new Reassembly(limits, sink, memory, interleaving);
     this.dataType = interleaving ? I_DATA : DATA;
     this.forwardType = interleaving ? I_FORWARD_TSN : FORWARD_TSN;
@@ -197,6 +200,7 @@ export class Receiver implements Prefetchable {
       return;
     }
     this.#tsns.add(chunkTsn);
+    this.#window.count(length);
   }
 
   /** A DATA chunk that is acknowledged and thrown away: its stream does not exist (§6.5). */
@@ -260,9 +264,10 @@ export class Receiver implements Prefetchable {
   }
 
   /** Call after the last chunk of each packet: decides when to acknowledge (§6.2). */
-  packetDone(now: number): void {
+  packetDone(now: number, roundTripMs: number): void {
     if (!this.#sawData) return;
     this.#sawData = false;
+    this.#growWindow(now, roundTripMs);
     if (++this.#packets >= SACK_EVERY_PACKETS) this.#due = true;
     if (this.#tsns.blockCount > 0) {
       // §6.7: "if … a gap in the TSN sequence … the data receiver SHOULD send a SACK … immediately".
@@ -270,6 +275,12 @@ export class Receiver implements Prefetchable {
       this.#skipOldGaps(now);
     }
     if (!this.sackDue && this.sackDeadline === Number.POSITIVE_INFINITY) this.sackDeadline = now + SACK_DELAY_MS;
+  }
+
+  #growWindow(now: number, roundTripMs: number): void {
+    const before = this.#window.bytes;
+    this.#window.update(now, roundTripMs, this.#reassembly.heldBytes + this.#unreadBytes);
+    if (this.#window.bytes > before) this.#reassembly.growTo(this.#window.bytes);
   }
 
   #skipOldGaps(now: number): void {

@@ -257,6 +257,7 @@ test("a flood of fragments without beginning or end is held within the limits", 
   const limits = {
     maxMessageBytes: 5_000,
     receiveWindowBytes: 20_000,
+    maxReceiveWindowBytes: 20_000,
     maxReassemblyChunks: 50,
     maxStreams: 16,
     maxNameCharacters: 1_000,

@@ -38,6 +38,7 @@ const LIMITS = {
   ...DEFAULT_ASSOCIATION_LIMITS,
   maxMessageBytes: 1_000,
   receiveWindowBytes: 2_000,
+  maxReceiveWindowBytes: 2_000,
   maxReassemblyChunks: 16,
   maxStreams: 64,
   maxQueuedBytes: 8_000,

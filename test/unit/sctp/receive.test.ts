@@ -176,7 +176,7 @@ describe("the advertised window", () => {
   });
 
   it("is kept: DATA beyond it is dropped and not acknowledged", () => {
-    const limits = { ...LIMITS, receiveWindowBytes: 3000, maxMessageBytes: 2000 };
+    const limits = { ...LIMITS, receiveWindowBytes: 3000, maxReceiveWindowBytes: 3000, maxMessageBytes: 2000 };
     const at = warmParty({ limits });
     for (let i = 1; i <= 4; i++) {
       at.party.handle(0, packet(at.tag, data({ tsn: 1000 + i, flags: 3, ssn: i, data: bytesOf(1000) })));
