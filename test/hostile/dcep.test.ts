@@ -43,6 +43,8 @@ class Bench {
   readonly server: SctpSide;
   readonly peer: SctpSide;
   readonly messages: (string | Uint8Array)[] = [];
+  /** Streams of the messages that reached the peer, in this order. */
+  readonly heard: number[] = [];
   opened = 0;
   closed = 0;
   #now = 0;
@@ -70,7 +72,7 @@ class Bench {
     );
     this.server = new SctpSide("server", {}, this.channels);
     this.channels.attach(this.server.association);
-    this.peer = new SctpSide("peer");
+    this.peer = new SctpSide("peer", {}, { message: (streamId) => this.heard.push(streamId) });
     this.peer.association.connect(0);
     this.run();
     assert.equal(this.peer.association.state, "established");
@@ -169,6 +171,41 @@ test("labels and protocols of the largest size are refused, and those at the lim
   expect(bench.opened).toBe(1);
   expect(bench.drops.get("channel-limit")).toBe(2);
   bench.expectWorking();
+  bench.end();
+});
+
+test("whatever priorities a peer gives its channels, none of them takes all, none nothing", () => {
+  const bench = new Bench();
+  const priorities = [0, 1, 256, 1024, 65_535];
+  for (const [i, priority] of priorities.entries()) bench.say(2 * i, PPID_DCEP, writeOpen({ ...parameters, priority }));
+  const own = bench.channels.create(0, "own", { negotiated: true, id: 99 });
+  bench.heard.length = 0;
+  const bytes = new Uint8Array(1_000);
+  for (let i = 0; i < 40; i++) for (const channel of bench.channels.open) bench.channels.send(0, channel, bytes);
+  for (let i = 0; i < 20; i++) bench.run();
+  const streams = [...priorities.keys()].map((i) => 2 * i).concat(own.id);
+  expect(bench.heard).toHaveLength(40 * streams.length);
+  // Weights of 128, 128, 256, 1024, 1024 and 256 while all have something to send, so a 22nd part at least.
+  const whileAllSend = bench.heard.slice(10, 90);
+  for (const id of streams) expect(whileAllSend.filter((heard) => heard === id).length).toBeGreaterThanOrEqual(3);
+  bench.expectWorking();
+  bench.end();
+});
+
+test("a thousand channels that all have something to send are served in turn", () => {
+  const bench = new Bench();
+  const count = 1_000;
+  for (let i = 0; i < count; i++)
+    bench.peer.association.send(0, { streamId: i, ppid: PPID_DCEP, data: open, ordered: true });
+  bench.run();
+  expect(bench.opened).toBe(count);
+  bench.heard.length = 0;
+  const bytes = new Uint8Array(80);
+  for (let i = 0; i < 3; i++) for (const channel of bench.channels.open) bench.channels.send(0, channel, bytes);
+  for (let i = 0; i < 20; i++) bench.run();
+  expect(bench.heard).toHaveLength(3 * count);
+  // Those beyond the first window, which left at once.
+  for (const round of [1, 2]) expect(new Set(bench.heard.slice(round * count, (round + 1) * count)).size).toBe(count);
   bench.end();
 });
 
