@@ -12,7 +12,10 @@ export interface AssociationLimits {
    * and as many of reliable ones, beyond which they are refused. Of either at most 4,096 messages, however small. Default 262,144.
    */
   maxQueuedBytes: number;
-  /** Our advertised receive window: user bytes held for reassembly or reordering. Default 262,144. */
+  /**
+   * Our advertised receive window (RFC 9260 §6.2): user bytes held for reassembly or reordering, and what the application has not
+   * taken yet of reliable messages, 320 bytes more for each. Default 262,144, or `maxMessageBytes` where that is more.
+   */
   receiveWindowBytes: number;
   /**
    * The window doubles up to this where half of it comes within a round trip and the application takes it: 2 MB are 160 Mbit/s at
@@ -20,7 +23,7 @@ export interface AssociationLimits {
    * ever. Default 2,097,152.
    */
   maxReceiveWindowBytes: number;
-  /** DATA chunks held for reassembly or reordering. Default 1,024. */
+  /** DATA chunks held for reassembly or reordering. Default 1,024, or one for each 512 bytes of `maxMessageBytes` where that is more. */
   maxReassemblyChunks: number;
   /** Streams we announce in each direction (OS/MIS), and so the highest number of channels. Default 1,024. */
   maxStreams: number;
@@ -40,6 +43,36 @@ export const DEFAULT_ASSOCIATION_LIMITS: Readonly<AssociationLimits> = {
   // Sixteen for each of so many channels; without it they could hold 2 KiB each.
   maxNameCharacters: 16_384,
 };
+
+/**
+ * Fragments that a message may come in: as of 512 bytes each. Peers fill packets of 1,200 bytes, but for some at the edge of their
+ * congestion window; 576 bytes is the least path of IPv4.
+ */
+export function reassemblyChunksOf(maxMessageBytes: number): number {
+  return Math.ceil(maxMessageBytes / 512);
+}
+
+/**
+ * A message that can never come whole would be sent again and again, until the association ends.
+ *
+ * @throws RangeError for limits that contradict each other; names both
+ */
+export function checkTogether(
+  limits: AssociationLimits & Pick<EndpointLimits, "maxMemoryBytes" | "maxMemoryBytesPerConnection">,
+): void {
+  const { maxMessageBytes, receiveWindowBytes, maxMemoryBytes, maxMemoryBytesPerConnection } = limits;
+  const chunks = reassemblyChunksOf(maxMessageBytes);
+  const atLeast = (name: string, value: number, least: number, why: string) => {
+    if (value >= least) return;
+    throw new RangeError(`limits.${name} must be at least ${least}, not ${value}: ${why}`);
+  };
+  const message = `a message of limits.maxMessageBytes (${maxMessageBytes})`;
+  const window = `a window of limits.receiveWindowBytes (${receiveWindowBytes})`;
+  atLeast("receiveWindowBytes", receiveWindowBytes, maxMessageBytes, `${message} must fit`);
+  atLeast("maxReassemblyChunks", limits.maxReassemblyChunks, chunks, `${message} may come in so many fragments`);
+  atLeast("maxMemoryBytesPerConnection", maxMemoryBytesPerConnection, receiveWindowBytes, `${window} must fit`);
+  atLeast("maxMemoryBytes", maxMemoryBytes, receiveWindowBytes, `${window} must fit`);
+}
 
 /** Limits and times of one endpoint, that is of one UDP port. */
 export interface EndpointLimits {
@@ -121,13 +154,14 @@ export const DEFAULT_ENDPOINT_LIMITS: Readonly<EndpointLimits> = {
 /** Limits of one server beyond its endpoint's. */
 export interface ServerLimits {
   /**
-   * Messages of one connection that wait for `recv`; beyond it its oldest is dropped and counted as `receive-queue-full`, or as
-   * `receive-queue-full-reliable` where it came by a reliable channel. Default 8,192.
+   * Messages of unreliable channels of one connection that wait for `recv`; beyond it the oldest is dropped and counted as
+   * `receive-queue-full`. Those of reliable channels are never dropped: they narrow the peer's window; see `receiveWindowBytes`.
+   * Default 8,192.
    */
   maxReceiveQueueMessagesPerConnection: number;
   /** The same in bytes of user data; for text, UTF-16 code units. One message always finds room. Default 4,194,304. */
   maxReceiveQueueBytesPerConnection: number;
-  /** Messages of all connections that wait for `recv`; beyond it the connection with the most gives its oldest. Default 65,536. */
+  /** The same for all connections together; beyond it the connection with the most gives its oldest. Default 65,536. */
   maxReceiveQueueMessages: number;
   /** The same in bytes. Default 33,554,432. */
   maxReceiveQueueBytes: number;

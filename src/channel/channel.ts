@@ -18,6 +18,8 @@ export class Channel implements ChannelParameters {
   readonly priority: number;
   /** Agreed outside the connection: neither side announced it. */
   readonly negotiated: boolean;
+  /** @internal No message is given up, however long it takes. */
+  readonly isReliable: boolean;
   /** @internal Kept by `Channels`. */
   state: ChannelState;
   /** @internal Our OPEN has not been answered: messages stay behind it. */
@@ -32,6 +34,7 @@ export class Channel implements ChannelParameters {
     this.ordered = parameters.ordered;
     this.maxRetransmits = parameters.maxRetransmits;
     this.maxPacketLifeTime = parameters.maxPacketLifeTime;
+    this.isReliable = parameters.maxRetransmits === null && parameters.maxPacketLifeTime === null;
     this.priority = parameters.priority;
     this.negotiated = negotiated;
     this.state = state;

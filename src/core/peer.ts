@@ -178,6 +178,20 @@ export abstract class Peer implements HeapItem, DtlsEvents, ChannelEvents {
   }
 
   /**
+   * What the application has not taken yet of what this peer has sent reliably, in bytes: it narrows the peer's window.
+   *
+   * @returns whether the peer must be told with the next flush: there is room again
+   */
+  setUnread(bytes: number): boolean {
+    const association = this.#association;
+    if (association === undefined) return false;
+    association.unreadBytes = bytes;
+    if (!association.needsFlush) return false;
+    this.#host.touch(this);
+    return true;
+  }
+
+  /**
    * Opens a data channel from this side. Where that cannot be, the channel is `closed` from the start: before the connection is
    * established, after its end, or because of what {@link Channels.create} says.
    *

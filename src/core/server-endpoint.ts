@@ -8,6 +8,7 @@ import { localUfragOf, parseBindingRequest, type StunMessage } from "../ice/stun
 import { checkNames } from "../application/names.ts";
 import { COOKIE_KEY_BYTES } from "../sctp/cookie.ts";
 import { createSignalledInit, parseSignalledInit, type SignalledInit } from "../sctp/snap.ts";
+import { checkTogether } from "../limits.ts";
 import { Datapath, MAX_KEY_SLOTS } from "../wasm/datapath.ts";
 import type { SocketAddress } from "../wire/address.ts";
 import { ByteReader, equalBytes } from "../wire/bytes.ts";
@@ -129,6 +130,7 @@ export class Endpoint implements ContestHost, RoutesHost<Connection> {
 
   constructor(options: EndpointOptions, events: EndpointEvents) {
     checkNames("options", options, PEER_SETTINGS, "an option of Endpoint");
+    checkTogether(options.limits);
     this.options = options;
     this.events = events;
     this.cookieKey = options.random(COOKIE_KEY_BYTES);

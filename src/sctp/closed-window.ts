@@ -13,6 +13,8 @@ export class ClosedWindow {
   #closedSince = Number.POSITIVE_INFINITY;
   #closedMs = 0;
   #answeredAt = Number.NEGATIVE_INFINITY;
+  /** Nothing was taken for a whole time-out: one chunk at a time is sent, to probe. Kept by the transmitter. */
+  isStuck = false;
 
   get isClosed(): boolean {
     return this.#closedSince !== Number.POSITIVE_INFINITY;
@@ -31,9 +33,9 @@ export class ClosedWindow {
     return true;
   }
 
-  /** The window is closed, and the peer has said so after `time`: §6.1 A, "SHOULD NOT increment the error counter". */
+  /** The window is closed, and the peer has said so at `time` or later: §6.1 A, "SHOULD NOT increment the error counter". */
   isAnsweredSince(time: number): boolean {
-    return this.isClosed && this.#answeredAt > time;
+    return this.isClosed && this.#answeredAt >= time;
   }
 
   /** For how long it was closed since the last {@link restart}, as far as that is excused, ms. */

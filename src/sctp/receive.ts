@@ -40,6 +40,11 @@ const SACK_EVERY_BYTES = 4_500;
 const SACK_SHARE = 4;
 const SACK_PACKET_BYTES = 256;
 
+/** The window is closed below this: a packet would not fit. */
+const LEAST_WINDOW_BYTES = 1_500;
+/** A window that has grown to so many times what the peer knows of is told at once. */
+const UPDATE_FACTOR = 2;
+
 /** With more open gaps than this, old ones are no longer waited for, where {@link Receiver.skipsOldGaps} allows it. */
 const MAX_OPEN_GAPS = 32;
 /**
@@ -56,6 +61,8 @@ export class Receiver implements Prefetchable {
   readonly #drops: DropCounters;
   readonly #window: ReceiveWindow;
   #unreadBytes = 0;
+  /** The window in the last SACK. */
+  #advertised: number;
 
   #packets = 0;
   #bytes = 0;
@@ -102,6 +109,7 @@ export class Receiver implements Prefetchable {
     this.#old = this.#recent;
     this.#limits = limits;
     this.#window = new ReceiveWindow(limits.receiveWindowBytes, limits.maxReceiveWindowBytes, memory);
+    this.#advertised = limits.receiveWindowBytes;
     this.#reassembly = new Reassembly(limits, sink, memory, interleaving);
     this.dataType = interleaving ? I_DATA : DATA;
     this.forwardType = interleaving ? I_FORWARD_TSN : FORWARD_TSN;
@@ -136,14 +144,28 @@ export class Receiver implements Prefetchable {
     return isEarned || this.#isLate ? bytes : 0;
   }
 
-  /** Delivered messages that the application has not taken yet, bytes: they narrow the advertised window. */
+  /**
+   * Delivered messages that the application has not taken yet, bytes: they narrow the advertised window. Where it takes them, and the
+   * peer knows of little room or none, a SACK tells it without delay: it waits.
+   */
   set unreadBytes(bytes: number) {
+    const isLess = bytes < this.#unreadBytes;
     this.#unreadBytes = bytes;
+    if (!isLess) return;
+    const { window } = this;
+    if (window === 0 || window < UPDATE_FACTOR * this.#advertised) return;
+    this.#pending = true;
+    this.#due = true;
   }
 
-  /** What the peer may send beyond what is held (§6.2: "SHOULD reflect the current receive buffer space"), bytes. */
+  /**
+   * What the peer may send beyond what is held (§6.2: "SHOULD reflect the current receive buffer space"), bytes. Room for less
+   * than a packet is none: to fill it in small pieces costs more than to wait (silly window syndrome, RFC 1122 §4.2.3.3).
+   */
   get window(): number {
-    return Math.max(0, this.#reassembly.windowBytes - this.#unreadBytes);
+    const { receiveWindowBytes } = this.#limits;
+    const window = this.#reassembly.windowBytes - this.#unreadBytes;
+    return window < Math.min(LEAST_WINDOW_BYTES, receiveWindowBytes / 2) ? 0 : window;
   }
 
   /** The association must end, and why. */
@@ -181,7 +203,9 @@ export class Receiver implements Prefetchable {
       this.#drops.count("sctp-duplicate");
       return;
     }
-    if (!this.#tsns.hasRoomFor(chunkTsn)) {
+    // Beyond the window a peer may probe it, or send what it had sent before it knew: dropped and not acknowledged, it comes again.
+    const isFull = this.#unreadBytes >= this.#window.bytes;
+    if (isFull || !this.#tsns.hasRoomFor(chunkTsn)) {
       this.#due = true;
       this.#drops.count("sctp-receive-window");
       return;
@@ -315,7 +339,8 @@ export class Receiver implements Prefetchable {
     const length = SACK_HEADER_BYTES + 4 * (blocks + duplicates);
     view.setUint32(offset, (SACK << 24) | length);
     view.setUint32(offset + 4, this.#tsns.cumulative);
-    view.setUint32(offset + 8, this.window);
+    this.#advertised = this.window;
+    view.setUint32(offset + 8, this.#advertised);
     view.setUint16(offset + 12, blocks);
     view.setUint16(offset + 14, duplicates);
     this.#tsns.write(view, offset + SACK_HEADER_BYTES, blocks, duplicates);

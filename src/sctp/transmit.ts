@@ -244,6 +244,8 @@ export class Transmitter implements FlightSender, Prefetchable {
       this.#progressAt = now;
       this.#hasProbed = false;
     }
+    const isFreed = this.#closedWindow?.isStuck === true && (hasOpened || acked > 0);
+    if (isFreed) this.#closedWindow!.isStuck = false;
     if (duplicates > 0) this.#learnDuplicate(now, tsn(view.getUint32(gapsOffset + 4 * gaps)));
     this.#closeProbe(now, cumulative);
     const hasLost = (isMarked || advance > 0) && this.#detectLosses(now);
@@ -251,7 +253,7 @@ export class Transmitter implements FlightSender, Prefetchable {
     this.#checkForward(now);
     if (hasLost && flight.lost > 0) this.#retransmit(now, true);
     // The probe that found the window closed was dropped: it need not wait for its time-out.
-    if (hasOpened && this.#isProbe() && flight.loseOlder(now, now)) this.deadline = Number.POSITIVE_INFINITY;
+    if (isFreed && advance === 0 && flight.loseOlder(now, now)) this.deadline = Number.POSITIVE_INFINITY;
     // §6.3.2 R2, R3
     if (advance > 0) this.deadline = Number.POSITIVE_INFINITY;
     this.#armTimer(now);
@@ -329,11 +331,6 @@ export class Transmitter implements FlightSender, Prefetchable {
     return at < this.deadline ? at : Number.POSITIVE_INFINITY;
   }
 
-  /** What is in flight is no more than a window of one packet lets out: one chunk, or two small ones. */
-  #isProbe(): boolean {
-    return this.#flight.bytes <= 2 * this.#assembler.maxPayloadBytes;
-  }
-
   /** a_rwnd of a SACK. One that has no room for a packet is closed. Returns whether this one has opened it. */
   #learnWindow(now: number, window: number): boolean {
     this.#peerWindow = window;
@@ -386,13 +383,14 @@ export class Transmitter implements FlightSender, Prefetchable {
     this.#look(now);
     const since = now - this.#rto.ms;
     const isAlive = this.#progressAt > since;
-    // §6.1 A: "Zero window probing does not affect the calculation of cwnd", nor the error counter as long as SACKs come.
+    // §6.1 A: "Zero window probing does not affect the calculation of cwnd", nor the error counter as long as SACKs come. What was
+    // under way when the window closed was dropped by its receiver, not by the path.
     const isProbing = this.#closedWindow?.isAnsweredSince(since) === true;
-    const isProbe = isProbing && this.#isProbe();
     const isDataLate = this.#flight.loseOlder(now, isAlive ? since : now);
     if (isDataLate && isAlive) this.#congestion.lost(tsnAdd(this.nextTsn, -1));
-    else if (isDataLate && !isProbe) this.#congestion.timedOut();
+    else if (isDataLate && !isProbing) this.#congestion.timedOut();
     const nextLate = this.#flight.oldestSentAt + this.#rto.ms;
+    if (isProbing && !isAlive) this.#closedWindow!.isStuck = true;
     if (!isAlive) this.#rto.backOff();
     // RFC 3758 §3.5 A5
     this.#forwardPoint = undefined;
@@ -487,6 +485,7 @@ export class Transmitter implements FlightSender, Prefetchable {
   /** Sends lost chunks again, earliest first; `fast`: one packet of them whatever the window (RFC 9260 §7.2.4). */
   #retransmit(now: number, fast: boolean): void {
     const flight = this.#flight;
+    const isStuck = this.#closedWindow?.isStuck === true;
     let budget = fast ? this.#assembler.maxPayloadBytes : Number.POSITIVE_INFINITY;
     for (let i = flight.firstLost; i < flight.chunks.count; i = flight.firstLost) {
       const chunk = flight.chunks.at(i);
@@ -495,7 +494,7 @@ export class Transmitter implements FlightSender, Prefetchable {
         flight.abandon(i);
         continue;
       }
-      if (fast ? chunk.length > budget : flight.bytes > 0 && this.#congestion.isFull(flight, true)) break;
+      if (fast ? chunk.length > budget : flight.bytes > 0 && (isStuck || this.#congestion.isFull(flight, true))) break;
       budget -= chunk.length;
       this.retransmissions++;
       // §6.1: "the sender MUST restart the timer if the earliest … outstanding DATA chunk … is being retransmitted".

@@ -201,6 +201,11 @@ export class Connection extends NamedEmitter<ConnectionEvents> {
     this.#shell.settle();
   }
 
+  /** @internal For `FairBacklog`. */
+  setUnread(bytes: number): void {
+    if (this.#core.setUnread(bytes)) this.#shell.settleLater();
+  }
+
   #send(data: MessageData, options: SendOptions | undefined): SendErrorCode | undefined {
     const message = messageBytes(data);
     const result = this.#core.send(this.#shell.now(), message, channelOf(options));

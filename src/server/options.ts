@@ -5,10 +5,12 @@ import { Certificate } from "../dtls/certificate.ts";
 import type { DtlsVersion } from "../dtls/connection.ts";
 import {
   type AssociationLimits,
+  checkTogether,
   DEFAULT_ASSOCIATION_LIMITS,
   DEFAULT_ENDPOINT_LIMITS,
   DEFAULT_SERVER_LIMITS,
   type EndpointLimits,
+  reassemblyChunksOf,
   type ServerLimits,
 } from "../limits.ts";
 import { checkNames, type Names } from "../application/names.ts";
@@ -97,7 +99,11 @@ const RANGES: Partial<Record<keyof Limits, readonly [number, number]>> = {
   receiveWindowBytes: [1_500, 268_435_456],
 };
 
-/** Fills in defaults. @throws TypeError or RangeError that names the limit */
+/**
+ * Fills in defaults. Where only `maxMessageBytes` is given, what such a message needs is raised with it.
+ *
+ * @throws TypeError or RangeError that names the limit, or two that contradict each other
+ */
 export function resolveLimits(limits: Partial<Limits> = {}): Limits {
   checkNames("limits", limits, LIMITS, "a limit");
   const resolved = { ...DEFAULT_LIMITS };
@@ -111,6 +117,14 @@ export function resolveLimits(limits: Partial<Limits> = {}): Limits {
     }
     resolved[key] = value;
   }
+  const { maxMessageBytes } = resolved;
+  if (limits.receiveWindowBytes === undefined) {
+    resolved.receiveWindowBytes = Math.max(resolved.receiveWindowBytes, maxMessageBytes);
+  }
+  if (limits.maxReassemblyChunks === undefined) {
+    resolved.maxReassemblyChunks = Math.max(resolved.maxReassemblyChunks, reassemblyChunksOf(maxMessageBytes));
+  }
+  checkTogether(resolved);
   return resolved;
 }
 

@@ -424,8 +424,7 @@ export class Server extends NamedEmitter<ServerEvents> {
 }
 
 function droppedAs({ channel }: Message): DropReason {
-  const isReliable = channel.maxRetransmits === null && channel.maxPacketLifeTime === null;
-  return isReliable ? "receive-queue-full-reliable" : "receive-queue-full";
+  return channel.isReliable ? "receive-queue-full-reliable" : "receive-queue-full";
 }
 
 function signalledOf({ session }: CoreConnection): Signalled {

@@ -1,4 +1,4 @@
-import { Backlog, type Waitable } from "./backlog.ts";
+import { Backlog, type BacklogBounds, WAITING_BYTES, type Waitable } from "./backlog.ts";
 import type { ServerLimits } from "../limits.ts";
 import type { MemoryAccount } from "../wire/memory-ledger.ts";
 
@@ -8,11 +8,14 @@ export interface Sender<Item extends Waitable> {
   backlog: SenderBacklog<Item> | undefined;
   /** Where what waits is accounted for. */
   readonly memory: MemoryAccount;
+  /** So much of what it has sent reliably waits: it narrows the sender's window. */
+  setUnread(bytes: number): void;
 }
 
 /** A message that knows its sender. */
 export interface Sent<Item extends Waitable> extends Waitable {
   readonly connection: Sender<Item>;
+  readonly channel: { readonly isReliable: boolean };
 }
 
 export type ReceiveQueueLimits = Pick<
@@ -25,9 +28,6 @@ export type ReceiveQueueLimits = Pick<
 
 /** Emptied backlogs that are kept for the next sender: a burst makes and drops no objects. */
 const MAX_SPARE = 64;
-/** What a message takes beside its data: an object, an array and the buffer behind it (measured). */
-const MESSAGE_BYTES = 320;
-
 /** A backlog of fewer messages than this is a short one. */
 const FEW = 4;
 
@@ -45,13 +45,13 @@ export class SenderBacklog<Item extends Waitable> extends Backlog<Item> {
  * Messages of many senders. Each sender has a backlog of its own, and they are served in turn, one message each, however long a
  * message is: what a message costs its receiver is mostly the same. So a loud sender delays others by one message a turn, and
  * loses only its own. When all together are too many, the longest backlog gives its oldest message; and where a sender has no memory
- * for another one, that sender's oldest.
+ * for another one, that sender's oldest. All that goes for unreliable messages: reliable ones narrow their sender's window instead.
  */
 export class FairBacklog<Item extends Sent<Item>> {
   readonly #maxMessages: number;
   readonly #maxBytes: number;
   readonly #onDrop: (item: Item) => void;
-  readonly #bounds: { messages: number; bytes: number; dropped(item: Item): void };
+  readonly #bounds: BacklogBounds<Item>;
   /** Whose turn it is, of a ring of those with something that waits. */
   #first: SenderBacklog<Item> | undefined;
   /**
@@ -62,6 +62,9 @@ export class FairBacklog<Item extends Sent<Item>> {
   readonly #spare: SenderBacklog<Item>[] = [];
   #messages = 0;
   #bytes = 0;
+  /** Of those that can be dropped. */
+  #droppable = 0;
+  #droppableBytes = 0;
 
   /** @param onDrop told of each message that had to make room */
   constructor(limits: ReceiveQueueLimits, onDrop: (item: Item) => void) {
@@ -72,6 +75,8 @@ export class FairBacklog<Item extends Sent<Item>> {
       messages: Math.min(limits.maxReceiveQueueMessagesPerConnection, this.#maxMessages),
       bytes: Math.min(limits.maxReceiveQueueBytesPerConnection, this.#maxBytes),
       dropped: (item) => this.#dropped(item),
+      isKept,
+      unreadChanged: (backlog) => (backlog as SenderBacklog<Item>).sender?.setUnread(backlog.unreadBytes),
     };
   }
 
@@ -86,15 +91,23 @@ export class FairBacklog<Item extends Sent<Item>> {
   push(item: Item): void {
     const sender = item.connection;
     const bytes = bytesOf(item);
-    while (sender.backlog !== undefined && !sender.memory.hasRoomFor(bytes)) this.#onDrop(this.#take(sender.backlog));
+    while (sender.backlog !== undefined && sender.backlog.droppable > 0 && !sender.memory.hasRoomFor(bytes)) {
+      this.#onDrop(this.#drop(sender.backlog));
+    }
+    const isDroppable = !isKept(item);
+    // Nothing of its sender's can make room for it: that has all been acknowledged.
+    if (isDroppable && sender.backlog !== undefined && !sender.memory.hasRoomFor(bytes)) {
+      this.#onDrop(item);
+      return;
+    }
     const backlog = sender.backlog ?? this.#join(sender);
     backlog.push(item);
     sender.memory.add(bytes);
-    this.#messages++;
-    this.#bytes += item.data.length;
+    this.#count(item, 1);
+    if (!isDroppable) return;
     this.#classify(backlog);
-    while (this.#messages > this.#maxMessages || (this.#bytes > this.#maxBytes && this.#messages > 1)) {
-      this.#dropOfLongest();
+    while (this.#droppable > this.#maxMessages || (this.#droppableBytes > this.#maxBytes && this.#droppable > 1)) {
+      this.#dropOfLongest(backlog);
     }
   }
 
@@ -110,10 +123,18 @@ export class FairBacklog<Item extends Sent<Item>> {
     while (sender.backlog !== undefined) this.#onDrop(this.#take(sender.backlog));
   }
 
-  /** A message waits no more. */
+  /** A message waits (1), or no more (−1). */
+  #count(item: Item, change: number): void {
+    const { length } = item.data;
+    this.#messages += change;
+    this.#bytes += change * length;
+    if (isKept(item)) return;
+    this.#droppable += change;
+    this.#droppableBytes += change * length;
+  }
+
   #left(item: Item): void {
-    this.#messages--;
-    this.#bytes -= item.data.length;
+    this.#count(item, -1);
     item.connection.memory.give(bytesOf(item));
   }
 
@@ -123,15 +144,24 @@ export class FairBacklog<Item extends Sent<Item>> {
     this.#onDrop(item);
   }
 
-  #dropOfLongest(): void {
+  /** @param last who has sent an unreliable message last */
+  #dropOfLongest(last: SenderBacklog<Item>): void {
     const long = this.#byLength.findLast(({ size }) => size > 0);
     // Where each has few messages, it is the turn of the sender who has waited longest.
-    const longest = long === undefined ? this.#first! : (long.values().next().value as SenderBacklog<Item>);
-    this.#onDrop(this.#take(longest));
+    const first = this.#first!.droppable > 0 ? this.#first! : last;
+    const longest = long === undefined ? first : (long.values().next().value as SenderBacklog<Item>);
+    this.#onDrop(this.#drop(longest));
   }
 
   #take(backlog: SenderBacklog<Item>): Item {
-    const item = backlog.shift();
+    return this.#taken(backlog, backlog.shift());
+  }
+
+  #drop(backlog: SenderBacklog<Item>): Item {
+    return this.#taken(backlog, backlog.drop());
+  }
+
+  #taken(backlog: SenderBacklog<Item>, item: Item): Item {
     this.#left(item);
     this.#classify(backlog);
     if (backlog.length === 0) this.#leave(backlog);
@@ -164,9 +194,9 @@ export class FairBacklog<Item extends Sent<Item>> {
   }
 
   #classify(backlog: SenderBacklog<Item>): void {
-    const { length, bytes, lengthClass } = backlog;
+    const { droppable, droppableBytes, lengthClass } = backlog;
     // A message counts as 1 KiB beside its data, so that both limits have one measure.
-    const weight = length + (bytes >>> 10);
+    const weight = droppable + (droppableBytes >>> 10);
     const now = weight < FEW ? 0 : 31 - Math.clz32(weight);
     if (now === lengthClass) return;
     if (lengthClass > 0) this.#byLength[lengthClass].delete(backlog);
@@ -176,5 +206,9 @@ export class FairBacklog<Item extends Sent<Item>> {
 }
 
 function bytesOf({ data }: Waitable): number {
-  return data.length + MESSAGE_BYTES;
+  return data.length + WAITING_BYTES;
+}
+
+function isKept({ channel }: { readonly channel: { readonly isReliable: boolean } }): boolean {
+  return channel.isReliable;
 }

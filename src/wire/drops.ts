@@ -53,6 +53,7 @@ export type DropReason =
   | "message-unknown-channel"
   | "message-invalid-text"
   | "receive-queue-full"
+  // Of a connection that was ended because it held too much.
   | "receive-queue-full-reliable";
 
 /** Counters by reason; one table serves a whole endpoint. */

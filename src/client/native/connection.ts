@@ -61,7 +61,7 @@ export interface ClientOptions extends ConnectOptions, NativeOptions {
   onMessage?: (message: ClientMessage) => void;
 }
 
-/** Messages that wait for `recv`; beyond it the oldest is dropped. */
+/** Unreliable messages that wait for `recv`; beyond it the oldest is dropped. Reliable ones narrow the server's window. */
 const MAX_WAITING_MESSAGES = 4_096;
 const MAX_WAITING_BYTES = 4_194_304;
 
@@ -81,6 +81,11 @@ export class ClientConnection extends NamedEmitter<ClientEvents> {
       messages: MAX_WAITING_MESSAGES,
       bytes: MAX_WAITING_BYTES,
       dropped: () => this.#link.hub.endpoint.drops.count("receive-queue-full"),
+      isKept: ({ channel }) => channel.isReliable,
+      unreadChanged: ({ unreadBytes }) => {
+        const { core, hub } = this.#link;
+        if (core.setUnread(unreadBytes)) hub.shell.settleLater();
+      },
     }),
   );
 

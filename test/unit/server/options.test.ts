@@ -69,6 +69,43 @@ describe("wrong limits throw an error that names the limit and its range", () =>
   });
 });
 
+describe("limits that contradict each other are refused, and both are named", () => {
+  test.each([
+    [
+      { receiveWindowBytes: 65_535 },
+      "limits.receiveWindowBytes must be at least 65536, not 65535: a message of limits.maxM",
+    ],
+    [{ maxMessageBytes: 300_000, receiveWindowBytes: 262_144 }, "limits.receiveWindowBytes must be at least 300000"],
+    [
+      { maxMessageBytes: 300_000, maxReassemblyChunks: 500 },
+      "limits.maxReassemblyChunks must be at least 586, not 500",
+    ],
+    [
+      { receiveWindowBytes: 5_000_000 },
+      "limits.maxMemoryBytesPerConnection must be at least 5000000, not 4194304: a window",
+    ],
+    [{ maxMessageBytes: 5_000_000 }, "limits.maxMemoryBytesPerConnection must be at least 5000000"],
+    [
+      { receiveWindowBytes: 3_000_000, maxMemoryBytes: 2_000_000 },
+      "limits.maxMemoryBytes must be at least 3000000, not 2000000",
+    ],
+  ])("%j", (limits, message) => {
+    expect(() => resolveLimits(limits)).toThrow(RangeError);
+    expect(() => resolveLimits(limits)).toThrow(message);
+  });
+});
+
+test("a larger maxMessageBytes raises what it needs, where that is not given", () => {
+  expect(resolveLimits({ maxMessageBytes: 1_000_000 })).toMatchObject({
+    receiveWindowBytes: 1_000_000,
+    maxReassemblyChunks: 1_954,
+  });
+  expect(resolveLimits({ maxMessageBytes: 1_000 })).toMatchObject({
+    receiveWindowBytes: DEFAULT_LIMITS.receiveWindowBytes,
+    maxReassemblyChunks: DEFAULT_LIMITS.maxReassemblyChunks,
+  });
+});
+
 test("limits that are left out or undefined have their defaults", () => {
   expect(resolveLimits({ idleTimeoutMs: 5_000, mtuBytes: undefined as never })).toMatchObject({
     idleTimeoutMs: 5_000,

@@ -8,15 +8,22 @@ class Client {
   readonly name: string;
   readonly memory: MemoryAccount;
   backlog: SenderBacklog<Item> | undefined;
+  /** What it was told last that waits of its reliable messages. */
+  unread = 0;
 
   constructor(name: string, memory = unlimitedAccount()) {
     this.name = name;
     this.memory = memory;
   }
+
+  setUnread(bytes: number): void {
+    this.unread = bytes;
+  }
 }
 
 interface Item {
   readonly connection: Client;
+  readonly channel: { readonly isReliable: boolean };
   readonly data: string;
 }
 
@@ -24,7 +31,10 @@ function setUp(limits: Partial<ReceiveQueueLimits> = {}) {
   const dropped: Item[] = [];
   const waiting = new FairBacklog<Item>({ ...DEFAULT_LIMITS, ...limits }, (item) => dropped.push(item));
   const push = (connection: Client, ...texts: string[]) => {
-    for (const data of texts) waiting.push({ connection, data });
+    for (const data of texts) waiting.push({ connection, data, channel: { isReliable: false } });
+  };
+  const pushReliable = (connection: Client, ...texts: string[]) => {
+    for (const data of texts) waiting.push({ connection, data, channel: { isReliable: true } });
   };
   const takeAll = () => {
     const taken: string[] = [];
@@ -34,7 +44,7 @@ function setUp(limits: Partial<ReceiveQueueLimits> = {}) {
     }
     return taken;
   };
-  return { waiting, dropped, push, takeAll };
+  return { waiting, dropped, push, pushReliable, takeAll };
 }
 
 let [a, b, c] = threeClients();
@@ -228,5 +238,39 @@ describe("memory", () => {
     expect([dropped.length, waiting.length]).toEqual([2, 2]);
     waiting.forget(loud);
     expect([ledger.bytes, waiting.length, waiting.bytes]).toEqual([0, 1, 1]);
+  });
+});
+
+describe("reliable messages", () => {
+  test("are never dropped, and narrow the window of their sender as long as they wait", () => {
+    const { waiting, dropped, push, pushReliable, takeAll } = setUp({
+      maxReceiveQueueMessages: 3,
+      maxReceiveQueueMessagesPerConnection: 2,
+    });
+    pushReliable(a, "1", "2", "3", "4");
+    push(a, "5", "6", "7");
+    pushReliable(b, "1");
+    push(b, "2", "3", "4");
+    expect(dropped.map(({ connection, data }) => connection.name + data)).toEqual(["a5", "a6", "b2"]);
+    expect(waiting.length).toBe(8);
+    expect([a.unread, b.unread]).toEqual([4 * 321, 321]);
+    expect(takeAll()).toEqual(["a1", "b1", "a2", "b3", "a3", "b4", "a4", "a7"]);
+    expect([a.unread, b.unread, waiting.bytes]).toEqual([0, 0, 0]);
+  });
+
+  test("that fill a sender's memory leave none for unreliable ones", () => {
+    const ledger = new MemoryLedger<string>({
+      maxMemoryBytes: 2_000,
+      maxMemoryBytesPerConnection: 2_000,
+      maxConnections: 1,
+      maxConnectionsPerAddress: 1,
+    });
+    const loud = new Client("loud", ledger.open(["192.0.2.1"], "loud"));
+    const { dropped, push, pushReliable, takeAll } = setUp();
+    pushReliable(loud, "1", "2", "3", "4", "5", "6");
+    push(loud, "7");
+    expect(dropped.map(({ data }) => data)).toEqual(["7"]);
+    expect(takeAll()).toHaveLength(6);
+    expect(ledger.bytes).toBe(0);
   });
 });

@@ -10,7 +10,8 @@ interface Item {
 const item = (data: unknown): Item => ({ data: String(data) });
 
 function queue() {
-  const backlog = new Backlog<Item>({ messages: 1_000, bytes: 1_000_000, dropped() {} });
+  const bounds = { messages: 1_000, bytes: 1_000_000, dropped() {}, isKept: () => false, unreadChanged() {} };
+  const backlog = new Backlog<Item>(bounds);
   return { backlog, items: new ReceiveQueue<Item>("the server", backlog) };
 }
 
