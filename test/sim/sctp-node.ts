@@ -10,7 +10,7 @@ export interface SctpNode extends SimNode {
   /** Called after everything that happened at one instant: an application that sends as soon as there is room. */
   onTurn: (now: number) => void;
   connect(now: number): void;
-  /** Sends a message where there is room for it. To be called from an action of this node's host, so that the flush follows. */
+  /** Sends a message where there is room. To be called from an action of this node's host: the flush follows it. */
   offer(now: number, message: OutgoingMessage): boolean;
   close(): void;
 }

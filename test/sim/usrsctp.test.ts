@@ -39,7 +39,7 @@ describe("usrsctp in virtual time", () => {
     expect(trace("another", near).arrivals).not.toEqual(first.arrivals);
   });
 
-  it("waits for its timers by the network's clock: a lost packet with nothing behind it comes after the RTO of a second", () => {
+  it("waits by the network's clock: a lost packet with nothing behind it comes again after the RTO of a second", () => {
     const network = new Network("timer");
     const pair = new SctpPair(network, { near: "usrsctp", far: "usrsctp" });
     try {

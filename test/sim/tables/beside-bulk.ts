@@ -115,13 +115,17 @@ const WAYS: Way[] = [
   { near: "usrsctp", far: "usrsctp", interleaving: false, bulks: [65_536] },
 ];
 const SECONDS = 20;
-/**
- * libwebrtc's dcSCTP in the first line's conditions beside messages of 64 KB: 99.4 % arrived, half of them within 267 ms
- * (measured once with another simulator, one seed). The share is within what 1 % of loss on the line leaves.
- */
-const LIBWEBRTC_P50_MS = 267;
+/** Of the messages that a line with 1 % of loss leaves, nearly all. */
 const LEAST_SHARE = 0.985;
+/** Beyond one way, with I-DATA. */
 const INTERLEAVED_P50_MS = 50;
+/**
+ * With DATA a message waits for the bulk message that is under way, whoever sends. libwebrtc's dcSCTP does not run
+ * here. On the first line, beside messages of 64 KB, 99.4 % of its messages arrived, half of them within 267 ms: one
+ * seed in another simulator, so a twentieth more is taken for equal. On the second line the queue may come on top.
+ */
+const DATA_P50_MS = { libwebrtc: 267, tolerance: 1.05 };
+const FAST_MEGABITS = 100;
 
 export const besideBulk: Table = {
   name: "beside-bulk",
@@ -135,7 +139,7 @@ function printBesideBulk(context: TableContext): Verdict[] {
   for (const line of LINES) {
     const { megabits, queueMs, loss, rttMs } = line;
     context.print(
-      `60 Hz x 100 bytes, unreliable, beside a reliable transfer: ${megabits} Mbit/s with a queue of ${queueMs} ms, ` +
+      `60 Hz x 100 bytes, unreliable, beside a reliable transfer: ${megabits} Mbit/s with a queue of ${queueMs} ms,\n` +
         `loss ${percent(loss, 0)}, RTT ${rttMs} ms, ${SECONDS} s; in time: one way + ${IN_TIME_MS} ms; times in ms`,
     );
     const columns = new Columns(COLUMNS, context.print);
@@ -156,51 +160,48 @@ function printBesideBulk(context: TableContext): Verdict[] {
 }
 
 const COLUMNS = [
-  ["sender to receiver", 26],
+  ["sender to receiver", 23],
   ["bulk", 5],
-  ["in time %", 17],
-  ["arrived %", 17],
-  ["refused %", 17],
-  ["p50", 17],
-  ["p95", 17],
-  ["p99", 17],
-  ["bulk Mbit/s", 18],
+  ["in time %", 16],
+  ["arrived %", 16],
+  ["p50", 16],
+  ["p95", 5],
+  ["p99", 5],
+  ["bulk Mbit/s", 11],
   ["", 0],
 ] as const;
 
 function describe(results: readonly BesideBulkResult[]): string[] {
-  const shares = (key: "inTime" | "delivered" | "refused") =>
+  const all = (key: Exclude<keyof BesideBulkResult, "ended">) => results.map((result) => result[key]);
+  const shares = (key: "inTime" | "delivered") =>
     spread(
-      results.map((result) => 100 * result[key]),
+      all(key).map((share) => 100 * share),
       1,
     );
-  const values = (key: "p50" | "p95" | "p99" | "bulkMegabits", digits = 0) =>
-    spread(
-      results.map((result) => result[key]),
-      digits,
-    );
+  const refused = median(all("refused"));
+  const ended = results.find((result) => result.ended !== undefined)?.ended ?? "";
   return [
     shares("inTime"),
     shares("delivered"),
-    shares("refused"),
-    values("p50"),
-    values("p95"),
-    values("p99"),
-    values("bulkMegabits", 2),
-    results.find(({ ended }) => ended !== undefined)?.ended ?? "",
+    spread(all("p50")),
+    median(all("p95")).toFixed(0),
+    median(all("p99")).toFixed(0),
+    median(all("bulkMegabits")).toFixed(2),
+    refused > 0 ? `${percent(refused)} refused ${ended}` : ended,
   ];
 }
 
 /** By the medians. */
 export function judge(row: string, options: BesideBulkOptions, results: readonly BesideBulkResult[]): Verdict {
-  const { interleaving, rttMs } = options;
+  const { interleaving, rttMs, megabits, queueMs } = options;
   const share = median(results.map(({ inTime, delivered }) => (interleaving ? inTime : delivered)));
   const p50 = median(results.map((result) => result.p50));
-  const mostP50 = interleaving ? rttMs / 2 + INTERLEAVED_P50_MS : LIBWEBRTC_P50_MS;
+  const dataP50 = DATA_P50_MS.libwebrtc * DATA_P50_MS.tolerance + (megabits < FAST_MEGABITS ? queueMs : 0);
+  const mostP50 = interleaving ? rttMs / 2 + INTERLEAVED_P50_MS : dataP50;
   const kept = share >= LEAST_SHARE && p50 <= mostP50 && results.every(({ ended }) => ended === undefined);
   const what = interleaving ? "in time" : "arrived";
   const text =
     `${row}: ${percent(share)} ${what} (target ${percent(LEAST_SHARE)}), ` +
-    `p50 ${p50.toFixed(0)} ms (target ${mostP50} ms)`;
+    `p50 ${p50.toFixed(0)} ms (target ${mostP50.toFixed(0)} ms)`;
   return { kept, text };
 }

@@ -85,7 +85,7 @@ export const fairness: Table = {
 function printFairness(context: TableContext): Verdict[] {
   const { queueMs, rttMs, seconds } = LINE;
   context.print(
-    `Reliable transfers over one bottleneck with a tail-drop queue of ${queueMs} ms: RTT ${rttMs} ms, ${seconds} s; ` +
+    `Reliable transfers over one bottleneck with a tail-drop queue of ${queueMs} ms: RTT ${rttMs} ms, ${seconds} s;\n` +
       "Mbit/s without the first sixth",
   );
   const columns = new Columns(COLUMNS, context.print);
@@ -139,8 +139,8 @@ function judgeDrops(drops: ReadonlyMap<string, number>): Verdict {
     (name) => drops.get(`${name}, ${ALONE_MEGABITS} Mbit/s`) ?? Number.NaN,
   );
   const kept = ours <= theirs * MOST_DROPS;
-  const text = `alone, ${ALONE_MEGABITS} Mbit/s: ${percent(ours)} tail drops, usrsctp ${percent(theirs)} (target ${MOST_DROPS} x)`;
-  return { kept, text };
+  const figures = `${percent(ours)} tail drops, usrsctp ${percent(theirs)} (target ${MOST_DROPS} x)`;
+  return { kept, text: `alone, ${ALONE_MEGABITS} Mbit/s: ${figures}` };
 }
 
 function sum(values: readonly number[]): number {

@@ -6,8 +6,8 @@ const LOSSES = [0, 0.01, 0.02, 0.05, 0.1, 0.2];
 const BURSTS = { random: 1, bursty: 4 };
 const RTTS_MS = [0, 50, 100, 200];
 /**
- * Firefox does not repeat a lost check, and gives a connection up after five of them in a row, within 30 s (measured). Above
- * this loss it so ends connections of five minutes by itself, whatever the server does, and Chromium has all turns.
+ * Firefox does not repeat a lost check, and gives a connection up after five of them in a row, within 30 s (measured).
+ * Above this loss it so ends connections of five minutes by itself, whatever the server does: all turns are Chromium's.
  */
 const FIREFOX_LOSS = 0.05;
 
@@ -51,7 +51,8 @@ function printCells(settings: LossSettings, context: TableContext): Verdict[] {
     context.print(tableRow(cell, result, ok));
   }
   context.print(
-    "\nlink loss: of the datagrams large enough to carry a message (not of acknowledgements, which answer what got through)\n",
+    "\nlink loss: of the datagrams large enough to carry a message " +
+      "(not of acknowledgements, which answer what got through)\n",
   );
   const text = `${cells.length - missed} of ${cells.length} cells within link loss x 1.1 + 0.1 %, no message twice`;
   return [{ kept: missed === 0, text }];

@@ -19,7 +19,8 @@ function printOpenings(trials: number, { seed, record, progress }: TableContext)
   progress("");
   record(result);
   const { failed, setupMs } = result;
-  const opened = `${trials - failed.length} of ${trials} openings succeeded at ${100 * LINE.loss} % loss, RTT ${LINE.rttMs} ms`;
+  const line = `${100 * LINE.loss} % loss, RTT ${LINE.rttMs} ms`;
+  const opened = `${trials - failed.length} of ${trials} openings succeeded at ${line}`;
   const times = `set-up: median ${quantile(setupMs, 0.5).toFixed(0)} ms, p99 ${quantile(setupMs, 0.99).toFixed(0)} ms`;
   const named = failed.slice(0, MOST_SEEDS_NAMED).join(", ");
   const seeds = failed.length === 0 ? "" : `; seeds that failed: ${named}`;

@@ -14,7 +14,7 @@ export class MissingUsrsctp extends Error {}
 
 let built: string | undefined;
 
-/** Path of the peer's program; compiled once per version of its source. Throws one sentence where that cannot be done. */
+/** Path of the peer's program, compiled once per version of its source. Throws one sentence where that fails. */
 export function usrsctpProgram(): string {
   built ??= build();
   return built;

@@ -24,7 +24,7 @@ export interface PeerOutput {
 const ITEM_HEADER_BYTES = 5;
 const MESSAGE_HEADER_BYTES = 7;
 
-/** The program of `peer.c`, called like a function: a request is written, and its answer read, without giving the turn away. */
+/** The program of `peer.c`, called like a function: a request is written and its answer read in one turn. */
 export class PeerProcess {
   readonly #output: PeerOutput;
   readonly #requests: number;
