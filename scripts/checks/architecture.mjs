@@ -4,6 +4,7 @@
  *   - nothing imports a floor above its own
  *   - no imports run in a circle
  *   - src/ imports nothing of the repository but itself and the built kernels
+ *   - at the root of src/ are only the entry points that package.json names, errors.ts and limits.ts
  *   - each file of src/ is in a room of the drawing, and each room has a file
  *
  * Exit code 1 where one of these does not hold. dependency-cruiser reads the imports with a TypeScript of its own, since
@@ -16,6 +17,10 @@ import { readFloors, roomOf } from "./drawing.mjs";
 
 const SHOWN_CIRCLES = 3;
 const root = fileURLToPath(new URL("../..", import.meta.url));
+
+const { exports, bin } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+const built = JSON.stringify([exports, bin]).matchAll(/"\.\/build\/([\w-]+)\.js"/g);
+const DOORS = [...new Set([...built].map(([, name]) => `${name}.ts`)), "errors.ts", "limits.ts"];
 
 installNpmFolder("scripts/checks");
 const { cruise } = await import("dependency-cruiser");
@@ -49,6 +54,7 @@ const problems = [
   ...violations.filter((violation) => !isCircle(violation)).map(describe),
   ...files.filter((file) => roomOf(rooms, file) === undefined).map((file) => `${file} is in no room of the drawing`),
   ...rooms.filter(isEmpty).map((room) => `the drawing has a room ${room}, which is not there`),
+  ...files.filter(isAtRoot).map((file) => `${file} stands at the root of src/, and is none of ${DOORS.join(", ")}`),
   // One import of a floor above can close a hundred circles: the shortest say where.
   ...circles.sort((one, other) => one.length - other.length).slice(0, SHOWN_CIRCLES),
 ];
@@ -74,6 +80,10 @@ function pathOf(own) {
 
 function pattern(room) {
   return `^${room.replaceAll(".", "\\.")}${room.endsWith("/") ? "" : "$"}`;
+}
+
+function isAtRoot(file) {
+  return /^src\/[^/]+$/.test(file) && !DOORS.includes(file.slice("src/".length));
 }
 
 function isEmpty(room) {
