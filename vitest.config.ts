@@ -12,6 +12,7 @@ export default defineConfig({
       include: ["src/{sctp,dtls,ice}/**/*.ts"],
       reporter: ["text", "html"],
       reportsDirectory: "coverage/lines",
+      reportOnFailure: true,
     },
     // The browser tests come last and one file at a time: each starts browsers that want the whole machine.
     projects: [
