@@ -1,4 +1,5 @@
-import { Backlog, type BacklogBounds, WAITING_BYTES, type Waitable } from "./backlog.ts";
+import type { Waitable } from "./backlog.ts";
+import { KeptBacklog, type KeptBacklogBounds, WAITING_BYTES } from "./kept-backlog.ts";
 import type { ServerLimits } from "../limits.ts";
 import type { MemoryAccount } from "../wire/memory-ledger.ts";
 
@@ -32,7 +33,7 @@ const MAX_SPARE = 64;
 const FEW = 4;
 
 /** What waits of one sender, and its places among the others. */
-export class SenderBacklog<Item extends Waitable> extends Backlog<Item> {
+export class SenderBacklog<Item extends Waitable> extends KeptBacklog<Item> {
   sender: Sender<Item> | undefined;
   /** Whose turn is after this one's, and before it. */
   next: SenderBacklog<Item> = this;
@@ -51,7 +52,7 @@ export class FairBacklog<Item extends Sent<Item>> {
   readonly #maxMessages: number;
   readonly #maxBytes: number;
   readonly #onDrop: (item: Item) => void;
-  readonly #bounds: BacklogBounds<Item>;
+  readonly #bounds: KeptBacklogBounds<Item>;
   /** Whose turn it is, of a ring of those with something that waits. */
   #first: SenderBacklog<Item> | undefined;
   /**

@@ -62,14 +62,7 @@ export class ClientConnection extends Emitter<ClientEvents> {
   #leave = (): void => {};
   readonly #received = new ReceiveQueue<ClientMessage>(
     "the connection",
-    new Backlog({
-      messages: MAX_WAITING_MESSAGES,
-      bytes: MAX_WAITING_BYTES,
-      dropped() {},
-      // The browser has taken it already: its window cannot be narrowed from here.
-      isKept: () => false,
-      unreadChanged() {},
-    }),
+    new Backlog({ messages: MAX_WAITING_MESSAGES, bytes: MAX_WAITING_BYTES, dropped() {} }),
   );
   readonly #counts = { messagesReceived: 0, messagesSent: 0, bytesReceived: 0, bytesSent: 0 };
 

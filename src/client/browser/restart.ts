@@ -6,10 +6,13 @@ import { isFinal } from "../redial.ts";
  */
 const FIRST_ATTEMPTS_MS = 400;
 const ATTEMPT_MS = 2_000;
-/** From one attempt to the next, at the least: the network may not be there yet. */
+/**
+ * From one of the first four attempts to the next, at the least: the network may not be there yet. Each four later it is twice as long,
+ * so that the pages of a server that has ended ask it 16 times in 15 s and not 60 times.
+ */
 const PAUSE_MS = 250;
-/** By then the server has forgotten the connection. */
-const MAX_ATTEMPTS = 40;
+/** Half a minute. By then the server has forgotten the connection. */
+const MAX_ATTEMPTS = 20;
 
 /**
  * ICE begins anew over whatever networks there are now (RFC 8445 §9), and the connection is kept.
@@ -39,7 +42,7 @@ export function restarter(
       const present = new AbortController();
       attempt = present;
       const timer = setTimeout(() => present.abort(), Math.min(ATTEMPT_MS, FIRST_ATTEMPTS_MS * 2 ** (attempts >> 1)));
-      const paused = new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      const paused = new Promise((resolve) => setTimeout(resolve, PAUSE_MS * 2 ** (attempts >> 2)));
       try {
         await restart(present.signal);
       } catch (error) {

@@ -7,7 +7,7 @@ import { callUserCode } from "../../application/user-code.ts";
 import { NamedEmitter } from "../../shell/named-emitter.ts";
 import { checkNames, type Names } from "../../application/names.ts";
 import { checkMessageLength, type MessageData, messageBytes } from "../../shell/message-data.ts";
-import { Backlog } from "../../shell/backlog.ts";
+import { KeptBacklog } from "../../shell/kept-backlog.ts";
 import { RECEIVE_OPTIONS, type ReceiveOptions, ReceiveQueue } from "../../shell/receive-queue.ts";
 import { checkTraceSink, type TraceSink } from "../../trace/sink.ts";
 import type { SocketAddress } from "../../wire/address.ts";
@@ -77,7 +77,7 @@ export class ClientConnection extends NamedEmitter<ClientEvents> {
   readonly #stop = new AbortController();
   readonly #received = new ReceiveQueue<ClientMessage>(
     "the connection",
-    new Backlog({
+    new KeptBacklog({
       messages: MAX_WAITING_MESSAGES,
       bytes: MAX_WAITING_BYTES,
       dropped: () => this.#link.hub.endpoint.drops.count("receive-queue-full"),

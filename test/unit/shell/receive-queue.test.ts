@@ -10,8 +10,7 @@ interface Item {
 const item = (data: unknown): Item => ({ data: String(data) });
 
 function queue() {
-  const bounds = { messages: 1_000, bytes: 1_000_000, dropped() {}, isKept: () => false, unreadChanged() {} };
-  const backlog = new Backlog<Item>(bounds);
+  const backlog = new Backlog<Item>({ messages: 1_000, bytes: 1_000_000, dropped() {} });
   return { backlog, items: new ReceiveQueue<Item>("the server", backlog) };
 }
 
