@@ -53,6 +53,10 @@ export class CongestionWindow {
     return flight.bytes >= this.totalBytes || (forReliable && flight.reliableBytes >= this.#window);
   }
 
+  get inSlowStart(): boolean {
+    return this.#window <= this.#slowStartThreshold;
+  }
+
   get inFastRecovery(): boolean {
     return this.#recoveryPoint !== undefined;
   }

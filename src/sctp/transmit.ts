@@ -5,6 +5,7 @@ import type { PacketAssembler } from "./assembler.ts";
 import { ClosedWindow } from "./closed-window.ts";
 import { CongestionWindow } from "./congestion.ts";
 import { DataWriter } from "./data-writer.ts";
+import { Pacer } from "./pacer.ts";
 import { writeForwardTsns } from "./forward-tsn.ts";
 import { Flight, type FlightSender } from "./flight.ts";
 import type { OutgoingMessage, SendResult } from "./outgoing-message.ts";
@@ -58,6 +59,9 @@ export class Transmitter implements FlightSender, Prefetchable {
   #queue: SendQueue | undefined;
   readonly #congestion: CongestionWindow;
   readonly #writer: DataWriter;
+  /** Made for the first message of several packets. */
+  #pacer: Pacer | undefined;
+  #pacedUntil = Number.POSITIVE_INFINITY;
 
   /** False until the association is established. */
   #open = false;
@@ -83,7 +87,7 @@ export class Transmitter implements FlightSender, Prefetchable {
 
   /** T3-rtx, absolute ms. */
   deadline = Number.POSITIVE_INFINITY;
-  /** When `detect` has something to do: to look for losses again, or to probe. */
+  /** When `detect` has something to do: to look for losses again, to probe, or to send what is paced. */
   detectionDeadline = Number.POSITIVE_INFINITY;
   /** A probe was sent since the last news. Its TSN as long as that is not acknowledged. */
   #hasProbed = false;
@@ -234,7 +238,8 @@ export class Transmitter implements FlightSender, Prefetchable {
     if (advance < 0 || advance > flight.chunks.count) return false;
     // A window that opens now and then starts the timer anew each time, so time-outs do not look.
     if (flight.chunks.count > STALL_CHUNKS || this.#closedWindow !== undefined) this.#look(now);
-    const flightBefore = flight.bytes;
+    // What is only paced would have filled the window.
+    const flightBefore = this.#pacedUntil === Number.POSITIVE_INFINITY ? flight.bytes : this.#congestion.totalBytes;
     const hasOpened = this.#learnWindow(now, window);
     const cumulativelyAcked = flight.advance(now, advance);
     this.#passed += advance;
@@ -275,7 +280,8 @@ export class Transmitter implements FlightSender, Prefetchable {
         if (flight.lost > 0) this.#retransmit(now, true);
         this.#pump(now, false);
       }
-    } else this.#sendProbe(now);
+    } else if (this.#pacedUntil <= now) this.#pump(now, false);
+    else this.#sendProbe(now);
     this.#armDetection(now);
   }
 
@@ -310,12 +316,12 @@ export class Transmitter implements FlightSender, Prefetchable {
     if (now - this.#probeSentAt >= this.#rto.leastMs) this.#congestion.lost(tsnAdd(this.nextTsn, -1));
   }
 
-  /** Nothing to look for, and nothing to probe: as with unreliable messages alone. */
+  /** With unreliable messages of one packet there is nothing to look for, to probe, or to pace. */
   #armDetection(now: number): void {
     const flight = this.#flight;
     let at = flight.suspectAt;
     if (at === Number.POSITIVE_INFINITY && flight.reliableBytes > 0 && this.#mayProbe()) at = this.#probeAt(now);
-    this.detectionDeadline = at;
+    this.detectionDeadline = Math.min(at, this.#pacedUntil);
   }
 
   /** RFC 8985 §7.2: not in recovery, and once until there is news. */
@@ -409,6 +415,7 @@ export class Transmitter implements FlightSender, Prefetchable {
     this.#flight.release();
     this.deadline = Number.POSITIVE_INFINITY;
     this.detectionDeadline = Number.POSITIVE_INFINITY;
+    this.#pacedUntil = Number.POSITIVE_INFINITY;
   }
 
   /** The FORWARD TSN chunks that are due. */
@@ -437,19 +444,37 @@ export class Transmitter implements FlightSender, Prefetchable {
   #pump(now: number, onePacket: boolean): void {
     const flight = this.#flight;
     if (flight.lost > 0) this.#retransmit(now, false);
+    const { maxPayloadBytes } = this.#assembler;
     for (;;) {
-      const isReliableHeld = flight.lost > 0 || flight.reliableBytes >= this.#congestion.bytes;
+      const isPaced = this.#isPaced(now);
+      const isReliableHeld = isPaced || flight.lost > 0 || flight.reliableBytes >= this.#congestion.bytes;
       const message = this.#queue?.next(now, isReliableHeld, this.#peerWindow - flight.bytes);
       if (message === undefined) break;
       const isReliable = flight.isReliable(message.maxRetransmits, message.expiresAt);
       const length = this.#writer.fragmentBytes(message, onePacket);
       if (length <= 0 || (isReliable && flight.lost > 0) || !this.#mayTransmit(length, isReliable)) return;
+      const isLong = message.data.length > maxPayloadBytes;
+      if (isPaced && (isLong || isReliable)) return;
       this.#writer.writeFragment(now, message, length);
       this.#queue?.advance(length);
+      if (isLong) {
+        this.#pacer ??= new Pacer(this.#rto, this.#congestion, maxPayloadBytes);
+        this.#pacer.spend(length, isReliable);
+      }
       this.#armTimer(now);
     }
     // Mostly what waited for the handshake, and nothing ever waits again. What it has counted is kept.
     if (!this.hasAnyQueued && this.droppedMessages === 0) this.#queue = undefined;
+  }
+
+  /** Whether messages of several packets, and reliable ones behind them, wait for {@link Pacer}: until `#pacedUntil`. */
+  #isPaced(now: number): boolean {
+    this.#pacedUntil = Number.POSITIVE_INFINITY;
+    if (this.#pacer === undefined || !this.hasAnyQueued) return false;
+    const at = this.#pacer.nextAt(now);
+    if (at <= now) return false;
+    this.#pacedUntil = at;
+    return true;
   }
 
   /** Looks each {@link STALL_MS} at what has been on its way since the last look. Costs nothing per message, as a time per chunk would. */
