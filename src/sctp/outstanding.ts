@@ -51,7 +51,7 @@ const KEPT_CAPACITY = 64;
 /** An entry, and its place in the ring (measured). */
 const ENTRY_BYTES = 200;
 /** A message takes so much beside its data (measured): the array, the buffer behind it, and who waits with it. */
-export const MESSAGE_BYTES = 320;
+export const MESSAGE_BYTES = 360;
 /** Entries that nobody uses, for whoever sends next: a quiet connection keeps none. About 200 KB. */
 const MAX_SPARE = 1_024;
 const spare: SentChunk[] = [];

@@ -3,7 +3,6 @@
  * compare and subtract through these functions only.
  */
 export type Tsn = number & { readonly __brand: "Tsn" };
-export type Ssn = number & { readonly __brand: "Ssn" };
 /** Number of a message in its stream: its SSN in DATA, its MID in I-DATA (RFC 8260 §2.1). The functions are told which. */
 export type MessageNumber = number & { readonly __brand: "MessageNumber" };
 /** Place of a fragment in its message, from 0 (RFC 8260 §2.1). Those of one message may wrap around. */
@@ -34,24 +33,6 @@ export function tsnDistance(a: Tsn, b: Tsn): number {
 /** True when `a` is later than `b` in the sense of RFC 1982 §3.2. */
 export function tsnAfter(a: Tsn, b: Tsn): boolean {
   return ((a - b) | 0) > 0;
-}
-
-/** The SSN (or other 16-bit serial) with this value modulo 2^16. */
-export function ssn(value: number): Ssn {
-  return (value & 0xffff) as Ssn;
-}
-
-export function ssnAdd(a: Ssn, n: number): Ssn {
-  return ((a + n) & 0xffff) as Ssn;
-}
-
-/** How far `a` is ahead of `b`: −2^15 … 2^15 − 1. */
-export function ssnDistance(a: Ssn, b: Ssn): number {
-  return ((a - b) << 16) >> 16;
-}
-
-export function ssnAfter(a: Ssn, b: Ssn): boolean {
-  return ssnDistance(a, b) > 0;
 }
 
 /** The message number with this value modulo 2^16 or 2^32. */

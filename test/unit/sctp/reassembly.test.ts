@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import { Reassembly } from "../../../src/sctp/reassembly.ts";
-import { ssn, tsn } from "../../../src/wire/serial.ts";
+import { messageNumber, SSN, tsn } from "../../../src/wire/serial.ts";
 
 const B = 2;
 const E = 1;
@@ -53,8 +53,8 @@ describe("whole messages", () => {
   });
 
   it("keep their order across the wrap-around of the stream sequence number", () => {
-    reassembly.skip(1, ssn(0x7ffe));
-    reassembly.skip(1, ssn(0xfffd));
+    reassembly.skip(1, messageNumber(0x7ffe, SSN));
+    reassembly.skip(1, messageNumber(0xfffd, SSN));
     add(B | E, 3, "c", { sequence: 0 });
     add(B | E, 2, "b", { sequence: 0xffff });
     add(B | E, 1, "a", { sequence: 0xfffe });
@@ -162,9 +162,9 @@ describe("FORWARD TSN", () => {
     add(B | E, 2, "b", { sequence: 1 });
     add(B | E, 4, "d", { sequence: 3 });
     add(B | E, 5, "e", { sequence: 4 });
-    reassembly.skip(1, ssn(2));
+    reassembly.skip(1, messageNumber(2, SSN));
     expect(out).toEqual(["1/53:b", "1/53:d", "1/53:e"]);
-    reassembly.skip(1, ssn(2));
+    reassembly.skip(1, messageNumber(2, SSN));
     add(B | E, 6, "f", { sequence: 5 });
     expect(out).toHaveLength(4);
     expect(reassembly.heldBytes).toBe(0);
