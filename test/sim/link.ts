@@ -88,6 +88,8 @@ export class Link {
   countLargeFrom = Number.POSITIVE_INFINITY;
   /** Asked before chance is; says what happens to the datagram with this index (0, 1, …) on the link. */
   intercept: ((index: number, datagram: Uint8Array) => Fate) | undefined;
+  /** Told of each datagram that vanishes, for whatever reason. */
+  onVanished: ((datagram: Uint8Array) => void) | undefined;
 
   readonly #random: Random;
   readonly #lossRandom: Random;
@@ -121,6 +123,12 @@ export class Link {
 
   /** Takes one datagram (the bytes are copied) and says when it arrives: never, once or twice. */
   send(now: number, bytes: Uint8Array): Arrival[] {
+    const arrivals = this.#carry(now, bytes);
+    if (arrivals.length === 0) this.onVanished?.(bytes);
+    return arrivals;
+  }
+
+  #carry(now: number, bytes: Uint8Array): Arrival[] {
     const { counters } = this;
     const { mtuBytes, duplication, corruption, reorder, reorderMs } = this.#conditions;
     const fate = this.intercept?.(counters.sent, bytes) ?? "pass";
