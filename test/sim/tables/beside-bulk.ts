@@ -166,7 +166,8 @@ function printBesideBulk(context: TableContext): Verdict[] {
     const { megabits, queueMs, loss, rttMs } = line;
     context.print(
       `60 Hz x 100 bytes, unreliable, beside a reliable transfer: ${megabits} Mbit/s with a queue of ${queueMs} ms,\n` +
-        `loss ${percent(loss, 0)}, RTT ${rttMs} ms, ${SECONDS} s; in time: one way + ${IN_TIME_MS} ms; times in ms`,
+        `loss ${percent(loss, 0)}, RTT ${rttMs} ms, ${SECONDS} s; in time: one way + ${IN_TIME_MS} ms; ` +
+        "lost: by the line; times in ms; Mbit/s of bulk",
     );
     const columns = new Columns(COLUMNS, context.print);
     for (const { bulks, ...way } of WAYS) {
@@ -188,13 +189,13 @@ function printBesideBulk(context: TableContext): Verdict[] {
 const COLUMNS = [
   ["sender to receiver", 23],
   ["bulk", 5],
-  ["in time %", 15],
-  ["arrived %", 15],
-  ["line lost %", 11],
+  ["in time %", 16],
+  ["arrived %", 16],
+  ["lost %", 6],
   ["p50", 13],
   ["p95", 5],
   ["p99", 5],
-  ["bulk Mbit/s", 11],
+  ["Mbit/s", 6],
   ["", 0],
 ] as const;
 
