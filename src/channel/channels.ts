@@ -35,7 +35,7 @@ export interface ChannelOptions {
   protocol?: string;
   /** Both sides open the channel with the same `id`, and nothing is announced. Default false. */
   negotiated?: boolean;
-  /** Stream number. Default: the lowest free one of our parity. */
+  /** Stream number. Default: one of our parity that was never used, or else the one that has been free for the longest time. */
   id?: number;
   /**
    * Share of the capacity beside other channels of the connection, when more is to be sent than leaves at once: with 1024 and 256 one
@@ -102,8 +102,10 @@ export class Channels implements AssociationEvents, Prefetchable {
   /** Of the labels and protocols of all channels. */
   #nameCharacters = 0;
   readonly #memory: MemoryAccount;
-  /** No stream of our parity below this one is free. */
-  #firstFree: number;
+  /** From this stream of our parity on, none was taken for a channel of ours. */
+  #unused: number;
+  /** Streams before it that were given back, the first one first; made for the first of them. */
+  #returned: Set<number> | undefined;
   /** Channels on which the peer may still send. */
   #incomingOpen = 0;
   /** Channels on which nothing of the peer's is ever sent again. */
@@ -115,7 +117,7 @@ export class Channels implements AssociationEvents, Prefetchable {
     this.#options = options;
     this.#memory = options.memory ?? unlimitedAccount();
     this.#events = events;
-    this.#firstFree = options.role === "client" ? 0 : 1;
+    this.#unused = options.role === "client" ? 0 : 1;
   }
 
   /** See `Prefetchable`. */
@@ -391,7 +393,10 @@ export class Channels implements AssociationEvents, Prefetchable {
   }
 
   #freed(streamId: number): void {
-    if (streamId % 2 === this.#firstFree % 2) this.#firstFree = Math.min(this.#firstFree, streamId);
+    if (streamId >= this.#unused || streamId % 2 !== this.#unused % 2) return;
+    this.#returned ??= new Set();
+    this.#returned.delete(streamId);
+    this.#returned.add(streamId);
   }
 
   /** No channel has it, and no reset of a former one is under way. */
@@ -422,9 +427,25 @@ export class Channels implements AssociationEvents, Prefetchable {
     if (state === "shutting-down" || state === "closed") return undefined;
     const end = this.#outboundStreams();
     if (wanted !== undefined) return wanted < end && this.#isFree(wanted) ? wanted : undefined;
-    // Not from the start: that would be n² / 2 looks for n channels.
-    while (!this.#isFree(this.#firstFree)) this.#firstFree += 2;
-    return this.#firstFree < end ? this.#firstFree : undefined;
+    for (; this.#unused < end; this.#unused += 2) {
+      if (!this.#isFree(this.#unused)) continue;
+      this.#unused += 2;
+      return this.#unused - 2;
+    }
+    return this.#longestFree(end);
+  }
+
+  /**
+   * As late as possible after its channel was closed: our answer to the peer's reset may be lost, and nothing tells us. Browsers
+   * take no channel on a stream whose reset is not answered yet: Firefox ignores the OPEN, Chromium can never close it.
+   */
+  #longestFree(end: number): number | undefined {
+    for (const id of this.#returned ?? []) {
+      // What is in use comes again when it is free.
+      this.#returned?.delete(id);
+      if (id < end && this.#isFree(id)) return id;
+    }
+    return undefined;
   }
 
   /** The time of the call into the association that events come from. */

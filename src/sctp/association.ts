@@ -356,13 +356,14 @@ export class Association implements Prefetchable {
   flush(now: number): void {
     if (this.#closed) return;
     this.#reset?.advance(now);
+    // It may have performed one that waited for DATA, and what comes of that leaves with the answer.
+    this.#events.drain();
+    if (this.#closed) return;
     this.#shutdown?.advance(now, this.#transmitter.isIdle, this.#rto.ms, (chunk) => this.#assembler.control(chunk));
     if (this.#transmitter.forwardDue) {
       for (const chunk of this.#transmitter.forwardTsns(now)) this.#assembler.control(chunk);
     }
     this.#assembler.flush(now, this.#receiver?.sackDue === true);
-    // A stream reset that waited for DATA may have been performed.
-    this.#events.drain();
   }
 
   /** Ends the association with an ABORT, at once. */
@@ -554,6 +555,10 @@ export class Association implements Prefetchable {
 
     hasReceivedAllUpTo(last: Tsn): boolean {
       return this.#association.#receiver?.hasAllUpTo(last) === true;
+    }
+
+    isAllAcknowledgedUpTo(last: Tsn): boolean {
+      return this.#association.#transmitter.isAcknowledged(last);
     }
 
     incomingReset(streamIds: readonly number[]): void {

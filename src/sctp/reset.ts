@@ -21,6 +21,8 @@ export interface ResetHost {
   hasAnyQueued(): boolean;
   hasQueued(streamId: number): boolean;
   hasReceivedAllUpTo(tsn: Tsn): boolean;
+  /** The peer has acknowledged it. */
+  isAllAcknowledgedUpTo(tsn: Tsn): boolean;
   /** The peer's streams start over behind this TSN, and not yet; see `HeldStreams`. Undefined: no more. */
   holdIncoming(held: HeldStreams | undefined): void;
   /** The peer's streams start over; empty: all of them. */
@@ -55,7 +57,10 @@ export class HeldStreams {
 interface CurrentRequest {
   readonly streamIds: readonly number[];
   readonly sequence: Tsn;
+  readonly lastTsn: Tsn;
   readonly chunk: Uint8Array;
+  /** The peer waits for DATA up to `lastTsn`. */
+  isDeferred: boolean;
   /** Times it was sent since the peer answered last. */
   attempts: number;
 }
@@ -136,18 +141,23 @@ export class StreamReset {
     if (this.#deferred !== undefined && this.#host.hasReceivedAllUpTo(this.#deferred.lastTsn)) {
       this.#perform(this.#deferred);
     }
+    // §5.2.7 has it asked again when a timer expires. Then it has waited for nothing: what was missing is known to be there.
+    if (this.#current?.isDeferred === true && this.#host.isAllAcknowledgedUpTo(this.#current.lastTsn)) {
+      this.#send(now, this.#current);
+    }
     // §5.1.1: "at any given time there MUST NOT be more than one request in flight".
     if (this.#current !== undefined || this.#waiting.size === 0) return;
     const streamIds = this.#takeReady();
     if (streamIds.length === 0) return;
     const sequence = this.#requestSequence;
+    const lastTsn = this.#host.lastSentTsn();
     const chunk = writeOutgoingReset({
       requestSequence: sequence,
       responseSequence: tsnAdd(this.#expectedSequence, -1),
-      lastTsn: this.#host.lastSentTsn(),
+      lastTsn,
       streamIds,
     });
-    this.#current = { streamIds, sequence, chunk, attempts: 0 };
+    this.#current = { streamIds, sequence, lastTsn, chunk, isDeferred: false, attempts: 0 };
     this.#requestSequence = tsnAdd(sequence, 1);
     this.#send(now, this.#current);
   }
@@ -182,6 +192,10 @@ export class StreamReset {
   }
 
   #send(now: number, request: CurrentRequest): void {
+    // The DATA that it comes after leaves first. In one packet it would stand in front of it (RFC 9260 §6.10), where the peer can
+    // but answer that it waits for that DATA.
+    if (this.#assembler.hasData) this.#assembler.flush(now, false);
+    request.isDeferred = false;
     this.#assembler.control(request.chunk);
     this.deadline = now + this.#host.retransmitMs(request.attempts++);
   }
@@ -264,6 +278,7 @@ export class StreamReset {
     if (response.result === RESULT_IN_PROGRESS) {
       // §5.2.7: it is asked again until it is done. That is no error: the peer is there, and waits for DATA.
       current.attempts = 0;
+      current.isDeferred = true;
       this.deadline = now + this.#host.retransmitMs(0);
       return;
     }

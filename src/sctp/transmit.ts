@@ -119,6 +119,11 @@ export class Transmitter implements FlightSender, Prefetchable {
     return this.#flight.chunks.nextTsn;
   }
 
+  /** Acknowledged by the cumulative point. */
+  isAcknowledged(chunkTsn: Tsn): boolean {
+    return tsnAfter(this.#flight.chunks.firstTsn, chunkTsn);
+  }
+
   get queuedBytes(): number {
     return this.#queue?.bytes ?? 0;
   }

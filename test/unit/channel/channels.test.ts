@@ -333,11 +333,28 @@ describe("closing", () => {
       pair.settle();
       expect([pair.client.log.at(-1), pair.server.log.at(-1)]).toEqual(["close 0", "close 0"]);
       expect([channel.state, pair.server.opened[0].state]).toEqual(["closed", "closed"]);
-      const next = pair.client.channels.create(pair.now, "y");
+      const next = pair.client.channels.create(pair.now, "y", { id: 0 });
       pair.client.channels.send(pair.now, next, "again");
       pair.settle();
       expect([next.id, pair.server.log.at(-1)]).toEqual([0, '0: "again"']);
     }
+  });
+
+  it("frees a number that is used again as late as possible: nobody knows when the answer to the last reset has come", () => {
+    const pair = new Pair().connect();
+    const ids: number[] = [];
+    for (let i = 0; i < 700; i++) {
+      const channel = pair.client.channels.create(pair.now, "x");
+      ids.push(channel.id);
+      pair.settle();
+      pair.client.channels.close(pair.now, channel);
+      pair.settle();
+    }
+    const all = Array.from({ length: LIMITS.maxStreams / 2 }, (_, index) => 2 * index);
+    expect(ids).toEqual([...all, ...all].slice(0, 700));
+    const long = pair.client.channels.create(pair.now, "long");
+    const taken = pair.client.channels.create(pair.now, "taken", { id: long.id + 2 });
+    expect([long.id, taken.id, pair.client.channels.create(pair.now, "next").id]).toEqual([376, 378, 380]);
   });
 
   it("by both sides at once closes once", () => {
@@ -403,7 +420,7 @@ describe("a stream that is used again", () => {
     const pair = closedWithoutAnswer();
     expect(pair.server.opened[0].state).toBe("closing");
     pair.server.takeLog();
-    const second = pair.client.channels.create(pair.now, "second", RELIABLE);
+    const second = pair.client.channels.create(pair.now, "second", { ...RELIABLE, id: 0 });
     pair.client.channels.send(pair.now, second, "there");
     pair.settle();
     expect([second.id, pair.server.takeLog()]).toEqual([0, ["close 0", "open 0", '0: "there"']]);
@@ -423,7 +440,7 @@ describe("a stream that is used again", () => {
       if (chunks.some(isRequest)) copies[pair.client.sentLast.includes(bytes) ? 1 : 0].push(bytes);
       return false;
     });
-    const second = pair.client.channels.create(pair.now, "second");
+    const second = pair.client.channels.create(pair.now, "second", { id: 0 });
     pair.settle();
     for (const bytes of copies[1]) pair.server.association.handlePacket(pair.now, bytes);
     for (const bytes of copies[0]) pair.client.association.handlePacket(pair.now, bytes);
@@ -450,7 +467,7 @@ describe("a stream that is used again", () => {
   it("is open to a peer that was refused it before, though the answer to our reset is lost", () => {
     const limits = { ...LIMITS, maxNameCharacters: 4 };
     const pair = closedWithoutAnswer({ limits });
-    const second = pair.client.channels.create(pair.now, "2", RELIABLE);
+    const second = pair.client.channels.create(pair.now, "2", { ...RELIABLE, id: 0 });
     pair.settle();
     expect([second.state, pair.server.opened.map(({ label }) => label)]).toEqual(["open", ["2"]]);
   });

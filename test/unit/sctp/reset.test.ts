@@ -10,6 +10,7 @@ import {
   establishedParty,
   hex16,
   hex32,
+  namesOf,
   packet,
   Party,
   sack,
@@ -99,6 +100,14 @@ describe("a reset by the peer", () => {
     expect(at.party.association.stats.flightBytes).toBe(0);
   });
 
+  it("that has waited is answered together with what we reset in turn", () => {
+    const at = establishedParty();
+    hear(at, 0, request(1000, 1000, 2));
+    at.party.onIncomingReset = (ids) => at.party.association.resetStreams(5, ids);
+    const heard = hear(at, 5, data({ tsn: 1000, flags: 3, streamId: 2, ssn: 0 }));
+    expect(heard.slice(0, 2)).toEqual([answer(1000, 1), `RE-CONFIG 000d0012${hex32(5000, 1000, 4999)}0002`]);
+  });
+
   it("makes the stream's numbers start over", () => {
     const at = establishedParty();
     hear(at, 0, data({ tsn: 1000, flags: 3, streamId: 2, ssn: 0 }), data({ tsn: 1001, flags: 3, streamId: 2, ssn: 1 }));
@@ -132,7 +141,7 @@ describe("a reset by us", () => {
     const at = establishedParty();
     at.party.association.send(0, { streamId: 3, ppid: 53, data: bytesOf(5), ordered: true });
     at.party.association.resetStreams(0, [3]);
-    const [, ...chunks] = at.party.flush(0).reverse();
+    const [, ...chunks] = at.party.flush(0);
     expect(chunks.map(({ name, value }) => [name, toHex(value)])).toEqual([
       ["RE-CONFIG", `000d0012${hex32(5000, 999, 5000)}0003`],
     ]);
@@ -142,6 +151,26 @@ describe("a reset by us", () => {
     expect(at.party.outgoingResets).toEqual([[3]]);
     at.party.association.send(3, { streamId: 3, ppid: 53, data: bytesOf(5), ordered: true });
     expect(at.party.flush(3).at(-1)).toMatchObject({ streamId: 3, ssn: 0 });
+  });
+
+  it("leaves behind the DATA that it comes after, not in front of it in the same packet", () => {
+    const at = establishedParty();
+    at.party.association.send(0, { streamId: 3, ppid: 53, data: bytesOf(5), ordered: true });
+    at.party.association.resetStreams(0, [3]);
+    at.party.association.flush(0);
+    expect(at.party.take().map(namesOf)).toEqual([["DATA"], ["RE-CONFIG"]]);
+  });
+
+  it("that waits for DATA at the peer is repeated as soon as that is acknowledged", () => {
+    const at = establishedParty();
+    for (let i = 0; i < 2; i++)
+      at.party.association.send(0, { streamId: 3, ppid: 53, data: bytesOf(5), ordered: true });
+    at.party.association.resetStreams(0, [3]);
+    const request = at.party.flush(0).find(({ name }) => name === "RE-CONFIG");
+    expect(hear(at, 50, response(5000, 6))).toEqual([]);
+    expect(hear(at, 60, sack(5000))).toEqual([]);
+    expect(hear(at, 70, sack(5001))).toEqual([`RE-CONFIG ${toHex(request?.value ?? bytesOf(0))}`]);
+    expect(hear(at, 80, sack(5001))).toEqual([]);
   });
 
   it("waits for messages of its stream that are still queued", () => {

@@ -209,6 +209,7 @@ export class Party {
   closedBecause: AssociationCloseReason | undefined;
   isEstablished = false;
   onMessage: (message: Received) => void = () => {};
+  onIncomingReset: (streamIds: readonly number[]) => void = () => {};
 
   constructor(options: Partial<AssociationOptions> & { seed?: number; packetBytes?: number } = {}) {
     const { seed = 1, packetBytes = PACKET_BYTES, ...rest } = options;
@@ -232,6 +233,7 @@ export class Party {
       incomingStreamsReset: (ids) => {
         this.incomingResets.push(ids);
         this.log.push(`incoming reset ${ids.join()}`);
+        this.onIncomingReset(ids);
       },
       outgoingStreamsReset: (ids) => {
         this.outgoingResets.push(ids);
