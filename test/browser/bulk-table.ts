@@ -154,7 +154,7 @@ async function play(
   const bulkChannel = connection.channels.find(({ label }) => label === "bulk") as Channel;
   const received: Arrival[] = [];
   let bulkUp = 0;
-  scene.onMessage(({ channel, data }) => {
+  scene.onMessage(connection, ({ channel, data }) => {
     const { buffer, byteOffset } = data as Uint8Array;
     if (channel === bulkChannel) bulkUp++;
     else received.push({ number: new DataView(buffer, byteOffset).getUint32(0), time: Date.now(), others: bulkUp });

@@ -58,7 +58,9 @@ describe.concurrent.each(BROWSERS)("%s", (name) => {
       const flowIn = new FlowReceiver();
       const arrived = new Promise<BulkReceiver>((resolve) => {
         const bulkIn = new BulkReceiver(bulk, () => resolve(bulkIn));
-        onMessage((message) => (message.channel === channel ? bulkIn : flowIn).add(message.data as Uint8Array));
+        onMessage(connection, (message) =>
+          (message.channel === channel ? bulkIn : flowIn).add(message.data as Uint8Array),
+        );
       });
       const flow = { count: 300, hz: 30, bytes: 100 };
       const [sentUp, sentDown, wrongDown, bulkIn] = await Promise.all([

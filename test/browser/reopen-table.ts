@@ -9,7 +9,7 @@
  *   --seed reopen            of the losses
  *   --browser chromium,firefox
  *   --only TEXT              rows whose name has it
- *   --trace FOLDER           keeps a trace of each row that fails
+ *   --trace FOLDER           keeps a trace of each row, the server's view
  *
  * Rows: who closes the channels, and who opens them again; "both" where their ids are agreed on (negotiated). All channels at once,
  * or one after the other. Verdict: no channel is dead, and nothing came by the wrong channel. Exit code 1 where it is missed.
@@ -18,7 +18,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { readArguments } from "../../scripts/arguments.mjs";
-import type { Message } from "../../src/index.ts";
+import type { Connection } from "../../src/index.ts";
 import { type BrowserName, BROWSERS } from "../support/browsers.ts";
 import { ROOT } from "../support/commands.ts";
 import { PeerInPage } from "../support/harness.ts";
@@ -37,11 +37,12 @@ export interface Kind {
 }
 
 export interface ReopenOptions {
+  /** Reopenings in all. */
   channels: number;
+  /** Default: as the kind's order says. */
+  atOnce?: number;
   loss: number;
-  delayMs: number;
   patienceMs: number;
-  seed: string;
 }
 
 export interface ReopenRow extends ReopeningReport {
@@ -74,28 +75,27 @@ export async function main(args: string[]): Promise<number> {
   const options: ReopenOptions = {
     channels: Number(values.channels),
     loss: Number(values.loss),
-    delayMs: Number(values.delay),
     patienceMs: 1_000 * Number(values.patience),
-    seed: values.seed,
   };
   const kinds = KINDS.filter((kind) => nameOf(kind).includes(values.only));
-  console.log(`loss ${100 * options.loss} %, RTT ${2 * options.delayMs} ms; seed "${options.seed}"\n`);
+  console.log(`loss ${100 * options.loss} %, RTT ${2 * Number(values.delay)} ms; seed "${values.seed}"\n`);
   console.log("| browser | who | opened again | dead | misdelivered | seconds |\n|---|---|---|---|---|---|");
   let failed = false;
   for (const browser of values.browser.split(",") as BrowserName[]) {
     for (const kind of kinds) {
-      const row = await reopen(browser, kind, options);
+      const conditions = { delayMs: Number(values.delay), seed: `${values.seed} ${browser} ${nameOf(kind)}` };
+      const row = await withScene(browser, { conditions }, (scene) => reopen(scene, kind, options));
       const { reopened, dead, misdelivered, seconds } = row;
       const mark = isGood(row) ? "" : " ✗";
       console.log(
         `| ${browser} | ${nameOf(kind)} | ${reopened} | ${dead.length}${mark} | ${misdelivered.length} | ${seconds.toFixed(1)} |`,
       );
+      if (values.trace !== undefined) keep(row, values.trace);
       if (isGood(row)) continue;
       failed = true;
       for (const line of [...dead, ...misdelivered.map((name) => `misdelivered: ${name}`)].slice(0, 5)) {
         console.error(`  ${line}`);
       }
-      if (values.trace !== undefined) keep(row, values.trace);
     }
   }
   console.log(failed ? "\nsome channels are dead, or have the messages of others" : "\nnone dead, none misdelivered");
@@ -106,41 +106,42 @@ export function isGood({ dead, misdelivered }: ReopenRow): boolean {
   return dead.length === 0 && misdelivered.length === 0;
 }
 
-/** One page, one connection, one kind. */
-export async function reopen(browser: BrowserName, kind: Kind, options: ReopenOptions): Promise<ReopenRow> {
-  const { loss, delayMs, seed } = options;
+/** One page, one connection, one kind. The proxy of the scene loses from then on. */
+export async function reopen(scene: Scene, kind: Kind, options: ReopenOptions): Promise<ReopenRow> {
+  const { browser, echo, proxy } = scene;
+  const channels = [{ label: "first" }];
+  const peer = await PeerInPage.connect(await browser.open(echo.site.url), { channels });
+  await peer.echo(["open"]);
+  const connection = await echo.connection(await peer.serverId());
   const trace: ReopenRow["trace"] = { pcapng: [], events: [] };
-  const sink = {
-    pcapng: (bytes: Uint8Array) => trace.pcapng.push(bytes),
-    events: (line: string) => trace.events.push(line),
-  };
-  const conditions = { delayMs, seed: `${seed} ${browser} ${nameOf(kind)}` };
-  return await withScene(browser, { conditions, listen: { trace: () => sink } }, async (scene) => {
-    const peer = await PeerInPage.connect(await scene.browser.open(scene.echo.site.url), {
-      channels: [{ label: "first" }],
-    });
-    await peer.echo(["open"]);
-    const started = performance.now();
-    scene.proxy.change({ loss });
-    const report = await play(scene, peer, kind, options);
-    if (scene.browser.pageErrors.length > 0) report.dead.push(...scene.browser.pageErrors);
-    return { browser, kind, ...report, seconds: (performance.now() - started) / 1_000, trace };
+  echo.server.trace(connection.id, {
+    pcapng: (bytes) => trace.pcapng.push(bytes),
+    events: (line) => trace.events.push(line),
   });
+  proxy.change({ loss: options.loss });
+  const started = performance.now();
+  const report = await play(scene, peer, connection, kind, options);
+  return { browser: browser.name, kind, ...report, seconds: (performance.now() - started) / 1_000, trace };
 }
 
-async function play(scene: Scene, peer: PeerInPage, kind: Kind, options: ReopenOptions): Promise<ReopeningReport> {
-  const { closer, opener, order } = kind;
-  const atOnce = order === "at once" ? options.channels : 1;
+async function play(
+  scene: Scene,
+  peer: PeerInPage,
+  connection: Connection,
+  { closer, opener, order }: Kind,
+  { channels, atOnce = order === "at once" ? channels : 1, patienceMs }: ReopenOptions,
+): Promise<ReopeningReport> {
+  const isNegotiated = opener === "both";
   const planOf = (end: End): Plan => ({
     channels: atOnce,
-    times: options.channels / atOnce,
-    asks: opener === "both" ? end === "page" : end === opener,
+    times: channels / atOnce,
+    asks: isNegotiated ? end === "page" : end === opener,
     closes: end === closer,
-    negotiated: opener === "both",
-    patienceMs: options.patienceMs,
+    negotiated: isNegotiated,
+    patienceMs,
   });
-  const server = endAtServer(await scene.echo.connection(await peer.serverId()), planOf("server"));
-  scene.onMessage(({ channel, data }: Message) => server.message(channel, String(data)));
+  const server = endAtServer(connection, planOf("server"));
+  scene.onMessage(connection, ({ channel, data }) => server.message(channel, String(data)));
   const { page, id } = peer;
   await page.addScriptTag({ content: await scriptForPages() });
   await page.evaluate(
@@ -154,7 +155,8 @@ async function play(scene: Scene, peer: PeerInPage, kind: Kind, options: ReopenO
   await page.evaluate(() => reopening.end.start());
   const isFinished = () => (opener === "server" ? server.isFinished : page.evaluate(() => reopening.end.isFinished));
   while (!(await isFinished())) await new Promise((resolve) => setTimeout(resolve, POLLING_MS));
-  return sum(server.report(), await page.evaluate(() => reopening.end.report()));
+  const report = sum(server.report(), await page.evaluate(() => reopening.end.report()));
+  return { ...report, dead: [...report.dead, ...scene.browser.pageErrors] };
 }
 
 function sum(one: ReopeningReport, other: ReopeningReport): ReopeningReport {
@@ -184,5 +186,4 @@ function keep({ browser, kind, trace }: ReopenRow, folder: string): void {
   const path = join(folder, `${browser} ${nameOf(kind)}`.replaceAll(/[ ,]+/g, "-"));
   writeFileSync(`${path}.pcapng`, Buffer.concat(trace.pcapng));
   writeFileSync(`${path}.sqlog`, trace.events.map((line) => `\x1e${line}\n`).join(""));
-  console.error(`  ${path}.pcapng, .sqlog`);
 }
