@@ -1,7 +1,7 @@
 import { checkNames, type Names } from "../application/names.ts";
 import type { AssociationLimits } from "../limits.ts";
 import type { Association, AssociationCloseReason, AssociationEvents, SendResult } from "../sctp/association.ts";
-import type { OutgoingMessage } from "../sctp/outgoing-message.ts";
+import { DEFAULT_PRIORITY, type OutgoingMessage } from "../sctp/outgoing-message.ts";
 import type { DropCounters } from "../wire/drops.ts";
 import { type MemoryAccount, unlimitedAccount } from "../wire/memory-ledger.ts";
 import type { Prefetchable } from "../wire/prefetch.ts";
@@ -76,7 +76,6 @@ const CHANNEL_OPTIONS: Names<ChannelOptions> = {
   id: true,
   priority: true,
 };
-const DEFAULT_PRIORITY = 256;
 /** A channel takes so much beside its names (measured): the object, its place in the tables, the headers of its strings. */
 const CHANNEL_BYTES = 250;
 /** §6.5 of RFC 8831 leaves 65,535 out. */

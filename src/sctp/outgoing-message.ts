@@ -1,3 +1,6 @@
+/** "Normal" (RFC 8831 §6.4). */
+export const DEFAULT_PRIORITY = 256;
+
 /** One message to send. The object is only read, and may be used again for the next. */
 export interface OutgoingMessage {
   streamId: number;

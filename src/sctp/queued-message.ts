@@ -1,8 +1,5 @@
 import { type MessageNumber, messageNumber, SSN, type Tsn, tsn } from "../wire/serial.ts";
-import type { OutgoingMessage } from "./outgoing-message.ts";
-
-/** What a channel has that says nothing, RFC 8831 §6.4's "normal". */
-export const DEFAULT_PRIORITY = 256;
+import { DEFAULT_PRIORITY, type OutgoingMessage } from "./outgoing-message.ts";
 
 /** A message that waits for the congestion window, wholly or in part. */
 export class QueuedMessage {
