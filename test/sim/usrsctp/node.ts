@@ -13,6 +13,8 @@ export interface UsrsctpOptions {
   role: "client" | "server";
   pathMtuBytes?: number;
   interleaving?: boolean;
+  /** Whether {@link UsrsctpNode.setReading} works. Default false: messages are called back, as Firefox has it. */
+  pulls?: boolean;
 }
 
 /** usrsctp, configured as Firefox configures it, as a node of the network; its packets are bare datagrams. */
@@ -27,9 +29,9 @@ export class UsrsctpNode implements SctpNode {
   readonly #process: PeerProcess;
 
   constructor(random: Random, send: (packet: Uint8Array) => void, options: UsrsctpOptions) {
-    const { role, pathMtuBytes = FIREFOX_PATH_MTU_BYTES, interleaving = false } = options;
+    const { role, pathMtuBytes = FIREFOX_PATH_MTU_BYTES, interleaving = false, pulls = false } = options;
     this.#process = new PeerProcess(
-      { role, seed: random.uint32(), pathMtuBytes, interleaving },
+      { role, seed: random.uint32(), pathMtuBytes, interleaving, pulls },
       {
         packet: send,
         message: (streamId, ppid, data) => this.onMessage(streamId, ppid, data),
@@ -72,6 +74,11 @@ export class UsrsctpNode implements SctpNode {
 
   resetStream(now: number, streamId: number): boolean {
     return this.#request(now, "r", Uint8Array.of(streamId & 0xff, streamId >>> 8)) === 0;
+  }
+
+  /** Its application stops reading, or goes on; what it has not read narrows its window. */
+  setReading(now: number, reads: boolean): void {
+    this.#request(now, "h", Uint8Array.of(reads ? 1 : 0));
   }
 
   shutdown(now: number): void {

@@ -1,7 +1,9 @@
 /*
  * usrsctp as one endpoint in virtual time: its clock and its random numbers come from the caller, so each run repeats.
  *
- *   peer REQUESTS ANSWERS client|server SEED PATH-MTU INTERLEAVING(0|1)
+ *   peer REQUESTS ANSWERS client|server SEED PATH-MTU INTERLEAVING(0|1) PULLS(0|1)
+ *
+ * With PULLS 1 messages are read from the socket, and wait there while reading is stopped; else they are called back.
  *
  * REQUESTS and ANSWERS are FIFOs. One request, one answer; all numbers are little-endian.
  *
@@ -12,6 +14,7 @@
  *             's'  u16 stream, u32 PPID, u8 ordered, i32 retransmits (-1: no limit), i32 lifetime ms (-1: none), data
  *             'r'  u16 stream                         reset the outgoing stream
  *             'd'                                     shut down
+ *             'h'  u8 reads                           stop reading (0), or go on (1)
  * Answer:   u32 length of what follows, i32 errno or 0, then items: u8 kind, u32 length, content
  *             'p'  packet                             to send
  *             'm'  u16 stream, u32 PPID, u8 ordered, data     a message has arrived
@@ -161,6 +164,28 @@ static int receive_message(struct socket *socket, union sctp_sockstore from, voi
   return 1;
 }
 
+static int pulls, reads = 1;
+
+/* What waits in the socket. */
+static void pull_messages(void) {
+  static uint8_t message[REQUEST_BYTES];
+  while (pulls && reads && association != NULL) {
+    struct sctp_rcvinfo info = {0};
+    struct sockaddr_conn from;
+    socklen_t from_length = sizeof from, info_length = sizeof info;
+    unsigned type = SCTP_RECVV_NOINFO;
+    int flags = 0;
+    const ssize_t length = usrsctp_recvv(association, message, sizeof message, (struct sockaddr *)&from, &from_length,
+                                         &info, &info_length, &type, &flags);
+    if (length <= 0) return;
+    void *copy = malloc((size_t)length);
+    if (copy == NULL) fail("malloc");
+    memcpy(copy, message, (size_t)length);
+    const union sctp_sockstore store = {0};
+    receive_message(association, store, copy, (size_t)length, info, flags, NULL);
+  }
+}
+
 static void set_option(struct socket *socket, int option, const void *value, socklen_t length, const char *name) {
   if (usrsctp_setsockopt(socket, IPPROTO_SCTP, option, value, length) < 0) fail(name);
 }
@@ -200,7 +225,8 @@ static void start(int is_server, uint32_t path_mtu, int interleaving) {
   usrsctp_sysctl_set_sctp_default_frag_interleave(2);
   usrsctp_sysctl_set_sctp_initial_cwnd(INITIAL_WINDOW_PACKETS);
   usrsctp_register_address(self);
-  struct socket *socket = usrsctp_socket(AF_CONN, SOCK_STREAM, IPPROTO_SCTP, receive_message, NULL, 0, NULL);
+  struct socket *socket = usrsctp_socket(AF_CONN, SOCK_STREAM, IPPROTO_SCTP, pulls ? NULL : receive_message, NULL, 0,
+                                         NULL);
   if (socket == NULL) fail("usrsctp_socket");
   configure(socket, path_mtu, interleaving);
   const struct sockaddr_conn address = {.sconn_family = AF_CONN, .sconn_port = htons(PORT), .sconn_addr = self};
@@ -283,6 +309,7 @@ static int obey(const uint8_t *request, size_t length) {
     case 's': return association == NULL ? ENOTCONN : send_message(fields, length - head);
     case 'r': return association == NULL ? ENOTCONN : reset_stream(fields, length - head);
     case 'd': return association == NULL ? ENOTCONN : usrsctp_shutdown(association, SHUT_WR) < 0 ? errno : 0;
+    case 'h': reads = length > head && fields[0] != 0; return 0;
     default: return EINVAL;
   }
 }
@@ -309,17 +336,19 @@ static void write_all(int file, const uint8_t *bytes, size_t length) {
 int main(int count, char **arguments) {
   static uint8_t request[REQUEST_BYTES];
   uint32_t length;
-  if (count != 7) return 2;
+  if (count != 8) return 2;
   const int requests = open(arguments[1], O_RDONLY);
   const int answers = open(arguments[2], O_WRONLY);
   if (requests < 0 || answers < 0) fail("open");
   random_state = strtoull(arguments[4], NULL, 10);
+  pulls = atoi(arguments[7]);
   start(strcmp(arguments[3], "server") == 0, (uint32_t)atoi(arguments[5]), atoi(arguments[6]));
   while (read_all(requests, &length, sizeof length)) {
     if (length > sizeof request || !read_all(requests, request, length)) return 1;
     const int32_t blank[2] = {0};
     put(blank, sizeof blank);
     const int32_t result = obey(request, length);
+    pull_messages();
     const uint32_t rest = (uint32_t)(answer_length - sizeof rest);
     memcpy(answer, &rest, sizeof rest);
     memcpy(answer + sizeof rest, &result, sizeof result);

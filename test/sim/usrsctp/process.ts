@@ -12,6 +12,8 @@ export interface PeerOptions {
   pathMtuBytes: number;
   /** Whether it offers I-DATA (RFC 8260). */
   interleaving: boolean;
+  /** Whether it can be told to stop reading. */
+  pulls: boolean;
 }
 
 /** What usrsctp did while it obeyed one request. */
@@ -31,14 +33,14 @@ export class PeerProcess {
   readonly #answers: number;
   #closed = false;
 
-  constructor({ role, seed, pathMtuBytes, interleaving }: PeerOptions, output: PeerOutput) {
+  constructor({ role, seed, pathMtuBytes, interleaving, pulls }: PeerOptions, output: PeerOutput) {
     this.#output = output;
     const program = usrsctpProgram();
     const folder = mkdtempSync(join(tmpdir(), "usrsctp-peer-"));
     try {
       const fifos = [join(folder, "requests"), join(folder, "answers")];
       if (spawnSync("mkfifo", fifos).status !== 0) throw new Error("mkfifo failed: usrsctp's peer talks through FIFOs");
-      const args = [...fifos, role, String(seed), String(pathMtuBytes), interleaving ? "1" : "0"];
+      const args = [...fifos, role, String(seed), String(pathMtuBytes), interleaving ? "1" : "0", pulls ? "1" : "0"];
       const child = spawn(program, args, { stdio: ["ignore", "ignore", "inherit"] });
       if (child.pid === undefined) throw new Error(`${program} does not start`);
       // It ends when its FIFO does.
