@@ -14,7 +14,10 @@ export interface DataChunk {
   /** As on the wire. */
   tsn: number;
   streamId: number;
-  ssn: number;
+  /** SSN, or in I-DATA the MID. */
+  number: number;
+  /** I-DATA: the place of the fragment in its message. */
+  fsn: number;
   ppid: number;
   unordered: boolean;
   begin: boolean;
@@ -24,32 +27,52 @@ export interface DataChunk {
   data: Uint8Array;
 }
 
+function flagsOf(chunk: DataChunk): number {
+  return (chunk.immediate ? 8 : 0) | (chunk.unordered ? 4 : 0) | (chunk.begin ? 2 : 0) | (chunk.end ? 1 : 0);
+}
+
+/** RFC 8260 §2.1: the PPID stands in the first fragment alone, in the place of the others' FSN. */
+export function encodeIData(chunk: DataChunk): RawChunk {
+  const value = new Uint8Array(16 + chunk.data.length);
+  const view = viewOf(value);
+  view.setUint32(0, chunk.tsn);
+  view.setUint16(4, chunk.streamId);
+  view.setUint32(8, chunk.number);
+  view.setUint32(12, chunk.begin ? chunk.ppid : chunk.fsn);
+  value.set(chunk.data, 16);
+  return { type: ChunkType.iData, flags: flagsOf(chunk), value };
+}
+
 export function encodeData(chunk: DataChunk): RawChunk {
   const value = new Uint8Array(12 + chunk.data.length);
   const view = viewOf(value);
   view.setUint32(0, chunk.tsn);
   view.setUint16(4, chunk.streamId);
-  view.setUint16(6, chunk.ssn);
+  view.setUint16(6, chunk.number);
   view.setUint32(8, chunk.ppid);
   value.set(chunk.data, 12);
-  const flags = (chunk.immediate ? 8 : 0) | (chunk.unordered ? 4 : 0) | (chunk.begin ? 2 : 0) | (chunk.end ? 1 : 0);
-  return { type: ChunkType.data, flags, value };
+  return { type: ChunkType.data, flags: flagsOf(chunk), value };
 }
 
-export function decodeData({ flags, value }: RawChunk): DataChunk | undefined {
+/** DATA or I-DATA. */
+export function decodeData({ type, flags, value }: RawChunk): DataChunk | undefined {
+  const interleaved = type === ChunkType.iData;
+  const header = interleaved ? 16 : 12;
   // RFC 9260 §6.2: a DATA chunk without user data is an error.
-  if (value.length < 13) return undefined;
+  if (value.length <= header) return undefined;
   const view = viewOf(value);
+  const begin = (flags & 2) !== 0;
   return {
     tsn: view.getUint32(0),
     streamId: view.getUint16(4),
-    ssn: view.getUint16(6),
-    ppid: view.getUint32(8),
+    number: interleaved ? view.getUint32(8) : view.getUint16(6),
+    fsn: interleaved && !begin ? view.getUint32(12) : 0,
+    ppid: view.getUint32(header - 4),
     immediate: (flags & 8) !== 0,
     unordered: (flags & 4) !== 0,
-    begin: (flags & 2) !== 0,
+    begin,
     end: (flags & 1) !== 0,
-    data: value.subarray(12),
+    data: value.subarray(header),
   };
 }
 
@@ -134,29 +157,52 @@ export function decodeInit({ value }: RawChunk): Init | undefined {
   };
 }
 
+/** The last message of a stream that is skipped. In FORWARD TSN only ordered ones are named. */
+export interface Skipped {
+  streamId: number;
+  unordered: boolean;
+  /** SSN or MID. */
+  number: number;
+}
+
 export interface ForwardTsn {
   newCumulativeTsn: number;
-  /** Per ordered stream the last SSN that is skipped. */
-  skipped: { streamId: number; ssn: number }[];
+  skipped: Skipped[];
+}
+
+export function encodeIForwardTsn({ newCumulativeTsn, skipped }: ForwardTsn): RawChunk {
+  const value = new Uint8Array(4 + 8 * skipped.length);
+  const view = viewOf(value);
+  view.setUint32(0, newCumulativeTsn);
+  skipped.forEach(({ streamId, unordered, number }, i) => {
+    view.setUint16(4 + 8 * i, streamId);
+    view.setUint16(6 + 8 * i, unordered ? 1 : 0);
+    view.setUint32(8 + 8 * i, number);
+  });
+  return { type: ChunkType.iForwardTsn, flags: 0, value };
 }
 
 export function encodeForwardTsn({ newCumulativeTsn, skipped }: ForwardTsn): RawChunk {
   const value = new Uint8Array(4 + 4 * skipped.length);
   const view = viewOf(value);
   view.setUint32(0, newCumulativeTsn);
-  skipped.forEach(({ streamId, ssn }, i) => {
+  skipped.forEach(({ streamId, number }, i) => {
     view.setUint16(4 + 4 * i, streamId);
-    view.setUint16(6 + 4 * i, ssn);
+    view.setUint16(6 + 4 * i, number);
   });
   return { type: ChunkType.forwardTsn, flags: 0, value };
 }
 
-export function decodeForwardTsn({ value }: RawChunk): ForwardTsn | undefined {
-  if (value.length < 4 || value.length % 4 !== 0) return undefined;
+/** FORWARD TSN or I-FORWARD-TSN. */
+export function decodeForwardTsn({ type, value }: RawChunk): ForwardTsn | undefined {
+  const entry = type === ChunkType.iForwardTsn ? 8 : 4;
+  if (value.length < 4 || (value.length - 4) % entry !== 0) return undefined;
   const view = viewOf(value);
-  const skipped: ForwardTsn["skipped"] = [];
-  for (let at = 4; at < value.length; at += 4) {
-    skipped.push({ streamId: view.getUint16(at), ssn: view.getUint16(at + 2) });
+  const skipped: Skipped[] = [];
+  for (let at = 4; at < value.length; at += entry) {
+    const streamId = view.getUint16(at);
+    if (entry === 4) skipped.push({ streamId, unordered: false, number: view.getUint16(at + 2) });
+    else skipped.push({ streamId, unordered: (view.getUint16(at + 2) & 1) !== 0, number: view.getUint32(at + 4) });
   }
   return { newCumulativeTsn: view.getUint32(0), skipped };
 }

@@ -1,6 +1,6 @@
 import { crc32c } from "./crc32c.ts";
 
-/** Chunk types of RFC 9260 §3.2, RFC 3758 §3.2 and RFC 6525 §3.1. */
+/** Chunk types of RFC 9260 §3.2, RFC 3758 §3.2, RFC 6525 §3.1 and RFC 8260 §2. */
 export const ChunkType = {
   data: 0,
   init: 1,
@@ -15,8 +15,10 @@ export const ChunkType = {
   cookieEcho: 10,
   cookieAck: 11,
   shutdownComplete: 14,
+  iData: 0x40,
   reConfig: 0x82,
   forwardTsn: 0xc0,
+  iForwardTsn: 0xc2,
 } as const;
 
 /** One chunk as it stands in a packet: `value` is everything behind its 4-byte header, padding left out. */
@@ -33,6 +35,7 @@ export interface SctpPacket {
 
 export const COMMON_HEADER_BYTES = 12;
 export const DATA_HEADER_BYTES = 16;
+export const I_DATA_HEADER_BYTES = 20;
 /** Both browsers use this port on both sides (`a=sctp-port:5000`). */
 export const SCTP_PORT = 5000;
 

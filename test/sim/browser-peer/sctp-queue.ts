@@ -14,7 +14,10 @@ export interface OutgoingMessage {
 export interface Fragment {
   readonly message: OutgoingMessage;
   readonly data: Uint8Array;
-  readonly ssn: number;
+  /** SSN, or MID. */
+  readonly number: number;
+  /** Its place in the message. */
+  readonly fsn: number;
   readonly begin: boolean;
   readonly end: boolean;
 }
@@ -23,23 +26,32 @@ interface Stream {
   readonly messages: OutgoingMessage[];
   /** Bytes of the first message that were handed out. */
   offset: number;
-  nextSsn: number;
+  /** Pieces of it. */
+  pieces: number;
+  nextNumber: number;
+  nextUnordered: number;
 }
 
 /**
- * What waits to be sent: streams take turns, message by message; a message that was begun is finished first. Cuts to any
- * room, as browsers do: a message may be split only because the packet or the congestion window was nearly full.
+ * What waits to be sent: streams take turns, message by message; a message that was begun is finished first. With I-DATA they take
+ * turns piece by piece. Cuts to any room, as browsers do: a message may be split only because the packet or the congestion window
+ * was nearly full.
  */
 export class SctpQueue {
   readonly #streams = new Map<number, Stream>();
   #turn: number[] = [];
   #begun: Stream | undefined;
   bytes = 0;
+  readonly #interleaves: boolean;
+
+  constructor(interleaves: boolean) {
+    this.#interleaves = interleaves;
+  }
 
   push(message: OutgoingMessage): void {
     let stream = this.#streams.get(message.streamId);
     if (stream === undefined) {
-      stream = { messages: [], offset: 0, nextSsn: 0 };
+      stream = { messages: [], offset: 0, pieces: 0, nextNumber: 0, nextUnordered: 0 };
       this.#streams.set(message.streamId, stream);
     }
     if (stream.messages.length === 0) this.#turn.push(message.streamId);
@@ -55,20 +67,23 @@ export class SctpQueue {
     const begin = stream.offset === 0;
     const data = message.data.subarray(stream.offset, stream.offset + room);
     const end = stream.offset + data.length === message.data.length;
-    const ssn = message.unordered ? 0 : stream.nextSsn;
+    const number = message.unordered ? stream.nextUnordered : stream.nextNumber;
+    const fsn = stream.pieces++;
     this.bytes -= data.length;
     stream.offset += data.length;
-    this.#begun = end ? undefined : stream;
+    this.#begun = end || this.#interleaves ? undefined : stream;
     if (end) this.#finish(stream);
-    return { message, data, ssn, begin, end };
+    else if (this.#interleaves) this.#turn.push(message.streamId);
+    return { message, data, number, fsn, begin, end };
   }
 
   /** Forgets the rest of a message that was begun; true if there was one. */
   discardRest(message: OutgoingMessage): boolean {
-    const stream = this.#begun;
-    if (stream === undefined || stream.messages[0] !== message) return false;
+    const stream = this.#streams.get(message.streamId);
+    if (stream === undefined || stream.messages[0] !== message || stream.offset === 0) return false;
     this.bytes -= message.data.length - stream.offset;
     this.#begun = undefined;
+    this.#turn = this.#turn.filter((streamId) => streamId !== message.streamId);
     this.#finish(stream);
     return true;
   }
@@ -80,7 +95,7 @@ export class SctpQueue {
   /** A stream that was reset starts at SSN 0 again (RFC 6525 §5.2.2). */
   restartSequence(streamId: number): void {
     const stream = this.#streams.get(streamId);
-    if (stream !== undefined) stream.nextSsn = 0;
+    if (stream !== undefined) stream.nextNumber = stream.nextUnordered = 0;
   }
 
   #nextStream(now: number): Stream | undefined {
@@ -88,7 +103,7 @@ export class SctpQueue {
       const streamId = this.#turn.shift();
       if (streamId === undefined) return undefined;
       const stream = this.#streams.get(streamId) as Stream;
-      while (stream.messages.length > 0 && stream.messages[0].expiresAt <= now) {
+      while (stream.offset === 0 && stream.messages.length > 0 && stream.messages[0].expiresAt <= now) {
         this.bytes -= (stream.messages.shift() as OutgoingMessage).data.length;
       }
       if (stream.messages.length > 0) return stream;
@@ -97,8 +112,10 @@ export class SctpQueue {
 
   #finish(stream: Stream): void {
     const message = stream.messages.shift() as OutgoingMessage;
-    if (!message.unordered) stream.nextSsn = (stream.nextSsn + 1) & 0xffff;
+    if (message.unordered) stream.nextUnordered++;
+    else stream.nextNumber++;
     stream.offset = 0;
+    stream.pieces = 0;
     if (stream.messages.length > 0) this.#turn.push(message.streamId);
   }
 }

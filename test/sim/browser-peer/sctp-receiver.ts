@@ -1,3 +1,4 @@
+import { InterleavedMessages } from "./sctp-interleaved.ts";
 import { type DataChunk, type ForwardTsn, type Sack, unwrapTsn, wrapTsn } from "./sctp-chunks.ts";
 
 /** Gap blocks, and duplicates, in one SACK. */
@@ -9,6 +10,13 @@ interface OrderedStream {
   nextSsn: number;
   /** By SSN, the chunks of one message by unwrapped TSN. */
   readonly waiting: Map<number, Map<number, DataChunk>>;
+}
+
+export interface ReceiverOptions {
+  readonly delayMs: number;
+  readonly windowBytes: number;
+  /** I-DATA was agreed on. */
+  readonly interleaved: boolean;
 }
 
 /** The receiving half of an association: which TSNs arrived, when a SACK is due, and reassembly. */
@@ -27,15 +35,25 @@ export class SctpReceiver {
   #bufferedBytes = 0;
   readonly #unordered = new Map<number, DataChunk>();
   readonly #ordered = new Map<number, OrderedStream>();
+  /** In place of the two, with I-DATA. */
+  readonly #interleaved: InterleavedMessages | undefined;
   /** RFC 9260 §6.2: when what arrived since the last SACK is to be acknowledged. */
   #sack: "none" | "this-packet" | "delayed" | "now" = "none";
   #first = true;
 
-  constructor(initialTsn: number, options: { delayMs: number; windowBytes: number }, deliver: MessageHandler) {
+  constructor(initialTsn: number, options: ReceiverOptions, deliver: MessageHandler) {
     this.#cumulative = initialTsn - 1;
     this.#delayMs = options.delayMs;
     this.#windowBytes = options.windowBytes;
     this.#deliver = deliver;
+    if (options.interleaved) {
+      this.#interleaved = new InterleavedMessages(
+        (chunks) => this.#deliverWhole(chunks),
+        ({ data }) => {
+          this.#bufferedBytes -= data.length;
+        },
+      );
+    }
   }
 
   handleData(chunk: DataChunk): void {
@@ -66,8 +84,12 @@ export class SctpReceiver {
     for (const tsn of this.#above) if (tsn <= to) this.#above.delete(tsn);
     this.#advance();
     this.#noteChunk();
+    if (this.#interleaved !== undefined) {
+      for (const entry of skipped) this.#interleaved.skip(entry);
+      return;
+    }
     for (const [tsn, chunk] of this.#unordered) if (tsn <= to) this.#drop(this.#unordered, tsn, chunk);
-    for (const { streamId, ssn } of skipped) this.#skip(streamId, ssn);
+    for (const { streamId, number } of skipped) this.#skip(streamId, number);
     // Fragments of ordered messages that can no longer become whole.
     for (const stream of this.#ordered.values()) {
       for (const chunks of stream.waiting.values()) {
@@ -124,6 +146,7 @@ export class SctpReceiver {
   restartSequences(streamIds: readonly number[]): void {
     const ids = streamIds.length === 0 ? [...this.#ordered.keys()] : streamIds;
     for (const id of ids) this.#ordered.delete(id);
+    this.#interleaved?.restart(streamIds);
   }
 
   #advance(): void {
@@ -138,15 +161,19 @@ export class SctpReceiver {
 
   #reassemble(tsn: number, chunk: DataChunk): void {
     this.#bufferedBytes += chunk.data.length;
+    if (this.#interleaved !== undefined) {
+      this.#interleaved.add(chunk);
+      return;
+    }
     if (chunk.unordered) {
       this.#unordered.set(tsn, chunk);
       this.#deliverUnordered(tsn);
       return;
     }
     const stream = this.#orderedStream(chunk.streamId);
-    const chunks = stream.waiting.get(chunk.ssn) ?? new Map<number, DataChunk>();
+    const chunks = stream.waiting.get(chunk.number) ?? new Map<number, DataChunk>();
     chunks.set(tsn, chunk);
-    stream.waiting.set(chunk.ssn, chunks);
+    stream.waiting.set(chunk.number, chunks);
     this.#deliverOrdered(stream);
   }
 

@@ -1,5 +1,5 @@
-import { type DataChunk, type ForwardTsn, type Sack, unwrapTsn, wrapTsn } from "./sctp-chunks.ts";
-import { DATA_HEADER_BYTES, padded } from "./sctp-packet.ts";
+import { type DataChunk, type ForwardTsn, type Sack, type Skipped, unwrapTsn, wrapTsn } from "./sctp-chunks.ts";
+import { DATA_HEADER_BYTES, I_DATA_HEADER_BYTES, padded } from "./sctp-packet.ts";
 import { type Fragment, type OutgoingMessage, SctpQueue } from "./sctp-queue.ts";
 import { BackoffTimer, type RetransmissionTimeout } from "./sctp-timing.ts";
 
@@ -26,7 +26,7 @@ interface Sent {
  * partial reliability (RFC 3758) as browsers do it.
  */
 export class SctpSender {
-  readonly queue = new SctpQueue();
+  readonly queue: SctpQueue;
   readonly t3 = new BackoffTimer();
   congestionWindow = INITIAL_WINDOW_MTUS * MTU_BYTES;
   /** Unwrapped TSN up to which everything is done with. */
@@ -42,8 +42,11 @@ export class SctpSender {
   #flightData = 0;
   #flightChunks = 0;
   #recoveryExit: number | undefined;
+  readonly #headerBytes: number;
 
-  constructor(initialTsn: number, peerWindow: number, rto: RetransmissionTimeout) {
+  constructor(initialTsn: number, peerWindow: number, rto: RetransmissionTimeout, interleaves: boolean) {
+    this.queue = new SctpQueue(interleaves);
+    this.#headerBytes = interleaves ? I_DATA_HEADER_BYTES : DATA_HEADER_BYTES;
     this.cumulative = initialTsn - 1;
     this.#peerWindow = peerWindow;
     this.#threshold = peerWindow;
@@ -61,14 +64,14 @@ export class SctpSender {
   /** DATA chunks for the next packet: first what is to be repeated, then new ones, in `room` bytes. */
   take(now: number, room: number): DataChunk[] {
     let left = Math.min(room, Math.max(0, this.congestionWindow - this.#flightBytes));
-    if (this.#flightChunks > 0) left = Math.min(left, padded(this.#peerWindow + DATA_HEADER_BYTES));
+    if (this.#flightChunks > 0) left = Math.min(left, padded(this.#peerWindow + this.#headerBytes));
     left &= ~3;
     const chunks = this.#takePending("later", left);
-    for (const chunk of chunks) left -= padded(DATA_HEADER_BYTES + chunk.data.length);
-    while (left > DATA_HEADER_BYTES) {
-      const fragment = this.queue.take(now, left - DATA_HEADER_BYTES);
+    for (const chunk of chunks) left -= padded(this.#headerBytes + chunk.data.length);
+    while (left > this.#headerBytes) {
+      const fragment = this.queue.take(now, left - this.#headerBytes);
       if (fragment === undefined) break;
-      left -= chunkBytes(fragment);
+      left -= this.#chunkBytes(fragment);
       const chunk = this.#insert(now, fragment);
       // The time of a message may end between its fragments: it gets its TSN and is abandoned at once.
       if (fragment.message.expiresAt <= now) this.#abandon(fragment.message);
@@ -125,16 +128,14 @@ export class SctpSender {
     this.#expire(now);
     if (!this.#sent[0]?.abandoned) return undefined;
     let newCumulative = this.cumulative;
-    const skipped = new Map<number, number>();
+    const skipped = new Map<string, Skipped>();
     for (const { abandoned, fragment } of this.#sent) {
       if (!abandoned) break;
       newCumulative++;
-      if (!fragment.message.unordered) skipped.set(fragment.message.streamId, fragment.ssn);
+      const { streamId, unordered } = fragment.message;
+      skipped.set(`${streamId} ${unordered}`, { streamId, unordered, number: fragment.number });
     }
-    return {
-      newCumulativeTsn: wrapTsn(newCumulative),
-      skipped: [...skipped].map(([streamId, ssn]) => ({ streamId, ssn })),
-    };
+    return { newCumulativeTsn: wrapTsn(newCumulative), skipped: [...skipped.values()] };
   }
 
   #insert(now: number, fragment: Fragment): DataChunk {
@@ -154,11 +155,12 @@ export class SctpSender {
   }
 
   #chunk({ fragment }: Sent, tsn: number): DataChunk {
-    const { message, data, ssn, begin, end } = fragment;
+    const { message, data, number, fsn, begin, end } = fragment;
     return {
       tsn: wrapTsn(tsn),
       streamId: message.streamId,
-      ssn,
+      number,
+      fsn,
       ppid: message.ppid,
       unordered: message.unordered,
       begin,
@@ -173,7 +175,7 @@ export class SctpSender {
     const chunks: DataChunk[] = [];
     let left = room;
     this.#sent.forEach((sent, i) => {
-      const bytes = chunkBytes(sent.fragment);
+      const bytes = this.#chunkBytes(sent.fragment);
       if (sent.pending !== which || bytes > left) return;
       left -= bytes;
       sent.pending = "no";
@@ -196,7 +198,7 @@ export class SctpSender {
     let highestAcked = cumulative;
     const acknowledge = (sent: Sent): boolean => {
       if (sent.acked) return false;
-      ackedBytes += chunkBytes(sent.fragment);
+      ackedBytes += this.#chunkBytes(sent.fragment);
       if (inFlight(sent)) this.#account(sent, -1);
       sent.acked = true;
       sent.pending = "no";
@@ -247,7 +249,8 @@ export class SctpSender {
     const last = this.#sent.findLast((sent) => sent.fragment.message === message) as Sent;
     if (this.queue.discardRest(message)) {
       // A TSN for the end that is never sent, so that the receiver sees where the message ends.
-      const fragment: Fragment = { ...last.fragment, data: new Uint8Array(0), begin: false, end: true };
+      const fsn = last.fragment.fsn + 1;
+      const fragment: Fragment = { ...last.fragment, data: new Uint8Array(0), fsn, begin: false, end: true };
       this.#sent.push({ ...last, fragment, acked: true, abandoned: true, pending: "no" });
     }
     for (const sent of this.#sent) {
@@ -288,8 +291,12 @@ export class SctpSender {
     this.#recoveryExit = this.lastAssignedTsn;
   }
 
+  #chunkBytes({ data }: Fragment): number {
+    return padded(this.#headerBytes + data.length);
+  }
+
   #account({ fragment }: Sent, sign: 1 | -1): void {
-    this.#flightBytes += sign * chunkBytes(fragment);
+    this.#flightBytes += sign * this.#chunkBytes(fragment);
     this.#flightData += sign * fragment.data.length;
     this.#flightChunks += sign;
   }
@@ -297,8 +304,4 @@ export class SctpSender {
 
 function inFlight({ acked, abandoned, pending }: Sent): boolean {
   return !acked && !abandoned && pending === "no";
-}
-
-function chunkBytes({ data }: Fragment): number {
-  return padded(DATA_HEADER_BYTES + data.length);
 }

@@ -1,12 +1,15 @@
 import type { Random } from "../random.ts";
 import type { SctpProfile } from "./profile.ts";
 import {
+  type DataChunk,
   decodeData,
   decodeForwardTsn,
   decodeInit,
   decodeSack,
   encodeData,
   encodeForwardTsn,
+  encodeIData,
+  encodeIForwardTsn,
   encodeInit,
   encodeSack,
   type Init,
@@ -52,6 +55,8 @@ export interface SctpSocketEvents {
 
 /** What exists only while an association does. */
 interface Association {
+  /** RFC 8260 §2.2.1: both sides list I-DATA, which then carries every message. */
+  readonly interleaves: boolean;
   readonly peerTag: number;
   readonly peerInitialTsn: number;
   readonly sender: SctpSender;
@@ -173,9 +178,9 @@ export class SctpSocket {
 
   #handleChunk(now: number, chunk: RawChunk): void {
     const { type } = chunk;
-    if (type === ChunkType.data) this.#handleData(chunk);
+    if (type === ChunkType.data || type === ChunkType.iData) this.#handleData(now, chunk);
     else if (type === ChunkType.sack) this.#handleSack(now, chunk);
-    else if (type === ChunkType.forwardTsn) this.#handleForwardTsn(chunk);
+    else if (type === ChunkType.forwardTsn || type === ChunkType.iForwardTsn) this.#handleForwardTsn(now, chunk);
     else if (type === ChunkType.init) this.#handleInit(chunk);
     else if (type === ChunkType.initAck) this.#handleInitAck(now, chunk);
     else if (type === ChunkType.cookieEcho) this.#handleCookieEcho(now, chunk);
@@ -217,6 +222,7 @@ export class SctpSocket {
     view.setUint32(0, init.tag);
     view.setUint32(4, init.initialTsn);
     view.setUint32(8, init.windowBytes);
+    cookie[12] = this.#interleavesWith(init) ? 1 : 0;
     const answer = this.#ownInit([{ type: STATE_COOKIE, value: cookie }]);
     this.#transmit([encodeInit(ChunkType.initAck, answer)], init.tag);
   }
@@ -226,7 +232,7 @@ export class SctpSocket {
     const init = decodeInit(chunk);
     const cookie = init?.parameters.find(({ type }) => type === STATE_COOKIE);
     if (init === undefined || cookie === undefined) return;
-    this.#associate(init.tag, init.initialTsn, init.windowBytes);
+    this.#associate(init.tag, init.initialTsn, init.windowBytes, this.#interleavesWith(init));
     this.#cookie = cookie.value;
     this.state = "cookie-echoed";
     this.#t1.start(now, T1_MS);
@@ -240,7 +246,7 @@ export class SctpSocket {
     const peerTag = view.getUint32(0);
     const known = this.#association?.peerTag === peerTag;
     if (this.state === "established" && !known) return;
-    if (!known) this.#associate(peerTag, view.getUint32(4), view.getUint32(8));
+    if (!known) this.#associate(peerTag, view.getUint32(4), view.getUint32(8), chunk.value[12] === 1);
     this.#cookie = undefined;
     this.#send({ type: ChunkType.cookieAck, flags: 0, value: new Uint8Array(0) });
     this.#establish(now);
@@ -252,14 +258,21 @@ export class SctpSocket {
     this.#establish(now);
   }
 
-  #associate(peerTag: number, peerInitialTsn: number, peerWindow: number): void {
+  /** Like dcSCTP, where both sides list I-DATA and I-FORWARD-TSN. */
+  #interleavesWith({ parameters }: Init): boolean {
+    const theirs = parameters.find(({ type }) => type === SUPPORTED_EXTENSIONS)?.value ?? new Uint8Array(0);
+    const needed = [ChunkType.iData, ChunkType.iForwardTsn];
+    return needed.every((type) => theirs.includes(type) && this.#profile.extensions.includes(type));
+  }
+
+  #associate(peerTag: number, peerInitialTsn: number, peerWindow: number, interleaves: boolean): void {
     const { delayedSackMs, windowBytes, announcedShare } = this.#profile;
     const receiver = new SctpReceiver(
       peerInitialTsn,
-      { delayMs: delayedSackMs, windowBytes: windowBytes * announcedShare },
+      { delayMs: delayedSackMs, windowBytes: windowBytes * announcedShare, interleaved: interleaves },
       (streamId, ppid, data) => this.#events.message(this.#now, streamId, ppid, data),
     );
-    const sender = new SctpSender(this.#initialTsn, peerWindow, this.rto);
+    const sender = new SctpSender(this.#initialTsn, peerWindow, this.rto, interleaves);
     const reset = new SctpReset(this.#initialTsn, peerInitialTsn, {
       hasReached: (tsn) => receiver.hasReached(tsn),
       incoming: (streamIds) => {
@@ -271,7 +284,7 @@ export class SctpSocket {
         this.#events.outgoingStreamsReset(this.#now, streamIds);
       },
     });
-    this.#association = { peerTag, peerInitialTsn, sender, receiver, reset };
+    this.#association = { interleaves, peerTag, peerInitialTsn, sender, receiver, reset };
   }
 
   #establish(now: number): void {
@@ -290,7 +303,8 @@ export class SctpSocket {
 
   // --- Data ---
 
-  #handleData(chunk: RawChunk): void {
+  #handleData(now: number, chunk: RawChunk): void {
+    if (!this.#isAgreed(now, chunk.type === ChunkType.iData)) return;
     const data = decodeData(chunk);
     if (data !== undefined) this.#association?.receiver.handleData(data);
   }
@@ -303,13 +317,25 @@ export class SctpSocket {
     if (progress === undefined) return;
     if (progress) this.#errors = 0;
     const repeated = sender.takeFastRetransmit(now, PACKET_BYTES - COMMON_HEADER_BYTES);
-    if (repeated.length > 0) this.#transmit(repeated.map(encodeData));
+    if (repeated.length > 0) this.#transmit(repeated.map((data) => this.#encode(data)));
     this.#sendBuffered(now);
   }
 
-  #handleForwardTsn(chunk: RawChunk): void {
+  #handleForwardTsn(now: number, chunk: RawChunk): void {
+    if (!this.#isAgreed(now, chunk.type === ChunkType.iForwardTsn)) return;
     const forward = decodeForwardTsn(chunk);
     if (forward !== undefined) this.#association?.receiver.handleForwardTsn(forward);
+  }
+
+  /** RFC 8260 §2.2.3: a chunk of the kind that was not agreed on ends the association. */
+  #isAgreed(now: number, isInterleaved: boolean): boolean {
+    if (this.#association === undefined || this.#association.interleaves === isInterleaved) return true;
+    this.abort(now);
+    return false;
+  }
+
+  #encode(data: DataChunk): RawChunk {
+    return this.#association?.interleaves ? encodeIData(data) : encodeData(data);
   }
 
   #handleReConfig(now: number, chunk: RawChunk): void {
@@ -345,7 +371,7 @@ export class SctpSocket {
       }
       const data = sender.take(now, PACKET_BYTES - packetBytes(chunks));
       if (data.length > 0) this.#restartHeartbeat(now);
-      for (const chunk of data) chunks.push(encodeData(chunk));
+      for (const chunk of data) chunks.push(this.#encode(chunk));
       if (chunks.length === 0) return;
       this.#transmit(chunks);
       // RFC 9260 §5.1: until the COOKIE-ACK no other packet leaves.
@@ -359,7 +385,7 @@ export class SctpSocket {
     const forward = sender.forwardTsn(now);
     if (forward === undefined) return undefined;
     this.#forwardTsnNotBefore = now + Math.min(MAX_FORWARD_TSN_DELAY_MS, this.rto.smoothedMs);
-    return encodeForwardTsn(forward);
+    return this.#association?.interleaves ? encodeIForwardTsn(forward) : encodeForwardTsn(forward);
   }
 
   #sendSack(): void {

@@ -62,9 +62,10 @@ function describePacket(bytes: Uint8Array): string {
   const names = Object.fromEntries(Object.entries(ChunkType).map(([name, type]) => [type, name]));
   return packet.chunks
     .map((chunk) => {
-      if (chunk.type === ChunkType.data) {
+      if (chunk.type === ChunkType.data || chunk.type === ChunkType.iData) {
         const { unordered, begin, end, data, immediate } = decodeData(chunk)!;
-        return `data[${immediate ? "I" : ""}${unordered ? "U" : ""}${begin ? "B" : ""}${end ? "E" : ""}]${data.length}`;
+        const name = chunk.type === ChunkType.data ? "data" : "iData";
+        return `${name}[${immediate ? "I" : ""}${unordered ? "U" : ""}${begin ? "B" : ""}${end ? "E" : ""}]${data.length}`;
       }
       if (chunk.type === ChunkType.sack) {
         const { gaps, duplicates } = decodeSack(chunk)!;
@@ -123,15 +124,15 @@ describe("the browser-like SCTP peer", () => {
   });
 
   it.each([
-    [CHROMIUM, 200],
-    [FIREFOX, 50],
-  ])("delays the SACK of a single packet ($name)", (profile, delayMs) => {
+    [CHROMIUM, 200, "data"],
+    [FIREFOX, 50, "iData"],
+  ])("delays the SACK of a single packet ($name)", (profile, delayMs, chunk) => {
     const pair = new Pair("delayed", profile);
     const channel = pair.open();
     const start = pair.network.now;
     pair.network.at(start, pair.hosts.a, (now) => pair.a.send(now, channel, new Uint8Array(20)));
     pair.network.runUntil(start + 500);
-    expect(pair.log).toEqual([`${start} a data[UBE]20`, `${start + delayMs} b sack`]);
+    expect(pair.log).toEqual([`${start} a ${chunk}[UBE]20`, `${start + delayMs} b sack`]);
   });
 
   it("sends a SACK at once on each second packet, a duplicate, and a gap", () => {
@@ -191,6 +192,35 @@ describe("the browser-like SCTP peer", () => {
     pair.network.runUntil(start + 3000);
     expect(pair.log.some((line) => line.endsWith("data[UBE]900 | data[UB]244"))).toBe(true);
     expect(pair.received.b).toEqual(Array.from({ length: 30 }, (_, i) => new Uint8Array(900).fill(i)));
+  });
+
+  it("sends I-DATA where both sides list it, as Firefox does: a short message passes a long one", () => {
+    const pair = new Pair("interleaved", FIREFOX);
+    const channel = pair.open();
+    const bulk = pair.a.createChannel(pair.network.now, "bulk", { ordered: true });
+    pair.network.runUntil(pair.network.now + 1_000);
+    const start = pair.network.now;
+    pair.hosts.a.setLine({ rttMs: 100 });
+    pair.log.length = 0;
+    pair.network.at(start, pair.hosts.a, (now) => {
+      pair.a.send(now, bulk, new Uint8Array(60_000).fill(1));
+      pair.a.send(now, channel, new Uint8Array(20).fill(2));
+    });
+    pair.network.runUntil(start + 3_000);
+    expect(pair.received.b.map((data) => data.length)).toEqual([20, 60_000]);
+    expect(pair.log.filter((line) => / data\[/.test(line))).toEqual([]);
+    expect(pair.log[0]).toMatch(/iData\[I?B\]1156$/);
+  });
+
+  it("skips lost messages by I-FORWARD-TSN where it sends I-DATA", () => {
+    const pair = new Pair("interleaved gap", FIREFOX);
+    const channel = pair.open();
+    const start = pair.network.now;
+    pair.hosts.a.up.intercept = (_, packet) => (pair.log.length === 2 && packet.length === 52 ? "lose" : "pass");
+    pair.network.every(start, 16, 6, pair.hosts.a, (_, now) => pair.a.send(now, channel, new Uint8Array(20)));
+    pair.network.runUntil(start + 1_000);
+    expect(pair.log.some((line) => line.endsWith("iForwardTsn"))).toBe(true);
+    expect(pair.received.b).toHaveLength(5);
   });
 
   it("cuts what is longer than 1160 bytes", () => {
