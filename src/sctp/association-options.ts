@@ -42,7 +42,7 @@ export interface AssociationOptions {
 export const COOKIE_LIFETIME_MS = 60_000;
 export const MAX_RETRANSMISSIONS = 10;
 export const MAX_INIT_RETRANSMISSIONS = 8;
-export const OFFERS_INTERLEAVING = false;
+export const OFFERS_INTERLEAVING = true;
 /** What every WebRTC endpoint announces. */
 export const DEFAULT_PORT = 5000;
 /** RFC 8841 §6: what an absent `a=max-message-size` stands for is 64 KiB. */

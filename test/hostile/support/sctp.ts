@@ -198,10 +198,15 @@ export function readRecording(name: string): Recording {
   };
 }
 
-/** Our side of a recorded association, established and ready for the browser's packets. */
+/** Our side of a recorded association, established and ready for the browser's packets: in DATA, though Firefox lists I-DATA. */
 export function sideOf(recording: Recording, options: Partial<AssociationOptions> = {}): SctpSide {
   const { localTag, localInitialTsn, browserInit, name } = recording;
-  const side = new SctpSide(name, { initiateTag: localTag, initialTsn: localInitialTsn, ...options });
+  const side = new SctpSide(name, {
+    initiateTag: localTag,
+    initialTsn: localInitialTsn,
+    interleaving: false,
+    ...options,
+  });
   assert(side.association.establishFromInit(0, browserInit));
   return side;
 }

@@ -88,7 +88,7 @@ class Pair {
   }
 
   data(): SeenChunk[] {
-    return this.seen.splice(0).filter(({ name }) => name === "DATA");
+    return this.seen.splice(0).filter(({ name }) => name === "I-DATA");
   }
 }
 
@@ -157,8 +157,8 @@ describe("opening", () => {
     pair.client.channels.create(pair.now, "x");
     pair.settle();
     const [open, ack] = pair.data();
-    expect([open.ppid, open.flags & 7, open.ssn]).toEqual([50, 3, 0]);
-    expect([ack.ppid, ack.flags & 7, ack.ssn, ...ack.data]).toEqual([50, 3, 0, 2]);
+    expect([open.ppid, open.flags & 7, open.mid]).toEqual([50, 3, 0]);
+    expect([ack.ppid, ack.flags & 7, ack.mid, ...ack.data]).toEqual([50, 3, 0, 2]);
   });
 
   it("of an unordered channel sends ordered messages until the answer is there", () => {
@@ -173,7 +173,7 @@ describe("opening", () => {
       pair
         .data()
         .filter(({ ppid }) => ppid === 51)
-        .map(({ flags, ssn }) => [flags & 4, ssn]),
+        .map(({ flags, mid }) => [flags & 4, mid]),
     ).toEqual([
       [0, 1],
       [4, 0],

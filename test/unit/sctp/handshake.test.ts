@@ -150,7 +150,7 @@ describe("a client", () => {
     client.handle(20, server.take()[0]);
     client.association.flush(20);
     const [echo, ...rest] = client.take();
-    expect(namesOf(echo)).toEqual(["COOKIE ECHO", "DATA", "DATA"]);
+    expect(namesOf(echo)).toEqual(["COOKIE ECHO", "I-DATA", "I-DATA"]);
     expect(rest).toEqual([]);
     expect(client.association.send(25, { streamId: 0, ppid: 53, data: bytesOf(10) })).toBe("queued");
     expect(client.flush(25)).toEqual([]);

@@ -21,8 +21,8 @@ function numbers(messages: readonly Received[], streamId: number): number[] {
   });
 }
 
-function connected(conditions: WireConditions, initialTsn?: number): Wire {
-  const options = initialTsn === undefined ? {} : { initialTsn };
+function connected(conditions: WireConditions, initialTsn?: number, interleaving = true): Wire {
+  const options = { interleaving, ...(initialTsn !== undefined && { initialTsn }) };
   const wire = new Wire(conditions, [options, options]);
   wire.parties[0].association.connect(0);
   if (!wire.run(60_000, () => wire.parties.every((party) => party.isEstablished))) throw new Error("not established");
@@ -43,12 +43,13 @@ describe("over a line that loses, delays, repeats and reorders", () => {
     delayMs: fc.constantFrom(0, 10, 100),
     jitterMs: fc.constantFrom(0, 5, 60),
     duplication: fc.constantFrom(0, 0.1),
+    interleaving: fc.boolean(),
   });
 
   it("no message comes twice or damaged, reliable ones all come, ordered ones in order", () => {
     fc.assert(
       fc.property(conditions, (line) => {
-        const wire = connected(line, line.seed % 2 === 0 ? 0xffffffc0 : undefined);
+        const wire = connected(line, line.seed % 2 === 0 ? 0xffffffc0 : undefined, line.interleaving);
         const random = seededRandom(line.seed + 7);
         for (let index = 0; index < 60; index++) {
           for (const kind of KINDS) {
@@ -79,7 +80,7 @@ describe("over a line that loses, delays, repeats and reorders", () => {
           expect(party.association.nextDeadline).toBe(Number.POSITIVE_INFINITY);
         }
       }),
-      { seed: 20_261, numRuns: 40 },
+      { seed: 20_261, numRuns: 60 },
     );
   });
 });
