@@ -73,7 +73,9 @@ describe("over a line that loses, delays, repeats and reorders", () => {
             expect(new Set(seen).size).toBe(seen.length);
             if (streamId === 1 || streamId === 3) expect(seen).toEqual([...seen].sort((a, b) => a - b));
             if (streamId <= 2) expect([...seen].sort((a, b) => a - b)).toEqual(all);
-            if (line.loss === 0 && line.jitterMs <= 5) expect(seen).toHaveLength(60);
+            // With a round trip of 200 ms, the window may let a message leave when its 150 ms are over.
+            const isInTime = streamId !== TIMED.streamId || line.delayMs < 100;
+            if (line.loss === 0 && line.jitterMs <= 5 && isInTime) expect(seen, `${streamId}`).toHaveLength(60);
           }
           expect(party.closedBecause).toBeUndefined();
           expect(party.association.stats).toMatchObject({ flightBytes: 0, queuedBytes: 0 });
