@@ -43,13 +43,12 @@ describe("over a line that loses, delays, repeats and reorders", () => {
     delayMs: fc.constantFrom(0, 10, 100),
     jitterMs: fc.constantFrom(0, 5, 60),
     duplication: fc.constantFrom(0, 0.1),
-    interleaving: fc.boolean(),
   });
 
   it("no message comes twice or damaged, reliable ones all come, ordered ones in order", () => {
     fc.assert(
       fc.property(conditions, (line) => {
-        const wire = connected(line, line.seed % 2 === 0 ? 0xffffffc0 : undefined, line.interleaving);
+        const wire = connected(line, line.seed % 2 === 0 ? 0xffffffc0 : undefined, line.seed % 3 > 0);
         const random = seededRandom(line.seed + 7);
         for (let index = 0; index < 60; index++) {
           for (const kind of KINDS) {
@@ -82,7 +81,7 @@ describe("over a line that loses, delays, repeats and reorders", () => {
           expect(party.association.nextDeadline).toBe(Number.POSITIVE_INFINITY);
         }
       }),
-      { seed: 20_261, numRuns: 60 },
+      { seed: 20_261, numRuns: 40 },
     );
   });
 });
