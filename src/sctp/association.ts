@@ -545,8 +545,12 @@ export class Association implements Prefetchable {
       return tsnAdd(this.#association.#transmitter.nextTsn, -1);
     }
 
-    hasAnyQueued(): boolean {
-      return this.#association.#transmitter.hasAnyQueued;
+    acknowledgedTsn(): Tsn {
+      return this.#association.#transmitter.acknowledgedTsn;
+    }
+
+    isIdle(): boolean {
+      return this.#association.#transmitter.isIdle;
     }
 
     hasQueued(streamId: number): boolean {
@@ -555,10 +559,6 @@ export class Association implements Prefetchable {
 
     hasReceivedAllUpTo(last: Tsn): boolean {
       return this.#association.#receiver?.hasAllUpTo(last) === true;
-    }
-
-    isAllAcknowledgedUpTo(last: Tsn): boolean {
-      return this.#association.#transmitter.isAcknowledged(last);
     }
 
     incomingReset(streamIds: readonly number[]): void {

@@ -1,5 +1,5 @@
 import { ByteWriter } from "../wire/bytes.ts";
-import { type MessageNumber, type Tsn, tsnAfter } from "../wire/serial.ts";
+import type { MessageNumber, Tsn } from "../wire/serial.ts";
 import {
   FLAG_SKIPS_UNORDERED,
   FLAG_UNORDERED,
@@ -16,8 +16,6 @@ import { ABANDONED, ACKED, type Outstanding, type SentChunk } from "./outstandin
 const MAX_CHAIN = 8;
 /** Streams named in one chunk, so that it fits into any packet. */
 const MAX_STREAMS = 64;
-
-const NONE_RESTARTED: ReadonlyMap<number, Tsn> = new Map();
 
 /**
  * FORWARD TSN (RFC 3758 §3.2):
@@ -39,18 +37,10 @@ const NONE_RESTARTED: ReadonlyMap<number, Tsn> = new Map();
  * that is skipped here, and one chunk that named both the skipped sequence number before and the one after it would make
  * some receivers throw the message between them away.
  *
- * A chunk that was sent before its stream was reset (RFC 6525) has a number of the time before: it is skipped, not named.
- *
  * With I-DATA it is an I-FORWARD-TSN (RFC 8260 §2.3.1), which names unordered messages, too. A stream's messages are sent one
  * after the other, so that those before the one that is named have come or are skipped as well.
- *
- * @param restarted streams that were reset since, each with the first TSN of the time after it
  */
-export function writeForwardTsns(
-  outstanding: Outstanding,
-  interleaving = false,
-  restarted: ReadonlyMap<number, Tsn> = NONE_RESTARTED,
-): Uint8Array[] {
+export function writeForwardTsns(outstanding: Outstanding, interleaving = false): Uint8Array[] {
   const chunks: Uint8Array[] = [];
   let point: Tsn | undefined;
   let skipped: Skipped = new Map();
@@ -62,16 +52,14 @@ export function writeForwardTsns(
   };
   for (let i = 0; i < outstanding.count && chunks.length < MAX_CHAIN; i++) {
     const chunk = outstanding.at(i);
-    const start = restarted.size === 0 ? undefined : restarted.get(chunk.streamId);
-    const isNumbered = start === undefined || !tsnAfter(start, chunk.tsn);
     if (chunk.state === ABANDONED) {
       if (skipped.size === MAX_STREAMS) end();
       point = chunk.tsn;
       // §3.5 C4: "If the chunk has a valid stream and sequence number, the sender MUST include" them; each stream once,
       // with its highest.
-      if (isNumbered && (interleaving || isOrdered(chunk))) skipped.set(kindOf(chunk), chunk.number);
+      if (interleaving || isOrdered(chunk)) skipped.set(kindOf(chunk), chunk.number);
     } else if (chunk.state === ACKED) {
-      if (isNumbered && isOrdered(chunk)) end();
+      if (isOrdered(chunk)) end();
     } else break;
   }
   if (chunks.length < MAX_CHAIN) end();

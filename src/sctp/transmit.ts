@@ -68,8 +68,6 @@ export class Transmitter implements FlightSender, Prefetchable {
   /** a_rwnd of the last SACK. */
   #peerWindow = 0;
   #closedWindow: ClosedWindow | undefined;
-  /** Streams that were reset while chunks of theirs may have been outstanding; see `writeForwardTsns`. */
-  #restarted: Map<number, Tsn> | undefined;
   /** When a SACK acknowledged something new last, ms. */
   #progressAt = Number.NEGATIVE_INFINITY;
   #forwardPoint: Tsn | undefined;
@@ -119,11 +117,6 @@ export class Transmitter implements FlightSender, Prefetchable {
     return this.#flight.chunks.nextTsn;
   }
 
-  /** Acknowledged by the cumulative point. */
-  isAcknowledged(chunkTsn: Tsn): boolean {
-    return tsnAfter(this.#flight.chunks.firstTsn, chunkTsn);
-  }
-
   get queuedBytes(): number {
     return this.#queue?.bytes ?? 0;
   }
@@ -158,6 +151,11 @@ export class Transmitter implements FlightSender, Prefetchable {
 
   get hasAnyQueued(): boolean {
     return this.#queue?.isEmpty === false;
+  }
+
+  /** The cumulative TSN ack. */
+  get acknowledgedTsn(): Tsn {
+    return tsnAdd(this.#flight.chunks.firstTsn, -1);
   }
 
   hasQueued(streamId: number): boolean {
@@ -427,7 +425,7 @@ export class Transmitter implements FlightSender, Prefetchable {
   forwardTsns(now: number): Uint8Array[] {
     this.#forwardDue = false;
     this.#forwardSentAt = now;
-    const chunks = writeForwardTsns(this.#flight.chunks, this.#writer.interleaves, this.#restarted);
+    const chunks = writeForwardTsns(this.#flight.chunks, this.#writer.interleaves);
     // RFC 3758 §3.5 C5: "If a FORWARD TSN is sent, the sender MUST assure that at least one T3-rtx timer is running."
     this.#armTimer(now);
     return chunks;
@@ -436,9 +434,6 @@ export class Transmitter implements FlightSender, Prefetchable {
   /** Outgoing streams start over (RFC 6525 §5.2.3). Empty: all of them. */
   resetStreams(streamIds: readonly number[]): void {
     this.#writer.resetStreams(streamIds);
-    const { count, nextTsn } = this.#flight.chunks;
-    this.#restarted = count === 0 ? undefined : (this.#restarted ?? new Map());
-    for (const streamId of streamIds) this.#restarted?.set(streamId, nextTsn);
   }
 
   /**

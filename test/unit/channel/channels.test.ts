@@ -376,6 +376,10 @@ describe("closing", () => {
     pair.client.channels.send(pair.now, channel, "last words");
     pair.client.channels.close(pair.now, channel);
     pair.settle();
+    // The server's SACK, which the reset waits for, is delayed.
+    pair.now = pair.server.association.nextDeadline;
+    pair.server.association.handleTimeout(pair.now);
+    pair.settle();
     expect(pair.server.log.slice(-2)).toEqual(['0: "last words"', "close 0"]);
   });
 
