@@ -242,7 +242,7 @@ test("text that is not UTF-8 is dropped and counted", () => {
   bench.end();
 });
 
-test("a channel opened and reset 2,000 times leaves nothing behind", () => {
+test("a channel opened and reset 8,000 times leaves nothing behind", () => {
   const bench = new Bench();
   const cycle = (count: number) => {
     for (let i = 0; i < count; i++) {
@@ -251,10 +251,11 @@ test("a channel opened and reset 2,000 times leaves nothing behind", () => {
       bench.run();
     }
   };
-  cycle(500);
-  expect(growthOf(() => cycle(1_500))).toBeLessThan(500_000);
-  expect(bench.opened).toBe(2_000);
-  expect(bench.closed).toBe(2_000);
+  // Compiled code and what it has learnt take up to 1 MB, which is no leak.
+  cycle(2_000);
+  expect(growthOf(() => cycle(6_000))).toBeLessThan(500_000);
+  expect(bench.opened).toBe(8_000);
+  expect(bench.closed).toBe(8_000);
   bench.expectWorking();
   bench.end();
 });
