@@ -15,7 +15,7 @@ export interface AssociationLimits {
   /**
    * Our advertised receive window (RFC 9260 §6.2): user bytes held for reassembly or reordering, and what the application has not
    * taken yet of reliable messages, 320 bytes more for each. With I-DATA (RFC 8260) up to sixteen times as much is held for
-   * reassembly, because messages of all streams may be under way. Default 262,144, or `maxMessageBytes` where that is more.
+   * reassembly, because messages of all streams may be under way. It is at least `maxMessageBytes`. Default 262,144.
    */
   receiveWindowBytes: number;
   /**
@@ -24,7 +24,10 @@ export interface AssociationLimits {
    * ever. Default 2,097,152.
    */
   maxReceiveWindowBytes: number;
-  /** Chunks held for reassembly or reordering; of I-DATA, what has come in order of a message is one. Default 1,024, or one for each 512 bytes of `maxMessageBytes` where that is more. */
+  /**
+   * Chunks held for reassembly or reordering; of I-DATA, what has come in order of a message is one. At least one for each 512 bytes
+   * of `maxMessageBytes`. Default 1,024.
+   */
   maxReassemblyChunks: number;
   /** Streams we announce in each direction (OS/MIS), and so the highest number of channels. Default 1,024. */
   maxStreams: number;
