@@ -14,7 +14,7 @@ const run = promisify(execFile);
 const TEXT = "text of this session";
 const [CLIENT_HELLO, SERVER_HELLO, FINISHED] = [1, 2, 20];
 const [INBOUND, OUTBOUND] = [1, 2];
-const CHUNKS = { data: 0, sack: 3, abort: 6, reConfig: 130 };
+const CHUNKS = { sack: 3, abort: 6, iData: 64, reConfig: 130 };
 const DCEP = { ack: 2, open: 3 };
 
 /** Fields of the dissectors, in one run: tshark takes a second to start. */
@@ -28,10 +28,13 @@ const FIELDS = [
   "data.data",
 ] as const;
 
-/** What must not be seen in any frame. */
+/**
+ * What must not be seen in any frame. On a busy machine a hello is sent again, perhaps cut anew, and tshark calls that an error of
+ * reassembly.
+ */
 const FAULTS = [
-  "_ws.malformed",
-  "_ws.expert.severity >= warning",
+  "_ws.malformed.expert or _ws.malformed.dissector_bug",
+  "_ws.expert.severity >= warning and not _ws.malformed.reassembly",
   "sctp and not sctp.checksum.status == 1",
   "udp and not udp.checksum.status == 1",
   "ip and not ip.checksum.status == 1",
