@@ -13,15 +13,18 @@ const BULK_TIMEOUT_MS = 240_000;
 
 const FLOW_AND_RELIABLE: ChannelInit[] = [{ label: "flow", ordered: false, maxRetransmits: 0 }, { label: "reliable" }];
 
+/** A browser that gets no CPU for a while sends less than it was told, or later: where others need the machine, it has another try. */
+const BUSY = { retry: 2 };
+
 // All at once: these tests wait for the network more than they work.
 describe.concurrent.each(BROWSERS)("%s", (name) => {
-  test("5 % link loss is at most 1.3 × as much message loss, both ways", async () => {
+  test("5 % link loss is at most 1.3 × as much message loss, both ways", BUSY, async () => {
     // Short: the table of `npm run loss:browsers` has the long flows.
     for (const row of await measure(name, 0.05, 8, "test")) expect(isWithinBound(row), JSON.stringify(row)).toBe(true);
   });
 
   // After one second the last check is still the one that chose the path.
-  test("a client whose port changes goes on within one check, on the same connection", async () => {
+  test("a client whose port changes goes on within one check, on the same connection", BUSY, async () => {
     await withScene(name, {}, async ({ proxy, echo, browser }) => {
       const peer = await PeerInPage.connect(await browser.open(echo.site.url), { channels: FLOW_AND_RELIABLE });
       const flow = { count: 600, hz: 60, bytes: 200 };
