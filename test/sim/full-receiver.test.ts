@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { DEFAULT_ASSOCIATION_LIMITS } from "../../src/limits.ts";
 import type { AssociationOptions } from "../../src/sctp/association.ts";
+import { WAITING_BYTES } from "../../src/shell/kept-backlog.ts";
 import { AssociationNode } from "./association-node.ts";
 import type { LinkConditions } from "./link.ts";
 import { type Host, Network } from "./network.ts";
@@ -8,8 +9,6 @@ import { type Host, Network } from "./network.ts";
 const NEAR = { address: "198.51.100.1", port: 1000 };
 const FAR = { address: "192.0.2.1", port: 2000 };
 const RELIABLE = { streamId: 0, ppid: 53, ordered: true };
-/** What a waiting message counts for beside its data. */
-const WAITING_BYTES = 320;
 
 /** Ours to ours; the far side's application reads when it is told to. */
 class Reader {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { OutgoingMessage } from "../../src/sctp/association.ts";
+import { WAITING_BYTES } from "../../src/shell/kept-backlog.ts";
 import { AssociationNode } from "./association-node.ts";
 import { type Host, Network } from "./network.ts";
 import type { SctpNode } from "./sctp-node.ts";
@@ -8,8 +9,6 @@ import { UsrsctpNode } from "./usrsctp/node.ts";
 const OURS = { address: "198.51.100.1", port: 1000 };
 const THEIRS = { address: "192.0.2.1", port: 2000 };
 const RELIABLE = { streamId: 1, ppid: 53, ordered: true };
-/** What a message that waits counts for beside its data. */
-const WAITING_BYTES = 320;
 
 /** Ours and usrsctp, which connects or is connected to. */
 class Pair {
