@@ -5,14 +5,16 @@ import type { PacketAssembler } from "./assembler.ts";
 import { ClosedWindow } from "./closed-window.ts";
 import { CongestionWindow } from "./congestion.ts";
 import { DataWriter } from "./data-writer.ts";
-import { Pacer } from "./pacer.ts";
 import { writeForwardTsns } from "./forward-tsn.ts";
 import { Flight, type FlightSender } from "./flight.ts";
+import { ALWAYS_MARKED, GapNews, MARKED_MS_PER_CHUNK } from "./gap-news.ts";
 import type { OutgoingMessage, SendResult } from "./outgoing-message.ts";
 import { MAX_OUTSTANDING, MESSAGE_BYTES } from "./outstanding.ts";
+import { Pacer } from "./pacer.ts";
 import { QueuedMessage } from "./queued-message.ts";
 import type { RetransmissionTimeout } from "./rto.ts";
 import { SendQueue } from "./send-queue.ts";
+import { StallWatch } from "./stall-watch.ts";
 
 export interface TransmitterOptions {
   initialTsn: Tsn;
@@ -21,29 +23,11 @@ export interface TransmitterOptions {
   memory: MemoryAccount;
 }
 
-/**
- * To look at the gap ack blocks of a SACK takes a step for each chunk that is outstanding. With this many or fewer each SACK is
- * looked at; with more, one that acknowledges another share of them, or one each so many ms: the blocks of a SACK repeat what those
- * before it said. So a bulk transfer finds its losses a hundredth of a window later, and a peer cannot have thousands of steps taken
- * for each datagram of 60 bytes.
- */
-const ALWAYS_MARKED = 128;
-const MARKED_SHARE = 1 / 128;
-const MARKED_MS_PER_CHUNK = 1 / 64;
-
 const NO_GAPS = new DataView(new ArrayBuffer(0));
 /** A receiver may delay the SACK for a lone packet so long (RFC 9260 §6.2); both browsers and we do. */
 const DELAYED_SACK_MS = 200;
 /** A probe leaves the peer as much time beyond the round trip, for its event loop. */
 const LEAST_PROBE_MS = 20;
-/**
- * For how long a chunk may be on its way, ms: once to twice this time after it was sent first it must be acknowledged by the cumulative
- * TSN, or skipped. RFC 9260 §8.1 counts time-outs without any news; but a peer that acknowledges all but the first chunk gives news for
- * ever, and we have to keep what it might take back. By RFC 9260's own times (RTO.Max 60 s, ten retransmissions) it would be minutes.
- * On a path that is alive nothing takes so long: idle connections end after 10 s, RTO is 2 s at most, and the largest window drains
- * in the rest of the time at 2 Mbit/s. A window that is closed, and says so, takes its time: see {@link ClosedWindow}.
- */
-const STALL_MS = 30_000;
 /** With more chunks on their way than this, each SACK has a look at the time; with fewer, time-outs do. */
 const STALL_CHUNKS = 64;
 
@@ -73,15 +57,9 @@ export class Transmitter implements FlightSender, Prefetchable {
   #forwardPoint: Tsn | undefined;
   #forwardSentAt = Number.NEGATIVE_INFINITY;
   #forwardDue = false;
-  /** The next TSN of the last look, at that time: what is before it is at least so old. */
-  #lookedAt = Number.NEGATIVE_INFINITY;
-  #lookedTsn: Tsn;
-  /** The peer leaves a chunk unacknowledged for too long. */
-  isStalled = false;
-  /** Chunks acknowledged by cumulative points, and by blocks beyond them when those were last looked at; the time of that, ms. */
-  #passed = 0;
-  #marked = 0;
-  #markedAt = 0;
+  /** Made for the first look that anything deserves. */
+  #stallWatch: StallWatch | undefined;
+  #gapNews: GapNews | undefined;
 
   /** T3-rtx, absolute ms. */
   deadline = Number.POSITIVE_INFINITY;
@@ -100,7 +78,6 @@ export class Transmitter implements FlightSender, Prefetchable {
     this.#maxMessageBytes = options.maxMessageBytes;
     this.#maxQueuedBytes = options.maxQueuedBytes;
     this.#memory = options.memory;
-    this.#lookedTsn = options.initialTsn;
     this.#flight = new Flight(options.initialTsn, rto, this, options.memory);
     this.#congestion = new CongestionWindow(assembler.maxPayloadBytes);
     this.#writer = new DataWriter(assembler, this.#flight, this.#congestion, rto);
@@ -142,6 +119,11 @@ export class Transmitter implements FlightSender, Prefetchable {
   /** Nothing waits and nothing is unacknowledged. */
   get isIdle(): boolean {
     return this.#queue?.isEmpty !== false && this.#flight.chunks.count === 0;
+  }
+
+  /** The peer leaves a chunk unacknowledged for too long. */
+  get isStalled(): boolean {
+    return this.#stallWatch?.isStalled === true;
   }
 
   /** A FORWARD TSN belongs into the next flush. */
@@ -245,7 +227,7 @@ export class Transmitter implements FlightSender, Prefetchable {
     const flightBefore = this.#pacedUntil === Number.POSITIVE_INFINITY ? flight.bytes : this.#congestion.totalBytes;
     const hasOpened = this.#learnWindow(now, window);
     const cumulativelyAcked = flight.advance(now, advance);
-    this.#passed += advance;
+    this.#gapNews?.advance(advance);
     const isMarked = this.#isWorthMarking(now, view, gapsOffset, gaps);
     const acked = cumulativelyAcked + (isMarked ? flight.markGaps(now, view, gapsOffset, gaps) : 0);
     if (acked > 0) {
@@ -348,21 +330,12 @@ export class Transmitter implements FlightSender, Prefetchable {
     return this.#closedWindow?.sack(now, isClosed) === true;
   }
 
-  /** See {@link ALWAYS_MARKED}. */
+  /** See {@link GapNews}. */
   #isWorthMarking(now: number, view: DataView, offset: number, gaps: number): boolean {
     const { count } = this.#flight.chunks;
     if (gaps === 0 || count <= ALWAYS_MARKED) return count > 0;
-    let acked = this.#passed;
-    for (let block = 0; block < gaps; block++) {
-      acked += Math.max(0, 1 + view.getUint16(offset + 4 * block + 2) - view.getUint16(offset + 4 * block));
-    }
-    // Blocks that claim more than there is are not believed later.
-    acked = Math.min(acked, this.#passed + count);
-    const isNews = acked >= this.#marked + count * MARKED_SHARE;
-    if (!isNews && now - this.#markedAt < count * MARKED_MS_PER_CHUNK) return false;
-    this.#marked = Math.max(this.#marked, acked);
-    this.#markedAt = Math.ceil(now);
-    return true;
+    this.#gapNews ??= new GapNews();
+    return this.#gapNews.isWorthMarking(now, count, view, offset, gaps);
   }
 
   /** The cumulative TSN ack of a SHUTDOWN (RFC 9260 §9.2): as a SACK without gaps, and without news of the window. */
@@ -477,17 +450,9 @@ export class Transmitter implements FlightSender, Prefetchable {
     return true;
   }
 
-  /** Looks each {@link STALL_MS} at what has been on its way since the last look. Costs nothing per message, as a time per chunk would. */
   #look(now: number): void {
-    if (now - this.#lookedAt < STALL_MS) return;
-    const { chunks } = this.#flight;
-    if (chunks.count > 0 && tsnAfter(this.#lookedTsn, chunks.firstTsn)) {
-      if (now - this.#lookedAt < STALL_MS + (this.#closedWindow?.excusedMs(now) ?? 0)) return;
-      this.isStalled = true;
-    }
-    this.#closedWindow?.restart(now);
-    this.#lookedAt = now;
-    this.#lookedTsn = chunks.nextTsn;
+    this.#stallWatch ??= new StallWatch(now, this.#flight.chunks);
+    this.#stallWatch.look(now, this.#flight.chunks, this.#closedWindow);
   }
 
   #takeMemory(length: number, isExempt: boolean): boolean {
